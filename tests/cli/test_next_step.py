@@ -27,6 +27,7 @@ RAISED = "to continue, with the cap raised to 5.00 USD"
         ("wanbatch run film.yaml --max-usd 4 --yes", 5 * USD, "wanbatch run film.yaml --yes --max-usd 5.00"),
         ("wanbatch run film.yaml --max-usd=4 --yes", 5 * USD, "wanbatch run film.yaml --yes --max-usd 5.00"),
         ("wanbatch run 'my film.yaml' --max-credits 7", 1_050_001, "wanbatch run 'my film.yaml' --max-usd 0.5250005"),
+        ("wanbatch retry ./-x", USD, "wanbatch retry ./-x --max-usd 1.00"),
         ("wanbatch run 'film", USD, "wanbatch run 'film"),  # a state file may come from anywhere
     ],
 )
@@ -68,6 +69,53 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             ),
             [f"{RAISED}: wanbatch retry out --max-usd 5.00"],
         ),
+        (  # a later run lowered the cap: the command keeps to it
+            replace(STEP, command="wanbatch run film.yaml --max-usd 40", remaining=replace(LEFT, cap=9 * USD)),
+            ["to continue, under the cap of the last run, 9.00 USD: wanbatch run film.yaml --max-usd 9.00"],
+        ),
+        (  # a price is unknown: so is the cap that is needed
+            replace(STEP, remaining=replace(LEFT, unpriced=1)),
+            ["to continue, with a higher --max-usd: wanbatch run film.yaml --max-usd 4"],
+        ),
+        (  # nothing is to be sent, a clip is still to be fetched: the failed takes are not what this command is about
+            replace(
+                STEP,
+                last_run=replace(CAPPED, exit_code=None, ended_at=None),
+                remaining=Remaining(0, 0, 0, 4 * USD, 3 * USD, failed=2, failed_known=2 * USD),
+            ),
+            ["to continue: wanbatch run film.yaml --max-usd 4"],
+        ),
+        (
+            replace(
+                STEP,
+                command="wanbatch run film.yaml",
+                last_run=replace(CAPPED, message="the cap of scene sc010, 1.00 USD, stops it: 0.95 USD is committed"),
+                remaining=replace(LEFT, cap=None),
+            ),
+            ["to continue, with a higher cap of the scene in the manifest: wanbatch run film.yaml"],
+        ),
+        (
+            replace(
+                STEP,
+                last_run=replace(CAPPED, message="the price rose. Run the same command again to accept the new price"),
+                remaining=replace(LEFT, cap=4 * USD, known=0, takes=1),
+            ),
+            ["to continue: wanbatch run film.yaml --max-usd 4"],
+        ),
+        (  # a clip of it may be there: nothing is tried again before the user has decided
+            replace(
+                STEP,
+                last_run=replace(CAPPED, exit_code=1, message=""),
+                problems=(Problem("a_t1", "failed", "no", "`wanbatch retry` pays for another", needs_user=True),),
+                is_finished=True,
+            ),
+            [],
+        ),
+        (
+            replace(STEP, command="wanbatch run f.yaml\n; curl evil"),
+            [f"{RAISED}: wanbatch run f.yaml ';' curl evil --max-usd 5.00"],
+        ),
+        (replace(STEP, command="rm -rf /"), [f"{RAISED}: run the manifest again"]),
         (replace(STEP, is_running=True), []),
         (replace(STEP, is_finished=True), []),
     ],

@@ -200,4 +200,4 @@ def test_status_of_a_folder_without_a_command_names_no_cap(tmp_path: Path, capsy
     output = folder(tmp_path, replace(RUN, ended_at=EPOCH, exit_code=0))
     with StateFile.create_or_open(output, new_identity("world", "sandbox", "", EPOCH, sandbox=True)) as state:
         state.note(COMMAND_NOTE, "")
-    assert "to continue" not in told(capsys, output)[0]
+    assert "to continue: run the manifest again" in told(capsys, output)[0]

@@ -13,11 +13,15 @@ from tests.reporting.states import BEGIN, CREDITS, MADE_AT, begin, shot
 from tests.reporting.test_pages import read, reported
 from tests.worlds import EPOCH
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
 from wanbatch.money.remaining import Remaining
 from wanbatch.reporting.cost_files import write_combined
+from wanbatch.state.file import StateFile
 from wanbatch.state.next_step import early_end
+from wanbatch.state.progress_reader import COMMAND_NOTE, read_remaining
+from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
 
 USD = 2_000_000
@@ -48,6 +52,18 @@ RUN = Run(1, EPOCH, EPOCH + timedelta(hours=1), 0, 1.0, "0.1.0", None, 0, None, 
             None,
             None,
             "4 takes for 2.00 USD; the cap is 4.00 USD, and how much of it is left is unknown",
+        ),
+        (  # a price is unknown, and so is the cap that is needed
+            replace(FOUR, cap=4 * USD, unpriced=2),
+            USD,
+            None,
+            "4 takes for 2.00 USD + unknown (2 takes); the cap of 4.00 USD has 1.00 USD left",
+        ),
+        (  # a run holds its cap by the highest price seen
+            replace(FOUR, cap=6 * USD, worst=4 * USD),
+            3 * USD,
+            7 * USD,
+            "4 takes for 2.00 USD; the cap of 6.00 USD has 3.00 USD left: sending them all needs a cap of 7.00 USD",
         ),
         (replace(FOUR, known=USD, unpriced=2), None, None, "4 takes for 1.00 USD + unknown (2 takes)"),
         (replace(FOUR, takes=0, known=0, cap=4 * USD), USD, None, "no take"),
@@ -111,3 +127,35 @@ def test_status_pages_and_workbook_say_why_takes_wait_after_a_later_run_ended_we
     assert "and left 1 take to be sent: the cap of 0.60 USD is reached. Still to be sent: 1 take for 0.525" in report
     page, _ = write_combined([folder], tmp_path / "all", MADE_AT)
     assert "What needs your attention in film A run stopped early It ended" in read(page).words
+
+
+def test_what_failed_has_a_price_of_its_own_and_what_is_not_asked_for_is_not_tried_again(tmp_path: Path) -> None:
+    shots = (shot("a", 0), shot("b", 1), shot("c", 2))
+    pen = begin(tmp_path / "one", Batch("film", shots))
+    for take in pen.state.takes():
+        pen.lead(take.take_id, State.FAILED if take.shot_id != "c" else State.VERIFIED, label=take.label)
+    plan = make_plan(Batch("film", (shots[0], shot("b", 1, omit=True), shots[2])), pen.state.takes(), pen.state.shots())
+    pen.state.adopt(plan, pen.now)
+    pen.state.close()
+    with StateReader.open(tmp_path / "one") as reader:
+        remaining = read_remaining(reader)
+    assert (remaining.takes, remaining.failed) == (0, 1)
+    assert "1 take failed; another try would cost 0.525 USD" in remaining.failed_words
+
+
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_a_page_prints_no_command_that_would_mean_another_folder(tmp_path: Path, *, is_absolute: bool) -> None:
+    folder = stopped_and_then_retaken(tmp_path / "one")
+    name = str(folder) if is_absolute else "relative/one"
+    with StateReader.open(folder) as reader:
+        identity = reader.identity()
+    with StateFile.create_or_open(folder, identity) as state:
+        state.note(COMMAND_NOTE, f"wanbatch run film.yaml -o {name} --yes")
+    words = read(reported(folder).report).words
+    assert (f"wanbatch run film.yaml -o {name}" in words, "-o one" in words) == (not is_absolute, False)
+
+
+def test_batches_of_one_name_in_folders_of_one_name_stay_apart(tmp_path: Path) -> None:
+    folders = [stopped_and_then_retaken(tmp_path / each / "film") for each in ("ep1", "ep2")]
+    _, facts = write_combined(folders, tmp_path / "all", MADE_AT)
+    assert facts["batches"] == ["film (ep1/film)", "film (ep2/film)"]

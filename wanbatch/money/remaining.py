@@ -18,8 +18,9 @@ class Remaining:
     """The takes that are still to be sent, and the money they need, in credits.
 
     `known` is what those of them cost that have a price, `unpriced` counts the others. `cap` is that of the newest run,
-    None without one; `committed` is what counts against it already, None while a part of it is unknown. `failed` counts
-    takes that failed and that no run sends again on its own: `failed_known` and `failed_unpriced` are of another try.
+    None without one; `committed` is what counts against it already, None while a part of it is unknown. `worst` is what
+    all of them cost at the highest prices seen, by which a run holds its cap; None for what is known of them.
+    `failed` counts takes that failed and that a retry sends again: `failed_known` and the others are of another try.
     """
 
     takes: int
@@ -27,9 +28,11 @@ class Remaining:
     unpriced: int
     cap: int | None
     committed: int | None
+    worst: int | None = None
     failed: int = 0
     failed_known: int = 0
     failed_unpriced: int = 0
+    failed_worst: int | None = None
 
     @property
     def room(self) -> int | None:
@@ -38,13 +41,15 @@ class Remaining:
 
     @property
     def needed_cap(self) -> int | None:
-        """The least cap under which what is known of them fits; None if they fit, or if nothing can be said."""
-        return self._cap_for(self.known)
+        """The cap under which a run sends all of them; None if they fit, or if a price is unknown."""
+        return None if self.unpriced else self._cap_for(_higher(self.known, self.worst))
 
     @property
     def cap_for_failed(self) -> int | None:
-        """The least cap under which another try of what failed fits as well; None as for `needed_cap`."""
-        return self._cap_for(self.known + self.failed_known)
+        """The cap under which another try of what failed fits as well; None as for `needed_cap`."""
+        if self.unpriced or self.failed_unpriced:
+            return None
+        return self._cap_for(_higher(self.known, self.worst) + _higher(self.failed_known, self.failed_worst))
 
     def _cap_for(self, price: int) -> int | None:
         if self.room is None or self.committed is None or price <= self.room:
@@ -79,40 +84,62 @@ class Remaining:
         return f"{line}, and needs a cap of {usd_text(self.cap_for_failed)}"
 
 
+def _higher(known: int, worst: int | None) -> int:
+    return known if worst is None else max(known, worst)
+
+
 NOTHING_REMAINS = Remaining(0, 0, 0, None, 0)
 
 
 def remaining_of(
     kinds: Iterable[tuple[Kind, int]],
+    failed: Iterable[PriceClass],
     prices: Mapping[PriceClass, int],
     strays: Iterable[int | None],
     cap: int | None,
 ) -> Remaining:
-    """Count what is still to be sent. `kinds` are of all takes, `prices` what a take costs now, `strays` what submits
-    of no take hold.
+    """Count what is still to be sent. `kinds` are of all takes, `failed` the classes of those that a retry sends again,
+    `prices` what a take costs now, `strays` what submits of no take hold.
     """
     every = list(kinds)
-    asked = [(kind, count) for kind, count in every if not kind.superseded]
+    waiting = [(k.price_class, n) for k, n in every if k.state is State.PLANNED and not k.superseded]
+    again = [(each, 1) for each in failed]
     progress = BatchProgress.of(every, strays)
-    takes, known, unpriced = _priced(((k, n) for k, n in asked if k.state is State.PLANNED), prices)
-    failed, failed_known, failed_unpriced = _priced(((k, n) for k, n in asked if k.state is State.FAILED), prices)
+    highest = _highest(every)
+    takes, known, unpriced, worst = _priced(waiting, prices, highest)
+    tries, failed_known, failed_unpriced, failed_worst = _priced(again, prices, highest)
     return Remaining(
         takes=takes,
         known=known,
         unpriced=unpriced,
         cap=cap,
         committed=None if progress.uncosted else progress.credits_committed,
-        failed=failed,
+        worst=worst,
+        failed=tries,
         failed_known=failed_known,
         failed_unpriced=failed_unpriced,
+        failed_worst=failed_worst,
     )
 
 
-def _priced(kinds: Iterable[tuple[Kind, int]], prices: Mapping[PriceClass, int]) -> tuple[int, int, int]:
-    """Return how many takes these are, what those with a price cost, and how many have none."""
-    every = [(prices.get(kind.price_class), count) for kind, count in kinds]
-    known = sum(count * price for price, count in every if price is not None)
-    return sum(n for _, n in every), known, sum(count for price, count in every if price is None)
+def _priced(
+    takes: Iterable[tuple[PriceClass, int]], prices: Mapping[PriceClass, int], highest: Mapping[PriceClass, int]
+) -> tuple[int, int, int, int]:
+    """Return how many takes these are, what those with a price cost, how many have none, and the cost at worst."""
+    every = [(each, prices.get(each), count) for each, count in takes]
+    known = sum(count * price for _, price, count in every if price is not None)
+    worst = sum(count * max(price or 0, highest.get(each, 0)) for each, price, count in every)
+    unpriced = sum(count for _, price, count in every if price is None)
+    return sum(count for _, _, count in every), known, unpriced, worst
+
+
+def _highest(kinds: Iterable[tuple[Kind, int]]) -> dict[PriceClass, int]:
+    """Return the highest hold or charge seen of one submit of each class."""
+    found: dict[PriceClass, int] = {}
+    for kind, _ in kinds:
+        seen = [kind.credits_held or 0, (kind.credits_charged or 0) if kind.attempts == 1 else 0]
+        found[kind.price_class] = max(found.get(kind.price_class, 0), *seen)
+    return found
 
 
 def remaining_json(remaining: Remaining) -> dict[str, int | str | None]:

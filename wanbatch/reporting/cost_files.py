@@ -199,11 +199,21 @@ def write_combined(
 
 def _told_apart(books: Sequence[Book]) -> list[Book]:
     """Add to the names of batches that are called the same those of their folders."""
-    names = Counter(book.batch for book in books)
-    return [
-        replace(book, batch=f"{book.batch} ({book.record.output.resolve().name})") if names[book.batch] > 1 else book
-        for book in books
-    ]
+    told = list(books)
+    for depth in range(1, 1 + max(len(book.record.output.resolve().parts) for book in books)):
+        names = Counter(book.batch for book in told)
+        told = [
+            replace(each, batch=f"{book.batch} ({_end_of(book.record.output, depth)})")
+            if names[each.batch] > 1
+            else each
+            for book, each in zip(books, told, strict=True)
+        ]
+    return told
+
+
+def _end_of(output: Path, depth: int) -> str:
+    """Return the last parts of a path."""
+    return "/".join(output.resolve().parts[-depth:])
 
 
 def ledger_rows(lines: Sequence[LedgerLine], read_at: datetime) -> list[dict[str, Any]]:

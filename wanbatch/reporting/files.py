@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +65,6 @@ def write_reports(
     from wanbatch.reporting.workbook import WORKBOOK_NAME, write_workbook
 
     files = _places(reader.output)
-    has_workbook = has_workbook or _is_kept_up(files.costs.parent / WORKBOOK_NAME)
     book = book_of(read_record(reader))
     made = _make(book, made_at, currency, WORKBOOK_NAME if has_workbook else "")
     _write(made, files)
@@ -90,11 +88,6 @@ def _places(output: Path) -> ReportFiles:
         summary_json=folder / "summary.json",
         costs=folder / "costs.csv",
     )
-
-
-def _is_kept_up(workbook: Path) -> bool:
-    """Say whether a workbook was asked for before and can be made again: an old one beside new files would mislead."""
-    return workbook.is_file() and find_spec("xlsxwriter") is not None
 
 
 def _make(book: Book, made_at: datetime, currency: Currency | None, workbook: str) -> _Made:

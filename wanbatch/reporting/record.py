@@ -27,7 +27,7 @@ from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.money.remaining import Remaining
 from wanbatch.state.findings import read_findings
-from wanbatch.state.lock import holder_of
+from wanbatch.state.lock import is_held_by_another
 from wanbatch.state.needs import AttemptFindings
 from wanbatch.state.next_step import early_end
 from wanbatch.state.progress_reader import COMMAND_NOTE, read_baseline, read_remaining, read_why_no_baseline
@@ -92,7 +92,7 @@ def read_record(reader: StateReader) -> Record:
     output = reader.output
     with reader.snapshot():
         runs, remaining = reader.runs(), read_remaining(reader)
-        is_running = bool(runs) and runs[-1].exit_code is None and bool(holder_of(output))
+        is_running = bool(runs) and runs[-1].exit_code is None and is_held_by_another(output)
         takes = _shown_takes(frame_of(Take, reader.columns(Take, "ORDER BY take_id")), output)
         attempts = frame_of(Attempt, reader.columns(Attempt, "ORDER BY take_id, number"))
         attempts["error"] = _translated(attempts["error"], _shown_in(output))
@@ -118,8 +118,8 @@ def read_record(reader: StateReader) -> Record:
             origins=reader.origins(),
             clip_names=reader.clip_names(),
             remaining=remaining,
-            early_end=early_end(runs[:-1] if is_running else runs, reader.waiting_since()),
-            command=shown_text(reader.noted(COMMAND_NOTE) or "", output),
+            early_end=None if is_running else early_end(runs, reader.waiting_since()),
+            command=_command(reader),
             is_running=is_running,
             is_finished=not remaining.takes and reader.inventory().is_finished(lambda _: True),
         )
@@ -215,6 +215,12 @@ def _translated(column: pd.Series[Any], words_of: Callable[[str], str]) -> pd.Se
     """Return a column of texts with each in other words; an empty one stays so."""
     words = {text: words_of(text) for text in column.unique() if text}
     return column if not words else series([words.get(text, text) for text in column], "string")
+
+
+def _command(reader: StateReader) -> str:
+    """Return the command that goes on, unless it names a folder of this machine: shortened, it would mean another."""
+    command = reader.noted(COMMAND_NOTE) or ""
+    return command if shown_text(command, reader.output) == command else ""
 
 
 def _with_missing(shots: pd.DataFrame, takes: pd.DataFrame) -> pd.DataFrame:

@@ -69,7 +69,8 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         by_shot.setdefault(take.shot_id, []).append(take)
     is_compared = len({take.recipe.model for mine in by_shot.values() for take in mine}) > 1
     in_cut = frozenset(takes.loc[book.is_chosen & is_shown, "take_id"].tolist())
-    todo = {each["take"]: each["todo"] for each in facts["problems"]}
+    todo = {each["take"]: (each["todo"], each["needs_user"]) for each in facts["problems"]}
+    spent = _spent_by_shot(book)
     scenes: list[dict[str, Any]] = []
     for order, shot in enumerate(values_of(ShotRow, listed)):
         name = " / ".join(part for part in (shot.sequence, shot.scene) if part)
@@ -77,14 +78,15 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
             scenes.append({"number": len(scenes), "name": name, "cards": [], "length_s": 0.0, "spent": []})
         mine = by_shot.get(shot.shot_id, [])
         frames = {
-            take.take_id: _frame_of(take, output, in_cut, todo.get(take.label, ""), is_compared=is_compared)
+            take.take_id: _frame_of(take, output, in_cut, todo.get(take.label, ("", False)), is_compared=is_compared)
             for take in mine
         }
-        scenes[-1]["spent"] += [(take.credits_committed_known, take.credits_committed is None) for take in mine]
+        scenes[-1]["spent"].append(spent.get(shot.shot_id, (0, 0)))
         scenes[-1]["cards"].append({"order": order, **_card_of(shot, mine, frames)})
         scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
     for scene in scenes:
-        scene["cost"] = _cost_of_scene(scene.pop("spent"))
+        told = scene.pop("spent")
+        scene["cost"] = _cost_of_scene(told) if total == len(listed) else ""  # else some of its shots are left out
     _add_texts([card for scene in scenes for card in scene["cards"]], book, listed.index)
     return page(
         "sheet.html.j2",
@@ -104,9 +106,19 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
     )
 
 
-def _cost_of_scene(spent: Sequence[tuple[int, bool]]) -> str:
-    """Say what the takes of a scene have committed: of each the known credits, and whether a part is unknown."""
-    known, unknown = sum(known for known, _ in spent), sum(is_unknown for _, is_unknown in spent)
+def _spent_by_shot(book: Book) -> dict[str, tuple[int, int]]:
+    """Return what all takes of each shot have committed: known credits, and of how many takes a part is unknown."""
+    columns = (book.record.takes["shot_id"], book.money["credits_committed_known"], book.money["is_uncosted"])
+    spent: dict[str, tuple[int, int]] = {}
+    for shot_id, known, is_unknown in zip(*(each.tolist() for each in columns), strict=True):
+        before = spent.get(shot_id, (0, 0))
+        spent[shot_id] = before[0] + known, before[1] + bool(is_unknown)
+    return spent
+
+
+def _cost_of_scene(spent: Sequence[tuple[int, int]]) -> str:
+    """Say what the shots of a scene have committed: by shot the known credits, and the takes of which a part is not."""
+    known, unknown = sum(known for known, _ in spent), sum(count for _, count in spent)
     return partly_known(known, unknown) if known or unknown else ""
 
 
@@ -170,9 +182,12 @@ def _parameters(model: str, body: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in told.items() if name not in ("prompt", "seed")]
 
 
-def _frame_of(take: Take, output: Path, in_cut: Container[int], advice: str, *, is_compared: bool) -> dict[str, Any]:
-    """Return what is shown of a take; `advice` is what the report says that can be done about it."""
-    commands = _commands(take, advice)
+def _frame_of(
+    take: Take, output: Path, in_cut: Container[int], todo: tuple[str, bool], *, is_compared: bool
+) -> dict[str, Any]:
+    """Return what is shown of a take; `todo` is what the report says can be done, and whether the user must decide."""
+    advice, needs_user = todo
+    commands = _commands(take, advice, needs_user=needs_user)
     poster = f"{POSTERS}/{take.stem}.jpg"
     has_poster = take.file is not None and is_in(output, POSTERS, poster) and (output / poster).is_file()
     width, height = (take.width, take.height) if take.width and take.height else FRAME
@@ -224,13 +239,14 @@ def _time(take: Take) -> str:
     return "" if took_s is None else f"in {duration_text(took_s)}"
 
 
-def _commands(take: Take, advice: str) -> list[tuple[str, ...]]:
+def _commands(take: Take, advice: str, *, needs_user: bool) -> list[tuple[str, ...]]:
     """Return what to do about a take without a clip: command and arguments, without the output folder."""
     if take.superseded:
         return []
-    if take.state is State.FAILED and is_same_again(advice) is False and take.credits_charged is None:
+    is_free = take.credits_charged is None and not needs_user
+    if take.state is State.FAILED and is_same_again(advice) is False and is_free:
         return [("retry", "--only", take.shot_id)]
-    if take.state is State.HELD and take.needs_user:
+    if take.state is State.HELD and needs_user:
         ways: list[tuple[str, ...]] = [("--adopt", "ID"), ("--resubmit",), ("--abandon",)]
         return [("resolve", take.label, *way) for way in ways]
     return []

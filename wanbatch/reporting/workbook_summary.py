@@ -151,11 +151,11 @@ def write_summary(sheet: Any, facts: Mapping[str, Any], formats: Any) -> None:
     """Write the sheet: the lines of each batch, then its scenes, in USD with credits beside."""
     sheet.set_column(0, 0, 52)
     sheet.set_column(1, 2 + len(SCENE_HEADINGS), 16)
-    at = 0
     if facts["sandbox"]:
-        sheet.write_string(0, 0, "SANDBOX: play money", formats.head)
         sheet.set_header("&CSANDBOX: play money")
-        at = 1
+    mark = "SANDBOX: play money. " if facts["sandbox"] else ""
+    sheet.write_string(0, 0, f"{mark}Made at {facts['made_at']}; wanbatch report --xlsx makes it anew")
+    at = 1
     if len(facts["batches"]) > 1:
         at = _write_lines(sheet, at, list(_rows_of_all(facts)), formats) + 1
     for batch in facts["batches"]:

@@ -38,7 +38,7 @@ from wanbatch.session.options import RunResult
 from wanbatch.session.preview import Basis, Preview, committed_by_scene, next_ones_of
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import assert_not_behind
-from wanbatch.session.result import result_of, settled_code
+from wanbatch.session.result import result_of, rewrite_reports, settled_code
 from wanbatch.session.rounds import Rounds
 from wanbatch.session.safeguards import (
     assert_room,
@@ -105,6 +105,8 @@ class Execution:
         if result.exit_code is not told.exit_code and len(self.state.runs()) > before:  # `status` tells how it ended
             last = self.state.runs()[-1]
             self.state.store_run(replace(last, exit_code=int(result.exit_code), message="; ".join(result.messages)))
+            if result.report is not None:  # it was made before, and says how the run ended
+                rewrite_reports(self.state)
         return result
 
     async def _carry_out(self, job: Job) -> RunResult:

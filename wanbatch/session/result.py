@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,6 +30,14 @@ def result_of(invocation: Invocation, state: StateFile, end: RunEnd, clock: Cloc
             end = without_reports(end, error)
     progress = BatchProgress.of(kinds, [each.credits_held for each in state.strays()])
     return RunResult(end.exit_code, end.messages, state.output, progress, page)
+
+
+def rewrite_reports(state: StateFile) -> None:
+    """Write the reports again, if they can be written; what is there stays otherwise."""
+    from wanbatch.reporting.files import write_reports
+
+    with suppress(OSError, WanbatchError):
+        write_reports(state, made_at=system_now())
 
 
 def _made_at(invocation: Invocation, clock: Clock | None) -> datetime:

@@ -71,14 +71,16 @@ class AttemptRecords(Records):
             return frozenset(take_id for (take_id,) in self._db.execute(sql))
 
     def made_for_failed(self) -> dict[int, str]:
-        """A generation that each failed take can still have, by take id: one that is not its own and did not fail."""
+        """A generation that each failed take can still have, by take id: that of a submit which it went on without."""
+        marks = ", ".join("?" * len(MAY_BE_CHARGED))
         sql = (
-            "SELECT takes.take_id, attempts.generation_id FROM takes JOIN attempts ON attempts.take_id = takes.take_id"
-            " WHERE state = 'failed' AND attempts.generation_id IS NOT NULL AND outcome != 'failed'"
+            "SELECT takes.take_id, attempts.generation_id FROM takes"  # noqa: S608
+            " JOIN attempts ON attempts.take_id = takes.take_id"
+            f" WHERE state = 'failed' AND attempts.generation_id IS NOT NULL AND outcome IN ({marks})"
             " AND attempts.generation_id IS NOT takes.generation_id ORDER BY attempts.number DESC"
         )
         with foreign_errors(self.path):
-            return dict(self._db.execute(sql).fetchall())
+            return dict(self._db.execute(sql, [each.value for each in MAY_BE_CHARGED]).fetchall())
 
     def attempts_of_requests(self, request_ids: Iterable[str]) -> list[Attempt]:
         """The attempts with these request ids, by take and number."""

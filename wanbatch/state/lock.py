@@ -86,6 +86,12 @@ def holder_of(output: Path) -> str:
         return ""
 
 
+def is_held_by_another(output: Path) -> bool:
+    """Say whether another process than this one holds an output folder."""
+    held = holder_of(output)
+    return bool(held) and not held.startswith(f": process {os.getpid()} on {platform.node()},")
+
+
 def _is_alive(pid: int) -> bool:
     if os.name != "posix":
         return True

@@ -67,7 +67,8 @@ def problems_in(
         if take.state is State.FAILED:
             todo = _failed_todo(take, findings, place_of)
             where = told_of_fallback(take.warning) or findings.fallbacks.get(take.take_id, "")
-            found.append(Problem(take.label, "failed", f"{take.error} ({where})" if where else take.error, todo))
+            error = f"{take.error} ({where})" if where else take.error
+            found.append(Problem(take.label, "failed", error, todo, needs_user=take.take_id in findings.made))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_searched = take.state is State.UNKNOWN
             todo = "The next run looks it up in the provider's log" if is_searched else _held_todo(take)
@@ -85,8 +86,8 @@ def problems_in(
 def _failed_todo(take: Take, findings: AttemptFindings, place_of: Callable[[str], str]) -> str:
     made = findings.made.get(take.take_id)
     if made is not None:
-        fetch = f"`wanbatch resolve {take.label} --adopt {made}` fetches it"
-        return f"The provider made a clip for it: {fetch}. `wanbatch retry` pays for another one"
+        fetch = f"`wanbatch resolve {take.label} --adopt {made}` fetches that"
+        return f"An earlier submit of it was accepted: {fetch}, if it made a clip. `wanbatch retry` pays for another"
     if take.credits_charged is not None:
         return (
             "It was charged although it failed: contact the provider's support. `wanbatch retry` pays for another try"

@@ -20,9 +20,11 @@ from wanbatch.state.tables import Run
 from wanbatch.units import count_text, local_text
 
 _CAPS = ("--max-usd", "--max-credits")
-_CAP_REACHED = re.compile(
-    r"\bthe (budget|cap) of [^:;]* (is (reached|exceeded|passed)|stops the run)"
-)  # what a run says that a cap stopped
+# What a run says that a cap stopped; older versions say budget, "is reached" and "is passed".
+_STOPPED = r"(is (reached|passed|exceeded)|has been exceeded|stops (the run|it))"
+_BATCH_CAP = re.compile(rf"\bthe (budget|cap) of (?!scene )[^:;]* {_STOPPED}")
+_SCENE_CAP = re.compile(rf"\bthe (budget|cap) of scene [^:;]* {_STOPPED}")
+_NEW_PRICE = "accept the new price"
 _STOPS_EARLY = frozenset(set(ExitCode) - {ExitCode.OK, ExitCode.TAKES_FAILED})
 
 
@@ -48,57 +50,85 @@ class NextStep:
         """The command that goes on, with the cap that it needs; None while a run goes on, if the batch is finished, or
         if it is not known.
         """
-        command = self._plain_command()
-        return None if command is None else self._with_cap(command)[0]
+        command, is_retry = self._plain_command()
+        return self._with_cap(command, is_retry=is_retry)[0] if command else None
 
-    def _plain_command(self) -> str | None:
+    def _plain_command(self) -> tuple[str | None, bool]:
+        """Return the command as it was given, empty if it is not known, None if none goes on; and whether it retries.
+
+        What only the user can decide about is not tried again: its clip may be there already.
+        """
         if self.is_running or self.last_run is None:
-            return None
-        if self.last_run.exit_code == ExitCode.TAKES_FAILED and self.is_finished:
-            retry = shlex.join(("wanbatch", "retry", self.folder))
-            is_refused = self._failed(is_refused=True) and not self._failed(is_refused=False)
-            return self.command or None if is_refused else retry
-        return None if self.is_finished else self.command or None
+            return None, False
+        can_retry, is_refused = self._failed(is_refused=False), self._failed(is_refused=True)
+        if not self.is_finished:
+            return own_command(self.command), False
+        if self.last_run.exit_code != ExitCode.TAKES_FAILED or (not can_retry and self._decisions):
+            return None, False
+        if is_refused and not can_retry:
+            return own_command(self.command), False
+        folder = self.folder if not self.folder.startswith("-") else f"./{self.folder}"
+        return shlex.join(("wanbatch", "retry", folder)), True
+
+    @property
+    def _decisions(self) -> int:
+        return sum(each.needs_user for each in self.problems)
 
     @property
     def lines(self) -> list[str]:
         """How to go on, in words; a refused prompt or request has to be changed first."""
-        if self.is_running:
-            return []
-        plain, refused = self._plain_command(), self._failed(is_refused=True)
-        command, cap = (None, "") if plain is None else self._with_cap(plain)
-        decisions = sum(each.needs_user for each in self.problems)
+        plain, is_retry = self._plain_command()
+        refused, decisions = self._failed(is_refused=True), self._decisions
+        changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
+        if plain is None:
+            return [f"{changed} and run it; a retry would be refused again"] if refused and not self.is_running else []
+        command, cap = self._with_cap(plain or "run the manifest again", is_retry=is_retry)
         first = f"first decide about {count_text(decisions, 'take')} (see above), then " if decisions else ""
         if not refused:
-            return [] if command is None else [f"to continue{cap}: {first}{command}"]
-        changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
-        if command is not None and not self._failed(is_refused=False):
+            return [f"to continue{cap}: {first}{command}"]
+        if not self._failed(is_refused=False):
             return [f"to continue{cap}: {first}{changed}, then {command}"]
-        retried = [] if command is None else [f"to continue{cap}: {first}{command}"]
-        return [*retried, f"{changed} and run it; a retry would be refused again"]
+        return [f"to continue{cap}: {first}{command}", f"{changed} and run it; a retry would be refused again"]
 
-    def _with_cap(self, command: str) -> tuple[str, str]:
+    def _with_cap(self, command: str, *, is_retry: bool) -> tuple[str, str]:
         """Return a command with the cap that what is left needs, and what is said of it.
 
-        As it is, the command would stop at once if its own cap is too low, or lower the cap of a later run.
+        As it is, the command would stop at once if its own cap is too low, or replace the cap of a later run.
         """
         left, (flag, own) = self.remaining, cap_in(command)
-        is_retry = not left.takes
-        needed = left.cap_for_failed if is_retry else left.needed_cap
+        needed = left.cap_for_failed if is_retry else left.needed_cap if left.takes else None
         if needed is not None:
             return with_cap(command, needed), f", with the cap raised to {usd_text(needed)}"
-        if own is not None and left.cap is not None and own < left.cap:
+        if own is not None and left.cap is not None and own != left.cap:
             return with_cap(command, left.cap), f", under the cap of the last run, {usd_text(left.cap)}"
-        is_stopped = self.last_run is not None and self.last_run.exit_code == ExitCode.BUDGET_REACHED
-        is_spent = own is not None and left.committed is not None and own <= left.committed and not is_retry
-        if not (is_stopped or is_spent):
-            return command, ""
-        return command, f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
+        return command, self._higher_cap(flag, own)
+
+    def _higher_cap(self, flag: str, own: int | None) -> str:
+        """Say which cap has to be higher, if one stopped the last run, or would stop the command at once."""
+        left, last = self.remaining, self.last_run
+        message = "" if last is None else last.message
+        is_stopped = last is not None and last.exit_code == ExitCode.BUDGET_REACHED
+        if is_stopped and _SCENE_CAP.search(message) and not _BATCH_CAP.search(message):
+            return ", with a higher cap of the scene in the manifest"
+        is_spent = own is not None and left.committed is not None and own <= left.committed and left.takes > 0
+        if not is_spent and (not is_stopped or _NEW_PRICE in message):
+            return ""
+        return f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
 
     def _failed(self, *, is_refused: bool) -> int:
         """Count the failed takes that a retry may make, or those that the provider would refuse again as they are."""
-        failed = [each for each in self.problems if each.state == "failed"]
+        failed = [each for each in self.problems if each.state == "failed" and not each.needs_user]
         return sum(is_same_again(each.todo) is is_refused for each in failed if is_same_again(each.todo) is not None)
+
+
+def own_command(text: str) -> str:
+    """Return a kept command line as a shell takes it; empty for anything else: a state file may come from anywhere."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return ""
+    is_ours = words[:2] == ["wanbatch", "run"] and all(word.isprintable() for word in words)
+    return shlex.join(words) if is_ours else ""
 
 
 def cap_in(command: str) -> tuple[str, int | None]:
@@ -107,14 +137,15 @@ def cap_in(command: str) -> tuple[str, int | None]:
         given = shlex.split(command)
     except ValueError:  # the state file may come from anywhere
         given = []
+    found: tuple[str, int | None] = "", None
     for flag, word in pairwise([*given, ""]):
         name, _, value = flag.partition("=")
         if name in _CAPS:
+            found = name, None
             with suppress(InvalidOperation, ValueError, OverflowError):
                 amount = Decimal(value or word)
-                return name, credits_of_usd(amount) if name == "--max-usd" else int(amount)
-            return name, None
-    return "", None
+                found = name, credits_of_usd(amount) if name == "--max-usd" else int(amount)
+    return found
 
 
 def with_cap(command: str, cap: int) -> str:
@@ -123,6 +154,8 @@ def with_cap(command: str, cap: int) -> str:
         given = shlex.split(command)
     except ValueError:
         return command
+    if given[:1] != ["wanbatch"]:
+        return command  # words, not a command line
     kept, is_value = [], False
     for word in given:
         name, is_joined, _ = word.partition("=")
@@ -163,4 +196,5 @@ def _clock_text(run: Run) -> str:
 
 def _is_both(run: Run) -> bool:
     """Say whether a take that waits for a decision hides that a cap is reached, too."""
-    return run.exit_code == ExitCode.DECISION_NEEDED and _CAP_REACHED.search(run.message) is not None
+    is_capped = _BATCH_CAP.search(run.message) or _SCENE_CAP.search(run.message)
+    return run.exit_code == ExitCode.DECISION_NEEDED and is_capped is not None

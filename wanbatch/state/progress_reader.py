@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from wanbatch.batch.advice import in_folder
+from wanbatch.batch.advice import in_folder, is_same_again
 from wanbatch.batch.alarms import ALARM_FACTS, standing_alarms
 from wanbatch.batch.forecast import START_OF_TIME, Sending
 from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Counted, Inventory
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
@@ -112,7 +113,16 @@ def read_remaining(reader: StateReader) -> Remaining:
     kinds, runs = reader.kinds(), reader.runs()
     prices = prices_now([kind for kind, _ in kinds], reader.quotes())
     strays = [each.credits_held for each in reader.strays()]
-    return remaining_of(kinds, prices, strays, runs[-1].cap_credits if runs else None)
+    cap = runs[-1].cap_credits if runs else None
+    return remaining_of(kinds, _tried_again(reader), prices, strays, cap)
+
+
+def _tried_again(reader: StateReader) -> list[PriceClass]:
+    """Return the price classes of the failed takes that a retry sends again: asked for, and not refused as they are."""
+    failed = [take for take in reader.takes_in([State.FAILED]) if reader.is_asked_for(take)]
+    problems = problems_in(failed, findings=read_findings(reader), folder=str(reader.output)) if failed else ()
+    again = {each.take for each in problems if is_same_again(each.todo) is False and not each.needs_user}
+    return [take.price_class for take in failed if take.label in again]
 
 
 def read_overview(output: Path) -> BatchOverview:
@@ -131,6 +141,7 @@ def read_overview(output: Path) -> BatchOverview:
         no_baseline = read_why_no_baseline(reader, inventory.kinds)
         is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
     holder, last_run = holder_of(output), runs[-1] if runs else None
+    is_running = bool(holder) and last_run is not None and last_run.exit_code is None
     progress = BatchProgress.of(tallies, [stray.credits_held for stray in strays])
     if omitted:
         progress = replace(progress, counts={**progress.counts, "omitted": omitted})
@@ -155,7 +166,7 @@ def read_overview(output: Path) -> BatchOverview:
         alarms=alarms,
         spending=spending,
         remaining=remaining,
-        early_end=early_end(runs[:-1] if holder else runs, waiting_since),
+        early_end=None if is_running else early_end(runs, waiting_since),
     )
 
 
