@@ -154,7 +154,7 @@ def write_summary(sheet: Any, facts: Mapping[str, Any], formats: Any) -> None:
     if facts["sandbox"]:
         sheet.set_header("&CSANDBOX: play money")
     mark = "SANDBOX: play money. " if facts["sandbox"] else ""
-    sheet.write_string(0, 0, f"{mark}Made at {facts['made_at']}; wanbatch report --xlsx makes it anew")
+    sheet.write_string(0, 0, f"{mark}Made at {facts['made_at']}; wanbatch report --xlsx makes a new one")
     at = 1
     if len(facts["batches"]) > 1:
         at = _write_lines(sheet, at, list(_rows_of_all(facts)), formats) + 1
