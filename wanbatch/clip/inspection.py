@@ -1,4 +1,4 @@
-"""An inspection: what is done with the bytes of a download before it counts as a clip."""
+"""An inspection: what is done with the bytes of a download before it is a clip, and of a file before it is sent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wanbatch.clip.defects import Look
+from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.probe import Probe
 
 
@@ -26,6 +27,10 @@ class Inspection(Protocol):
 
     def poster(self, clip: Path) -> bytes:
         """Return one frame of a whole clip as a small JPEG."""
+        ...
+
+    def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
+        """Open a picture or a sound that a shot is given; `with_data` returns what is sent for it, too."""
         ...
 
 
@@ -49,3 +54,9 @@ class Here:
         from wanbatch.clip.media import draw_poster, jpeg_of
 
         return jpeg_of(draw_poster(clip))
+
+    def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
+        """See `Inspection`."""
+        from wanbatch.clip.opening import open_given
+
+        return open_given(path, kind, with_data=with_data)

@@ -13,10 +13,21 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from wanbatch.clip.defects import Look
+from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.probe import Probe
 from wanbatch.clip.trial import REPAIR, Trial
 from wanbatch.clip.worker import Terms, Worker, WorkerDied
-from wanbatch.clip.worker_protocol import AnswerInvalid, Shortage, look_of, poster_of, probe_of, trial_of, written
+from wanbatch.clip.worker_protocol import (
+    AnswerInvalid,
+    Shortage,
+    given_of,
+    look_of,
+    poster_of,
+    probe_of,
+    trial_of,
+    written,
+    written_given,
+)
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 from wanbatch.units import size_text
 
@@ -92,6 +103,10 @@ class WorkerPool:
     def poster(self, clip: Path) -> bytes:
         """See `Inspection`."""
         return self._asked(written("poster", clip), poster_of)
+
+    def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
+        """See `Inspection`."""
+        return self._asked(written_given(path, kind, with_data=with_data), given_of)
 
     def _asked(self, request: bytes, read: Callable[[dict[str, Any]], _Done]) -> _Done:
         """Have an errand done and read its result.

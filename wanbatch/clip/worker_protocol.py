@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from wanbatch.clip.defects import Look, Stretch
+from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.inspection import Here
 from wanbatch.clip.probe import Probe
 from wanbatch.clip.trial import Trial, assert_media_works
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 
-LINE_BYTES_MAX = 4 * 2**20  # of an answer; a poster is the largest, at some 100 KB
+LINE_BYTES_MAX = 32 * 2**20  # of an answer; a given file is the largest, at 27 MB in Base64
 NEAR_LIMIT = 0.75  # of its memory: a healthy process that decodes no clip uses a sixth of it
 _SAID_MAX = 1_000  # characters of an error's text
 
@@ -35,6 +36,11 @@ class Shortage(Exception):
 def written(do: str, clip: Path | None = None) -> bytes:
     """Write a request: `do` is check, look, poster or try."""
     return _line({"do": do, "clip": None if clip is None else str(clip.absolute())})
+
+
+def written_given(path: Path, kind: str, *, with_data: bool) -> bytes:
+    """Write the request for a file that a shot is given: `kind` is picture or sound."""
+    return _line({"do": "open", "clip": str(path.absolute()), "kind": kind, "with_data": with_data})
 
 
 def carry_out(request: bytes) -> bytes:
@@ -89,6 +95,8 @@ def _done(request: dict[str, Any]) -> dict[str, Any]:
     if do == "try":
         return asdict(assert_media_works())
     clip, here = Path(request["clip"]), Here()
+    if do == "open":
+        return asdict(here.given(clip, str(request["kind"]), with_data=bool(request["with_data"])))
     if do == "poster":
         return {"jpeg": base64.b64encode(here.poster(clip)).decode()}
     return asdict(here.check(clip) if do == "check" else here.look(clip))
@@ -162,6 +170,24 @@ def poster_of(done: dict[str, Any]) -> bytes:
     if not jpeg.startswith(b"\xff\xd8"):
         raise AnswerInvalid("its answer is not a JPEG")
     return jpeg
+
+
+def given_of(done: dict[str, Any]) -> OpenedFile:
+    """Read a file that was opened."""
+    try:
+        return OpenedFile(
+            sha256=str(done["sha256"]),
+            size_bytes=int(done["size_bytes"]),
+            form=str(done["form"]),
+            mime=str(done["mime"]),
+            width=int(done["width"]),
+            height=int(done["height"]),
+            duration_s=float(done["duration_s"]),
+            has_alpha=bool(done["has_alpha"]),
+            data=str(done["data"]),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise AnswerInvalid("it answered with something other than a file") from error
 
 
 def trial_of(done: dict[str, Any]) -> Trial:

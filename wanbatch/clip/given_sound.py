@@ -1,0 +1,65 @@
+"""A sound that a shot is given: WAV or MP3 by its content, decoded to its end, and without its tags."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import av
+import av.error
+
+from wanbatch.clip.bounds import CHANNELS_MAX, RATE_HZ_MAX
+from wanbatch.clip.given import SOUND_S_MAX, GivenBytes
+from wanbatch.clip.media import judged
+from wanbatch.errors import MediaInvalid
+
+_MIMES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+_CAREFUL = {"protocol_whitelist": "none"}
+
+
+def read_sound(source: bytes) -> GivenBytes:
+    """Check a sound to its last sample, and return what is sent for it. Slow: run it off the event loop.
+
+    Raises MediaInvalid with the reason, worded to follow the name of the file.
+    """
+    form = _form_of(source)
+    try:
+        with judged("reading a sound"), av.open(io.BytesIO(source), "r", format=form, options=_CAREFUL) as sound:
+            return _read(sound, form)
+    except MediaInvalid as error:
+        raise error if str(error).startswith(("is ", "has ")) else _damaged(error) from error
+
+
+def _damaged(error: MediaInvalid) -> MediaInvalid:
+    return MediaInvalid(f"is damaged: its sound cannot be decoded ({str(error).rpartition(': ')[2]})")
+
+
+def _form_of(source: bytes) -> str:
+    if source[:4] == b"RIFF" and source[8:12] == b"WAVE":
+        return "wav"
+    if source[:3] == b"ID3" or (source[:1] == b"\xff" and source[1:2] and source[1] & 0xE6 in (0xE2, 0xE4, 0xE6)):
+        return "mp3"
+    raise MediaInvalid("is not a WAV or MP3 sound by its content")
+
+
+def _read(sound: Any, form: str) -> GivenBytes:
+    if len(sound.streams.audio) != 1:
+        raise MediaInvalid(f"has {len(sound.streams.audio)} tracks of sound; one is sent")
+    track = sound.streams.audio[0]
+    if track.codec_context.channels > CHANNELS_MAX or track.codec_context.sample_rate > RATE_HZ_MAX:
+        raise MediaInvalid(f"has more than {CHANNELS_MAX} channels, or more than {RATE_HZ_MAX} samples a second")
+    made = io.BytesIO()
+    samples, rate = 0, track.codec_context.sample_rate
+    with av.open(made, "w", format=form, options={"write_xing": "0"} if form == "mp3" else {}) as target:
+        copy = target.add_stream_from_template(track)
+        copy.metadata.clear()
+        for packet in sound.demux(track):
+            samples += sum(frame.samples for frame in packet.decode())
+            if samples > SOUND_S_MAX * rate:
+                raise MediaInvalid(f"is longer than {SOUND_S_MAX:g} s, the longest sound that wanbatch sends")
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    if not samples:
+        raise MediaInvalid("has no sound in it")
+    return GivenBytes(form=form.upper(), mime=_MIMES[form], sent=made.getvalue(), duration_s=round(samples / rate, 2))
