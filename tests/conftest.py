@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -24,6 +25,11 @@ if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY
     # Every fact of a batch is flushed to the disk: on a real one, a test waits for that most of its time.
     os.environ["TMPDIR"] = str(_MEMORY)
     tempfile.tempdir = None
+
+if "XDG_CACHE_HOME" not in os.environ:  # what one test found out about a file must not answer for another's
+    _CACHE = tempfile.mkdtemp(prefix="wanbatch-cache-")
+    os.environ["XDG_CACHE_HOME"] = _CACHE
+    atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores Ctrl-C for what it starts with `&`, and programs that these tests start would go on ignoring it.

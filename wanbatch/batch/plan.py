@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from wanbatch.batch.changes import Change, Create, Past, Supersede
+from wanbatch.batch.given_files import Files
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, order_of
 from wanbatch.batch.names import composed, twin_key
@@ -99,7 +100,7 @@ class Plan:
     that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched; `moved`
     are takes that were adopted from other shots, by id. `own` are the cells of the user's own columns by shot, of
     those that have some, `fallbacks` their fallbacks, `origins` where their values come from, and `clip_names` the
-    pattern of the clips' further names; None if no manifest was read.
+    pattern of the clips' further names, `files` those that shots are given; None if no manifest was read.
     """
 
     shots: tuple[ShotRow, ...]
@@ -113,6 +114,7 @@ class Plan:
     fallbacks: Mapping[str, Fallback] | None = None
     origins: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None
     clip_names: str | None = None
+    files: Files | None = None
 
     @property
     def to_submit(self) -> tuple[Wanted, ...]:
@@ -232,6 +234,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         fallbacks={shot.id: shot.fallback for shot in batch.shots if shot.fallback is not None},
         clip_names=batch.names,
         origins={shot.id: shot.origins for shot in batch.shots if shot.origins},
+        files=batch.files,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from wanbatch.batch.given_files import Files
 from wanbatch.batch.names import composed
 from wanbatch.errors import Problem, StateInvalid
 
@@ -241,7 +242,8 @@ class Batch:
     """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name).
 
     `warnings` lists probable mistakes in the manifest, each with its place; the batch can still be run. `parts` are the
-    further files that the manifest took in. `names` is the pattern of the names that clips get beside their own.
+    further files that the manifest took in, `files` the pictures and sounds that it gives to shots, by hash. `names` is
+    the pattern of the names that clips get beside their own.
     """
 
     name: str
@@ -253,6 +255,7 @@ class Batch:
     names: str = ""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
     parts: tuple[str, ...] = field(default=(), compare=False)
+    files: Files = field(default_factory=dict, compare=False)
 
     @property
     def head(self) -> Head:

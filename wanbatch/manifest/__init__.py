@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,7 +122,9 @@ def _checked(path: Path, problems: Problems, keeps: Keeps) -> Loaded | None:
     from wanbatch.manifest.expansion.sources import Sources
     from wanbatch.manifest.file_text import text_of
     from wanbatch.manifest.formats import located, read_root
+    from wanbatch.manifest.given_files import GivenFiles
     from wanbatch.manifest.named_table import with_table
+    from wanbatch.manifest.opened_files import FileOpener
 
     found = located(path)
     own = read_root(path, problems)
@@ -132,12 +134,15 @@ def _checked(path: Path, problems: Problems, keeps: Keeps) -> Loaded | None:
     made = expanded(named, found.file, text, _read_part, problems)
     names = pattern_in(named.items.get("names"), Sources({"": text}), problems) if isinstance(named, Table) else ""
     is_frugal = not keeps.nodes and not has_head
-    checker = Checker(problems, str(path), has_head=has_head, keeps_origins=keeps.origins, is_frugal=is_frugal)
-    batch = checker.batch(made.root, made.groups, names)
+    with closing(FileOpener()) as opener:
+        files = GivenFiles(found.file.parent, opener, problems)
+        checker = Checker(files, str(path), has_head=has_head, keeps_origins=keeps.origins, is_frugal=is_frugal)
+        batch = checker.batch(made.root, made.groups, names)
     if batch is None or not isinstance(made.root, Table) or not isinstance(own, Table):
         return None
-    parts = (*table, *made.parts)
-    return Loaded(replace(batch, parts=parts) if parts else batch, own, made.root, is_whole=not parts)
+    read = (*table, *made.parts)
+    parts = (*read, *(str(files.folder / each.name) for each in files.found.values()))
+    return Loaded(replace(batch, parts=parts) if parts else batch, own, made.root, is_whole=not read)
 
 
 def _read_part(path: Path, problems: Problems) -> tuple[str, Node | None]:

@@ -17,6 +17,7 @@ from wanbatch.manifest.fallbacks import fallback_in
 from wanbatch.manifest.fields import PLANNING_FIELDS
 from wanbatch.manifest.findings import Teller, errors_of, validator_for
 from wanbatch.manifest.formats import stem_of
+from wanbatch.manifest.given_files import GivenFiles
 from wanbatch.manifest.lint import Group, Listed, lint
 from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.origins import origins_of
@@ -34,7 +35,7 @@ from wanbatch.manifest.several_models import (
 from wanbatch.manifest.shapes import place_of, version_to_write
 from wanbatch.manifest.spreadsheet_ids import tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
-from wanbatch.manifest.tree import Filled, Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.tree import Filled, Listing, Node, Place, Scalar, Table
 from wanbatch.manifest.values import Shape, head_value, is_null
 from wanbatch.manifest.words import meant, shown
 
@@ -45,16 +46,17 @@ _USED = Scalar("", None, Place(0, 0))  # in place of the nodes of a shot that is
 
 
 class Checker:
-    """Checks one manifest. `has_head` says whether the format can hold version, name, limits and budget;
-    `keeps_origins`, whether each shot is to say where its values come from.
+    """Checks one manifest. `files` finds the files that it gives to shots. `has_head` says whether the format can hold
+    version, name, limits and budget; `keeps_origins`, whether each shot is to say where its values come from.
 
     `is_frugal` gives up the nodes of each shot once it is made: of a large table, both would fill the memory.
     """
 
     def __init__(
-        self, problems: Problems, source: str, *, has_head: bool, keeps_origins: bool = False, is_frugal: bool = False
+        self, files: GivenFiles, source: str, *, has_head: bool, keeps_origins: bool = False, is_frugal: bool = False
     ) -> None:
-        self._problems = problems
+        self._files = files
+        self._problems = problems = files.problems
         self._source = source
         self._has_head = has_head
         self._keeps_origins = keeps_origins
@@ -108,7 +110,7 @@ class Checker:
             check_scenes(root, {shot.scene for shot in shots}, self._problems)
         if self._problems.found:
             return None
-        return Batch(shots=shots, source=self._source, names=names, **head)
+        return Batch(shots=shots, source=self._source, names=names, files=self._files.found, **head)
 
     # --- head
 
@@ -319,7 +321,8 @@ class Checker:
         told = in_own_names({"model": DEFAULT_MODEL, **sent}, nodes, table)
         for role, words in told.lacking.items():
             self._requests.tell_lacking(role, words, table, nodes)
-        return Version(told.request, self._requests.check_request(told.request, told.table, told.nodes))
+        request, checked = self._files.given(told.request, told.nodes)
+        return Version(request, self._requests.check_request(checked, told.table, told.nodes))
 
     def _fallback(self, table: Table, nodes: Mapping[str, Node], models: Sequence[str]) -> Fallback | None:
         """Return the fallback of a shot, with its request held against that model; None without one.

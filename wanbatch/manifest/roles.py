@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wanbatch.batch.input_fields import input_fields
 from wanbatch.batch.registry import Model, registry
 from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.manifest.fields import kinds_in
@@ -141,6 +142,18 @@ def takers_text(model: Model, field: str, value: Any) -> str:
         if choices and _spelt(value, each.parameters[str(own)]) in choices:
             takers.append(each.name)
     return _owners_text(model, takers)
+
+
+def file_takers_text(model: Model, field: str) -> str:
+    """Name the models that take a file where one of them takes an address; how else to send it if none does."""
+    parts = [part for part in _FIELDS if field_of(model, part) == field] or [field]
+    takers = []
+    for each in registry():
+        own = [field_of(each, part) or part for part in parts if part in _FIELDS] or parts
+        if any(name in input_fields(each) and input_fields(each)[name].takes_files for name in own):
+            takers.append(each.name)
+    named = _owners_text(model, takers).replace("models that do", "models that take files")
+    return named or "; put the file on the web and write its address"
 
 
 def _owners_text(model: Model, owners: list[str]) -> str:

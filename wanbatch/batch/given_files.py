@@ -1,0 +1,122 @@
+"""Given files: the pictures and sounds that shots are given, known by the hash of their bytes. Pure.
+
+A recipe holds `sha256:` and 64 hex digits where its request will hold the file: an edited picture is another recipe,
+a moved one is not. The hash is that of the file as its owner saved it, so that anybody can check it, and so that a
+newer library, which may write the same picture with other bytes, makes no shot stale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from wanbatch.units import size_text
+
+MARK = "sha256:"
+_REFERENCE = re.compile(r"sha256:([0-9a-f]{64})")
+_TEXTS = frozenset({"prompt", "negative_prompt"})  # which may say anything
+
+
+class FileKind(StrEnum):
+    """What a file is to a shot."""
+
+    PICTURE = "picture"
+    SOUND = "sound"
+
+
+@dataclass(frozen=True)
+class GivenFile:
+    """A file that a manifest gives to shots.
+
+    `name` is its path from the manifest's folder, a note for people: the hash decides. `form` is its format by its
+    content, such as PNG. Width and height are those of the picture as it is seen, 0 of a sound; `duration_s` is 0 of a
+    picture.
+    """
+
+    sha256: str
+    name: str
+    kind: FileKind
+    form: str
+    size_bytes: int
+    width: int = 0
+    height: int = 0
+    duration_s: float = 0.0
+
+    def __str__(self) -> str:
+        extent = f"{self.width}x{self.height}" if self.kind is FileKind.PICTURE else f"{self.duration_s:g} s"
+        return f"{self.name} ({self.form}, {extent}, {size_text(self.size_bytes)})"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> GivenFile:
+        """Read it from JSON values. Raises KeyError, TypeError or ValueError for others."""
+        return cls(
+            sha256=str(told["sha256"]),
+            name=str(told["name"]),
+            kind=FileKind(told["kind"]),
+            form=str(told["form"]),
+            size_bytes=int(told["size_bytes"]),
+            width=int(told["width"]),
+            height=int(told["height"]),
+            duration_s=float(told["duration_s"]),
+        )
+
+
+Files = Mapping[str, GivenFile]  # by hash
+
+
+def reference_to(sha256: str) -> str:
+    """Return what stands in a recipe for a file."""
+    return f"{MARK}{sha256}"
+
+
+def hash_in(value: object) -> str | None:
+    """Return the hash of the file that a value of a request stands for; None for any other value."""
+    found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return None if found is None else found[1]
+
+
+def hashes_in(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the hashes of the files that a request is given, each once, in the order of the request."""
+    found = (each for name, value in body.items() if name not in _TEXTS for each in _hashes(value))
+    return tuple(dict.fromkeys(found))
+
+
+def _hashes(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = [*value.values()]
+    if isinstance(value, list):
+        for each in value:
+            yield from _hashes(each)
+    found = hash_in(value)
+    if found is not None:
+        yield found
+
+
+def with_names(value: Any, files: Files) -> Any:
+    """Return a value of a request as people read it: files by their names, with what they are."""
+    if isinstance(value, Mapping):
+        return {name: with_names(each, files) for name, each in value.items()}
+    if isinstance(value, list):
+        return [with_names(each, files) for each in value]
+    known = files.get(hash_in(value) or "")
+    return value if known is None else str(known)
+
+
+def body_with(canonical: str, urls: Mapping[str, str]) -> bytes:
+    """Return the body that is sent for a recipe's canonical JSON: with these `data:` URLs in place of hashes.
+
+    In canonical JSON a reference between quotation marks is a whole value: inside a text they would be escaped.
+    """
+    parts = re.split(r'("sha256:[0-9a-f]{64}")', canonical)
+    for number in range(1, len(parts), 2):
+        url = urls.get(parts[number][len(MARK) + 1 : -1])
+        parts[number] = parts[number] if url is None else f'"{url}"'
+    return b"".join(part.encode() for part in parts)
