@@ -14,7 +14,8 @@ from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
 from wanbatch.pace.limits import Breaker, InFlight, LearntRate
-from wanbatch.pace.schedule import Download, Rates, Schedule, Submit, Wait
+from wanbatch.pace.schedule import Rates, Schedule
+from wanbatch.pace.steps import Download, Submit, Wait
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wanbatch.pace.limits import Bucket, InFlight
-from wanbatch.pace.schedule import Done, Download, Poll, Rates, Schedule, Submit, Wait, backoff_s
+from wanbatch.pace.schedule import POSTS_AT_ONCE, Rates, Schedule, backoff_s
+from wanbatch.pace.steps import Done, Download, Poll, Submit, Wait
 
 
 @given(st.integers(0, 100), st.randoms(use_true_random=False))
@@ -101,3 +102,37 @@ def test_a_take_that_is_dropped_is_not_sent() -> None:
     schedule.drop_planned(2)
     schedule.drop_planned(1)
     assert schedule.planned == ()
+
+
+def test_a_body_that_is_made_ready_has_the_place_of_its_post() -> None:
+    schedule = Schedule(Rates(submit_per_min=6000))
+    schedule.add_planned(1)
+    schedule.add_planned(2)
+    assert schedule.next_step(0) == Submit(1)
+    schedule.body_began(0)
+    assert schedule.next_step(1) == Wait(None)  # the first POST of a run goes alone, also while its body is made
+    schedule.body_ended()
+    schedule.submit_began(1, has_token=True)
+    assert (schedule.posts, schedule.running, schedule.next_step(1)) == (1, 1, Wait(None))
+
+
+def test_no_more_bodies_are_made_ready_than_posts_may_be_out() -> None:
+    schedule = Schedule(Rates(submit_per_min=60_000))
+    schedule.in_flight = InFlight(100, 100)
+    schedule.has_canary_answer = True
+    for take_id in range(50):
+        schedule.add_planned(take_id)
+    began = 0
+    while isinstance(schedule.next_step(float(began)), Submit):
+        schedule.body_began(float(began))
+        began += 1
+    assert began == POSTS_AT_ONCE
+
+
+def test_submits_that_wait_for_an_answer_go_on_where_only_a_body_was_out() -> None:
+    schedule = Schedule(Rates(submit_per_min=6000))
+    schedule.add_planned(1)
+    schedule.body_began(0)
+    schedule.hold_submits_for_answer()
+    schedule.body_ended()
+    assert schedule.next_step(1) == Submit(1)

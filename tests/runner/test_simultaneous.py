@@ -15,7 +15,8 @@ from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
-from wanbatch.pace.schedule import Rates, Search
+from wanbatch.pace.schedule import Rates
+from wanbatch.pace.steps import Search
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer
 from wanbatch.runner.charges import LEDGER_MARGIN, ChargeRecorder

@@ -57,6 +57,7 @@ LAYOUT = {
     "baseline_recipes": "shot_id TEXT PRIMARY KEY, recipe TEXT NOT NULL",
     "fallbacks": "shot_id TEXT PRIMARY KEY, told TEXT NOT NULL",
     "origins": "shot_id TEXT PRIMARY KEY, told TEXT NOT NULL",
+    "files": "sha256 TEXT PRIMARY KEY, told TEXT NOT NULL",
     "facts": (
         "seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL, data TEXT NOT "
         "NULL, crc INTEGER NOT NULL"

@@ -14,6 +14,7 @@ from random import Random
 
 from wanbatch.pace.hazard import POLLS_PER_TAKE
 from wanbatch.pace.limits import Bucket, InFlight, LearntRate
+from wanbatch.pace.steps import Done, Download, Poll, Search, Step, Submit, Wait
 
 POLL_FIRST_S = 8.0  # tells whether a take still waits in the provider's queue
 POLL_EVERY_S = 10.0  # of what waits: for its start, for a link, for an id to become known
@@ -36,50 +37,6 @@ def queued_poll_s(age_s: float) -> float:
     It cannot end there; polls only tell when it left, and an eighth of its wait is near enough.
     """
     return min(POLL_EVERY_MAX_S, max(POLL_EVERY_S, age_s / 8))
-
-
-# --- the next step ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Submit:
-    """Send the paid POST of a take."""
-
-    take_id: int
-
-
-@dataclass(frozen=True)
-class Poll:
-    """Ask how a take's generation stands."""
-
-    take_id: int
-
-
-@dataclass(frozen=True)
-class Download:
-    """Fetch a take's clip."""
-
-    take_id: int
-
-
-@dataclass(frozen=True)
-class Search:
-    """Look lost answers up in the provider's log."""
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing to do before `until` (monotonic seconds), or before something under way ends if that is None."""
-
-    until: float | None
-
-
-@dataclass(frozen=True)
-class Done:
-    """Nothing left to do or to wait for."""
-
-
-Step = Submit | Poll | Download | Search | Wait | Done
 
 
 Gain = Callable[[float], float]
@@ -202,9 +159,22 @@ class Schedule:
         """Something is looked up about a take before it is sent."""
         self._looking.add(take_id)
 
-    def submit_began(self, now: float) -> None:
-        """A POST goes out."""
+    def body_began(self, now: float) -> None:
+        """The body of a POST is made ready: it has the POST's place, and its token, from now on."""
         self._submits.take(now)
+        self.posts += 1
+        self._running += 1
+
+    def body_ended(self) -> None:
+        """The body is ready, or never will be: the POST, if there is one, begins now."""
+        self.posts -= 1
+        self._running -= 1
+        self._awaits_answers = self._awaits_answers and self.posts > 0
+
+    def submit_began(self, now: float, *, has_token: bool = False) -> None:
+        """A POST goes out; `has_token` if its place was kept for it while its body was made ready."""
+        if not has_token:
+            self._submits.take(now)
         self.in_flight = self.in_flight.sent(self._running)
         if self.in_flight.is_trying:
             self._awaits_answers = True  # what comes of it must not be mixed with another's answer

@@ -73,6 +73,7 @@ from wanbatch.redaction import Redaction
 
 GENERATIONS = "/v2/video/generations"
 READ_TRIES = 3
+SLOWEST_BYTES_S = 64 * 1024  # of a line that uploads pictures: giving up early makes a good submit an unknown one
 READS_KEPT = 4  # idle connections; each is looked at twice a request, a handshake for a burst costs less
 BODY_CAP_BYTES = 1024 * 1024
 LEDGER_CAP_BYTES = 8 * 1024 * 1024
@@ -110,7 +111,6 @@ class AimlApi:
         self._log = RequestLog(self._read, self.ahead, clock)
         route = None if endpoint.is_loopback or transport is not None else route_here()
         self._submits = make_client(bearer, context, keepalive=0, route=route, transport=transport)
-        self._submits.timeout = httpx.Timeout(endpoint.patience.post_s, connect=10.0, pool=None)
         self._reads = make_client(bearer, context, keepalive=READS_KEPT, route=route, transport=transport)
         self._read_headers = {**self._reads.headers, "cache-control": "no-cache"}  # two equal answers have to be two
         self._read_extensions = {"timeout": self._reads.timeout.as_dict()}
@@ -125,24 +125,29 @@ class AimlApi:
 
     # --- submit
 
-    async def submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
+    async def submit(
+        self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None], body: bytes | None = None
+    ) -> SubmitAnswer:
         """Send the paid POST exactly once, whatever happens to it."""
-        return self._masked(await self._submit(recipe, request_id, on_accepted))
+        content = recipe.canonical.encode() if body is None else body
+        return self._masked(await self._submit(content, request_id, on_accepted))
 
-    async def _submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
+    async def _submit(self, content: bytes, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
         assert REQUEST_ID.fullmatch(request_id), "the provider would silently drop this request id"
+        patience_s = self._endpoint.patience.post_s + len(content) / SLOWEST_BYTES_S
         wire = Wire()
         request = self._submits.build_request(
             "POST",
             self._endpoint.base_url + GENERATIONS,
-            content=recipe.canonical.encode(),
+            content=content,
             headers={"Content-Type": "application/json", "X-Client-Request-Id": request_id},
+            timeout=httpx.Timeout(patience_s, connect=10.0, pool=None),
             extensions={"trace": wire.trace},
         )
         head: Head | None = None
         body: bytes | None = None
         try:
-            async with asyncio.timeout(self._endpoint.patience.post_s):
+            async with asyncio.timeout(patience_s):
                 response = await self._submits.send(request, stream=True)
                 head = head_of(response)
                 try:

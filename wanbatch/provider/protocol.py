@@ -263,8 +263,13 @@ class LogScan:
 class Provider(Protocol):
     """What the runner needs of a provider."""
 
-    async def submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
-        """Send the paid POST once. `on_accepted` gets the generation id as soon as the answer's headers arrive."""
+    async def submit(
+        self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None], body: bytes | None = None
+    ) -> SubmitAnswer:
+        """Send the paid POST once. `on_accepted` gets the generation id as soon as the answer's headers arrive.
+
+        `body` is the recipe with its files in it; None for one without files.
+        """
         ...
 
     async def poll(self, generation_id: str) -> PollAnswer:

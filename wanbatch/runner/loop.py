@@ -14,7 +14,8 @@ from wanbatch.batch.plan import submit_order
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
-from wanbatch.pace.schedule import Done, Download, Poll, Search, Step, Submit, Wait
+from wanbatch.pace.steps import Done, Download, Poll, Search, Step, Submit, Wait
+from wanbatch.runner.bodies import Bodies
 from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.downloads import Downloads
@@ -62,6 +63,7 @@ class Runner:
         self._polls = Polls(context, self._rechecks)
         self._searches = Searches(context, match_ledger=self._charges.match_ledger)
         self._submits = Submits(context, self._searches.lost)
+        self.bodies = Bodies(context, self._submits)
         self._downloads = Downloads(context, self._polls.take_links)
         self._post_grace_s = POST_GRACE_S
         self._posts: set[asyncio.Task[None]] = set()
@@ -196,6 +198,9 @@ class Runner:
             case Submit(take_id) if self._rechecks.is_owed(take_id):
                 self._context.schedule.look_began(take_id)
                 self._spawn(group, self._others, take_id, self._rechecks.look)
+            case Submit(take_id) if self.bodies.is_needed(take_id):
+                self.bodies.begin()
+                self._spawn(group, self._posts, take_id, self.bodies.send)
             case Submit(take_id):
                 if self._submits.begin(take_id):
                     self._spawn(group, self._posts, take_id, self._submits.send)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from wanbatch.batch.given_files import GivenFile
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due, First
 from wanbatch.batch.take import Take
+from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.inspection import Here, Inspection
 from wanbatch.errors import ExitCode
 from wanbatch.money.prices import Quote
@@ -45,7 +47,7 @@ class RunSettings:
     `free_bytes` tells the room left on the output's disk (None: not checked).
     `times_before` is what earlier batches saw of how long generations take.
     `before_submit` is called before each POST is recorded; a ProgramFault of it means that nothing may be sent.
-    `inspection` opens the clips that come.
+    `inspection` opens the clips that come; `open_given` reads a file that shots are given, and makes it ready.
     `wide_at_once` is how many submits a look through the provider's log may reach back over each time.
     `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
     """
@@ -71,5 +73,6 @@ class RunSettings:
     free_bytes: Callable[[], int] | None = None
     before_submit: Callable[[], object] = lambda: None
     inspection: Inspection = field(default_factory=Here)
+    open_given: Callable[[GivenFile], OpenedFile] | None = None
     wide_at_once: int = 2_000  # twenty pages of the log
     after_verified: Callable[[Take], None] = lambda _: None

@@ -46,8 +46,11 @@ class Submits:
         self._waiting: set[str] = set()  # scenes, or "" for all, whose takes wait for money to come back
         self._has_said_wait = False
 
-    def begin(self, take_id: int) -> bool:
-        """Record the intent of a POST, durably, before any byte of it leaves; False if the budget forbids it."""
+    def begin(self, take_id: int, body: bytes | None = None) -> bool:
+        """Record the intent of a POST, durably, before any byte of it leaves; False if the budget forbids it.
+
+        `body` is what is sent, where that is more than the recipe: with the files that it names.
+        """
         context, take = self._context, self._context.takes[take_id]
         schedule, fit = context.schedule, context.budget.fit(self._context.takes[take_id])
         if schedule.posts and (
@@ -85,12 +88,12 @@ class Submits:
             {
                 "attempt": attempt,
                 "request_id": request_id_of(context.nonce, recipe, take_id, attempt),
-                "body_sha256": hashlib.sha256(recipe.canonical.encode()).hexdigest(),
+                "body_sha256": hashlib.sha256(recipe.canonical.encode() if body is None else body).hexdigest(),
                 "key_fingerprint": context.settings.key_fingerprint,
                 "credits_estimated": context.budget.price_of(take),
             },
         )
-        schedule.submit_began(context.clock.monotonic())
+        schedule.submit_began(context.clock.monotonic(), has_token=body is not None)
         return True
 
     def _wait_for_money(self, take: Take, fit: Fit) -> None:
@@ -185,7 +188,7 @@ class Submits:
             " and run the same command again",
         )
 
-    async def send(self, take_id: int) -> None:
+    async def send(self, take_id: int, body: bytes | None = None) -> None:
         """Send the POST that `begin` recorded, and record what its answer means."""
         context, take = self._context, self._context.takes[take_id]
         assert take.request_id is not None
@@ -196,7 +199,7 @@ class Submits:
 
         answer: SubmitAnswer | None = None
         try:
-            answer = await context.provider.submit(take.recipe, take.request_id, on_accepted)
+            answer = await context.provider.submit(take.recipe, take.request_id, on_accepted, body)
         finally:
             is_running = isinstance(answer, Accepted) or context.takes[take_id].state is State.QUEUED
             context.schedule.submit_ended(is_running=is_running)

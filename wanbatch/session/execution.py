@@ -31,6 +31,7 @@ from wanbatch.session.access import start_of_time
 from wanbatch.session.admission import Admission, carry
 from wanbatch.session.companion_files import CompanionFiles
 from wanbatch.session.embedded import name_takes
+from wanbatch.session.given_opener import given_opener
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
@@ -181,7 +182,9 @@ class Execution:
             self._note_time()
             self._keep_baseline(preview, clock.now())
             note_missing_log(invocation, state, batch_clock.now())
+            origin = None if job.admission is None else job.admission.origin
             settings = self._completed(preview, inventory, batch_clock.now(), workers)
+            settings = replace(settings, open_given=given_opener(state, origin, workers))
             basis = replace(basis, plan=None, settings=settings, is_as_planned=False)
             end = await self._rounds(provider, clock).run(basis, preview)
             self._note_time()

@@ -31,6 +31,7 @@ from wanbatch.state.baseline import BASELINE_NOTE
 from wanbatch.state.checks import Checks
 from wanbatch.state.connection import connect, foreign_errors, is_empty
 from wanbatch.state.fallbacks import store_fallbacks
+from wanbatch.state.given_files import store_files
 from wanbatch.state.kept_models import learn_kept, notes_of
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import TRACES, refuse_foreign, refuse_lost_state
@@ -42,6 +43,7 @@ from wanbatch.state.tables import (
     BASELINE_RECIPES_DDL,
     DDL,
     FALLBACKS_DDL,
+    FILES_DDL,
     INDEXES,
     NOTES_DDL,
     ORIGINS_DDL,
@@ -55,7 +57,7 @@ from wanbatch.state.tables import (
 )
 
 _OF_BASELINE = (BASELINE_DDL, BASELINE_PARTS_DDL, BASELINE_RECIPES_DDL)
-_LATER_TABLES = (NOTES_DDL, OWN_CELLS_DDL, *_OF_BASELINE, FALLBACKS_DDL, ORIGINS_DDL, *INDEXES)
+_LATER_TABLES = (NOTES_DDL, OWN_CELLS_DDL, *_OF_BASELINE, FALLBACKS_DDL, ORIGINS_DDL, FILES_DDL, *INDEXES)
 _AFTER_A_FAILED_WRITE = (
     "What was recorded before is kept. Free some space on the disk, or find out why it cannot be written, then run the"
     " same command again: it continues from the last record"
@@ -293,6 +295,7 @@ class StateFile(StateReader):
     def _store_origins(self, plan: Plan) -> None:
         if plan.origins is not None:
             store_origins(self._db, plan.origins, {row.shot_id for row in plan.shots if not row.removed})
+        store_files(self._db, plan.files or {})
         if plan.clip_names is not None and plan.clip_names != self.clip_names():
             self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (CLIP_NAMES_NOTE, plan.clip_names))
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from wanbatch.batch.given_files import GivenFile
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.shots import Fallback
@@ -20,6 +21,7 @@ from wanbatch.state.baseline import BaselineRecords
 from wanbatch.state.columns import ColumnRecords
 from wanbatch.state.connection import connect, foreign_errors, is_empty
 from wanbatch.state.fallbacks import fallbacks_in
+from wanbatch.state.given_files import files_in
 from wanbatch.state.kept_models import learn_kept
 from wanbatch.state.origins import Origins, origins_in
 from wanbatch.state.tables import SCHEMA_VERSION, Identity, Run, Stray, foreign_objects, to_sql
@@ -125,6 +127,11 @@ class StateReader(BaselineRecords, AttemptRecords, ColumnRecords):
         """Where the values of shots come from, of those that a manifest put together: texts by field."""
         with foreign_errors(self.path):
             return origins_in(self._db)
+
+    def files(self) -> dict[str, GivenFile]:
+        """The pictures and sounds that shots were given, by the hash of their bytes."""
+        with foreign_errors(self.path):
+            return files_in(self._db)
 
     def fallbacks(self) -> dict[str, Fallback]:
         """The fallback of each shot that has one."""

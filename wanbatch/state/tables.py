@@ -136,6 +136,8 @@ BASELINE_RECIPES_DDL = (
 FALLBACKS_DDL = "CREATE TABLE IF NOT EXISTS fallbacks (shot_id TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
 # Where the values of each shot come from that its manifest put together: a JSON object of lists of texts, by field.
 ORIGINS_DDL = "CREATE TABLE IF NOT EXISTS origins (shot_id TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
+# Pictures and sounds that shots were given: a JSON object of what each is, by the hash of its bytes.
+FILES_DDL = "CREATE TABLE IF NOT EXISTS files (sha256 TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
 # Columns that nothing reads or writes: tables stay as earlier versions began them, or their files would be refused.
 _WITHOUT_USE = ("estimate_low INTEGER", "estimate_worst INTEGER")
 DDL = (
@@ -154,6 +156,7 @@ DDL = (
     BASELINE_RECIPES_DDL,
     FALLBACKS_DDL,
     ORIGINS_DDL,
+    FILES_DDL,
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
 )

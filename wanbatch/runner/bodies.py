@@ -1,0 +1,99 @@
+"""The bodies of requests that hold files: read, checked and made ready just before their POST, a few at a time.
+
+A file is read once, in a process of its own, and its hash is that of the bytes that were read: what is sent is what
+the recipe names, whatever happens to the file meanwhile. A body is there from then until its answer, and no longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from wanbatch.batch.given_files import MARK, GivenFile, body_with, hashes_in
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
+from wanbatch.errors import ExitCode, MediaInvalid
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.submits import Submits
+
+AT_ONCE = 2  # files opened at once: each costs three times its size for a moment
+
+
+class Bodies:
+    """Makes bodies ready, and sends them."""
+
+    def __init__(self, context: RunContext, submits: Submits) -> None:
+        self._context = context
+        self._submits = submits
+        self._opening = asyncio.Semaphore(AT_ONCE)
+        self._files: Mapping[str, GivenFile] | None = None
+        self.held = 0  # bodies that are in memory now, or soon will be
+
+    def is_needed(self, take_id: int) -> bool:
+        """Say whether the request of a take holds files."""
+        take = self._context.takes[take_id]
+        return MARK in take.recipe_json and bool(hashes_in(take.recipe.body))
+
+    def begin(self) -> None:
+        """Keep a place for a POST whose body is made ready now."""
+        self._context.schedule.body_began(self._context.clock.monotonic())
+
+    async def send(self, take_id: int) -> None:
+        """Make the body of a take ready, and send it; a take whose files are not as planned is left for the next run.
+
+        Nothing of it was recorded or sent then, and the others go on.
+        """
+        context, schedule = self._context, self._context.schedule
+        self.held += 1
+        try:
+            try:
+                body = await self._made(context.takes[take_id])
+            finally:
+                schedule.body_ended()
+            if body is None:
+                return
+            if context.is_halted or not schedule.is_submitting or context.takes[take_id].state is not State.PLANNED:
+                schedule.add_planned(take_id, first=True)
+            elif self._submits.begin(take_id, body):
+                await self._submits.send(take_id, body)
+        finally:
+            self.held -= 1
+
+    async def _made(self, take: Take) -> bytes | None:
+        """Return the body of a take; None, and say why, where a file is not the one that was planned."""
+        urls = {}
+        for sha256 in hashes_in(take.recipe.body):
+            url = await self._url_of(sha256, take.label)
+            if url is None:
+                return None
+            urls[sha256] = url
+        return await asyncio.to_thread(body_with, take.recipe_json, urls)
+
+    async def _url_of(self, sha256: str, label: str) -> str | None:
+        context = self._context
+        if self._files is None:
+            self._files = context.state.files()
+        known, opener = self._files.get(sha256), context.settings.open_given
+        if known is None or opener is None:
+            self._stop(label, "wanbatch does not know where its picture or sound is")
+            return None
+        try:
+            async with self._opening:
+                opened = await asyncio.to_thread(opener, known)
+        except MediaInvalid as error:
+            self._stop(label, f"{known.name} {error}")
+            return None
+        except OSError as error:
+            self._stop(label, f"{known.name} cannot be read ({error.strerror or error})")
+            return None
+        if opened.sha256 != sha256:
+            self._stop(label, f"{known.name} was changed after it was planned")
+            return None
+        return opened.url
+
+    def _stop(self, label: str, why: str) -> None:
+        self._context.trouble(
+            ExitCode.LOCAL_FAULT,
+            f"{label} is not sent, and costs nothing: {why}. The others go on; run the manifest again, which plans"
+            " with the files as they are then",
+        )
