@@ -44,12 +44,12 @@ LAYERS = (
     ),
 )
 PURE = {
-    "addresses", "batch.advice", "batch.alarms", "batch.attempts", "batch.changes", "batch.choice", "batch.fallback_words", "batch.forecast",
+    "addresses", "batch.advice", "batch.alarms", "batch.attempts", "batch.changes", "batch.choice", "batch.fallback_words", "batch.forecast", "batch.given_files", "batch.input_fields",
     "batch.inventory", "batch.lifecycle", "batch.models", "batch.names", "batch.origin", "batch.plan", "batch.retakes", "batch.shot_plan",
     "batch.selection", "batch.shots", "batch.spend", "batch.progress", "batch.take", "batch.takeover", "batch.unwritten", "clip.blame", "clip.bounds", "clip.defects",
     "clip.index", "clip.probe", "clip.black_and_frozen", "cut.avc", "cut.timeline", "errors", "money.baseline", "money.budget", "money.charge", "money.costs",
     "money.credits", "money.currency", "money.defaulted", "money.invoice", "money.ledger", "money.prices", "money.reach", "money.seen_prices", "pace.eta", "pace.hazard", "pace.limits", "pace.measured",
-    "pace.schedule", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings", "provider.ledger_page",
+    "pace.schedule", "pace.steps", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings", "provider.ledger_page",
     "provider.link_expiry", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
     "reporting.own_words", "runner.offered_generations", "runner.resubmission", "runner.settings", "session.pilot", "session.question", "session.reconstruction",
     "session.rebuilt_take", "session.traces", "state.needs", "text", "units",
@@ -83,6 +83,7 @@ OWNERS = {
         "state.connection",
         "state.fallbacks",
         "state.origins",
+        "state.given_files",
         "state.file",
         "state.records",
         "session.doctor",
@@ -97,6 +98,7 @@ OWNERS = {
         "sandbox.clips",
         "sandbox.books",
         "sandbox.catalogue",
+        "sandbox.data_urls",
     },
     "uvicorn": {"sandbox.server"},
     "rich": {
@@ -110,7 +112,7 @@ OWNERS = {
         "cli.payment",
         "cli.against",
     },
-    "platformdirs": {"manifest.cache", "provider.pricecache"},
+    "platformdirs": {"manifest.cache", "manifest.opened_files", "provider.pricecache"},
     "click": {
         "cli",
         "cli.init",
@@ -139,8 +141,26 @@ OWNERS = {
         "cli.cut",
         "cli.streams",
     },
-    "av": {"clip.media", "clip.encoding", "clip.viewing", "cut.tags", "cut.source", "cut.join", "sandbox.slate"},
-    "PIL": {"clip.slate_design", "clip.media", "cut.slate", "clip.letters", "sandbox.slate"},
+    "av": {
+        "clip.media",
+        "clip.given_sound",
+        "clip.encoding",
+        "clip.viewing",
+        "cut.tags",
+        "cut.source",
+        "cut.join",
+        "sandbox.slate",
+    },
+    "PIL": {
+        "clip.slate_design",
+        "clip.still",
+        "clip.media",
+        "cut.slate",
+        "clip.letters",
+        "sandbox.slate",
+        "sandbox.data_urls",
+        "sandbox.given_pictures",
+    },
     "opentimelineio": {"cut.export"},
 }
 SANDBOX_MAY_USE = {

@@ -281,7 +281,9 @@ def test_any_prompt_can_be_drawn(monkeypatch: pytest.MonkeyPatch, prompt: str, h
 def test_the_timecode_and_the_bar_move_and_nothing_else() -> None:
     made = replace(models_served()[SMALL["model"]].made_of(SMALL), duration_s=2)
     spec = slate.ClipSpec(made.width, made.height, 30, 2, has_audio=False)
-    frames = [frame.copy() for frame in slate._frames(spec, slate._yuv(slate.draw_slate("an-id", SMALL, made)).copy())]
+    frames = [
+        frame.copy() for frame in slate.frames_of(spec, slate.yuv_of(slate.draw_slate("an-id", SMALL, made)).copy())
+    ]
     changed = np.argwhere(frames[0] != frames[-1])
     luma = Image.fromarray(frames[-1][: made.height])
     assert (len(frames), luma.size, changed[:, 0].min() > made.height * 0.7, changed[:, 0].max() < made.height) == (

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -36,6 +37,7 @@ CREATE INDEX IF NOT EXISTS requests_by_time ON requests (at);
 CREATE INDEX IF NOT EXISTS requests_by_body ON requests (body_sha256);
 CREATE TABLE IF NOT EXISTS clock (wall REAL NOT NULL, sandbox REAL NOT NULL, speed REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS budget (topup INTEGER NOT NULL, at REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS pictures (name TEXT PRIMARY KEY, jpeg BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS secrets (signing TEXT NOT NULL) STRICT;
 """
 ACCOUNT_NAME = "account.sqlite"
@@ -71,6 +73,7 @@ class Generation:
     starts_at: float
     ends_at: float
     failure: str
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
     def status(self, now: float) -> str:
         """The provider's word for its status."""
@@ -168,7 +171,18 @@ class Account:
         body = json.loads(text)
         made = self.models[str(body["model"])].made_of(body)
         reported = (int(credit_count), float(starts_at), float(ends_at))
-        return Generation(found_id, owner, client_id, body, made, *reported, failure or "")
+        return Generation(found_id, owner, client_id, body, made, *reported, failure or "", self._pictures_in(text))
+
+    def keep_pictures(self, pictures: Mapping[str, bytes]) -> None:
+        """Keep small copies of the pictures of a request, by the names that stand in its body for them."""
+        self._db.executemany("INSERT OR IGNORE INTO pictures VALUES (?, ?)", pictures.items())
+
+    def _pictures_in(self, text: str) -> dict[str, bytes]:
+        names = dict.fromkeys(re.findall(r"data:[a-z/]+;sha256,[0-9a-f]{64}", text))
+        rows = (
+            self._db.execute("SELECT name, jpeg FROM pictures WHERE name = ?", (name,)).fetchone() for name in names
+        )
+        return dict(row for row in rows if row is not None)
 
     # --- money
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import weakref
 from collections import deque
@@ -24,13 +23,13 @@ from wanbatch.sandbox.bodies import faults_in
 from wanbatch.sandbox.books import QueryInvalid, cursor_at, iso, ledger_page, log_page, usd
 from wanbatch.sandbox.catalogue import Catalogue
 from wanbatch.sandbox.clips import ClipHost, Render
+from wanbatch.sandbox.data_urls import GivenBody, body_of, given_in
 from wanbatch.sandbox.faults import Fault, FaultPlan
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.sandbox.state import ConnectionDropped, Drop, SandboxState
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REAL_KEY = re.compile(r"[0-9a-f]{32}|sk-.{20,}")
-BODY_CAP_BYTES = 1024 * 1024
 LOGS_PER_MIN = 200
 KEY_PREFIX = 8  # this many characters of a key are not secret
 CLIP_BASE = "http://clips.sandbox.test"
@@ -181,14 +180,14 @@ class Api:
         sandbox_state = self._sandbox_state
         sandbox_state.counts["submit"] += 1
         key = self._key_or_refusal(request)
-        raw = await _body_of(request)
+        content = given_in(await body_of(request), self._account.models)
         given = request.headers.get("x-client-request-id", "")
         client_id = given if CLIENT_ID.fullmatch(given) else None  # outside of the alphabet: dropped silently
-        text = raw[:BODY_CAP_BYTES].decode("utf-8", "replace")
+        text = content.text
         if isinstance(key, Response):
             self._account.turn_away(Arrival(sandbox_state.now, "", client_id), text, key.status_code)
             return key
-        body = self._body_or_refusal(request, raw)
+        body = self._body_or_refusal(request, content)
         fault = sandbox_state.faults.pick("submit", text)
         arrival = Arrival(sandbox_state.now, key, client_id, fault.do if fault is not None else "")
         if fault is not None and fault.do in INTERCEPTS:
@@ -205,6 +204,7 @@ class Api:
             return refusal
         assert not isinstance(body, Response)
         failure = fault.rule.message if fault is not None and fault.do in ("fail", "fail_charged") else None
+        self._account.keep_pictures(content.pictures)
         generation = self._account.accept(arrival, body, failure=failure, never_ends=arrival.fault == "stall")
         return await sandbox_state.spoilt(request, fault, self._submitted(generation, arrival.fault))
 
@@ -227,15 +227,13 @@ class Api:
             headers["x-client-request-id"] = generation.client_request_id
         return self._sandbox_state.json(body, 200, headers)
 
-    def _body_or_refusal(self, request: Request, raw: bytes) -> dict[str, Any] | Response:
-        error = self._sandbox_state.error
-        if len(raw) > BODY_CAP_BYTES:
+    def _body_or_refusal(self, request: Request, content: GivenBody) -> dict[str, Any] | Response:
+        error, body = self._sandbox_state.error, content.value
+        if content.is_too_large:
             return error(request, 413, "request entity too large")
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
             return error(request, 415, "Unsupported Media Type: send application/json")
-        try:
-            body = json.loads(raw)
-        except (ValueError, RecursionError):
+        if not content.is_json:
             return error(request, 400, "Body validation error: the body is not JSON")
         if not isinstance(body, dict):
             return error(request, 400, "Body validation error: Expected object")
@@ -246,7 +244,7 @@ class Api:
         if model is None or not model.is_served:
             why = "does not exist" if model is None else "was withdrawn"
             return error(request, 404, f"Model {name[:80].encode('ascii', 'replace').decode()} {why}")
-        wrong = faults_in(model.schema, body)
+        wrong = [*content.faults, *faults_in(model.schema, body)]
         return error(request, 400, "Body validation error: " + "; ".join(wrong)) if wrong else body
 
     def _limit(self, request: Request, body: Mapping[str, Any]) -> Response | None:
@@ -383,14 +381,3 @@ class Api:
         now, counts = self._sandbox_state.now, self._sandbox_state.counts
         shown = {"counts": {"leaks": 0, **counts}, "running": self._account.running(now), "now": iso(now)}
         return self._sandbox_state.json(shown)
-
-
-async def _body_of(request: Request) -> bytes:
-    """Read a body up to just over the cap."""
-    pieces, size_bytes = [], 0
-    async for piece in request.stream():
-        pieces.append(piece)
-        size_bytes += len(piece)
-        if size_bytes > BODY_CAP_BYTES:
-            break
-    return b"".join(pieces)

@@ -39,11 +39,13 @@ _MP4 = "video/mp4"
 
 def draw(generation: Generation, label: Label | None = None) -> bytes:
     """Render a generation's slate. Slow; the same generation and label give the same bytes."""
+    from wanbatch.sandbox.given_pictures import Shown
     from wanbatch.sandbox.slate import render
 
     with tempfile.TemporaryDirectory(prefix="wanbatch-sandbox-") as folder:
         path = Path(folder) / "clip.mp4"
-        render(generation.generation_id, generation.body, generation.made, path, label)
+        shown = Shown(label, generation.pictures)
+        render(generation.generation_id, generation.body, generation.made, path, shown)
         return path.read_bytes()
 
 

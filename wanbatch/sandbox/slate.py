@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from wanbatch.clip.encoding import ClipSpec, encode_clip
 from wanbatch.clip.letters import Lettering, letter
 from wanbatch.clip.slate_design import Box, colour_of, draw_stripes, fitted, hue_of
+from wanbatch.sandbox.given_pictures import BARE, Shown, dissolved
 from wanbatch.sandbox.labels import Label
 from wanbatch.sandbox.models import FPS, Made
 
@@ -31,19 +32,25 @@ _SHOWN_APART = ("model", "prompt", "resolution", "aspect_ratio", "duration", "se
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def render(generation_id: str, body: Mapping[str, Any], made: Made, target: Path, label: Label | None = None) -> None:
-    """Write the clip of a generation: the size, length, frame rate and sound ordered. Slow; deterministic."""
+def render(generation_id: str, body: Mapping[str, Any], made: Made, target: Path, shown: Shown = BARE) -> None:
+    """Write the clip of a generation: the size, length, frame rate and sound ordered. Slow; deterministic.
+
+    It begins and ends with the pictures that were ordered, if any were.
+    """
     spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
     tone_hz = 220 * 2 ** (int(hashlib.sha256(generation_id.encode()).hexdigest(), 16) % 12 / 12)
-    encode_clip(spec, _frames(spec, _yuv(draw_slate(generation_id, body, made, label)).copy()), tone_hz, target)
+    slate = draw_slate(generation_id, body, made, shown.label)
+    shown.draw_references(body, slate)
+    first, last = (None if each is None else yuv_of(each) for each in shown.ends(body, (made.width, made.height)))
+    encode_clip(spec, dissolved(frames_of(spec, yuv_of(slate).copy()), spec.frames, first, last), tone_hz, target)
 
 
 def render_spoilt(do: str, picture: Image.Image, made: Made, target: Path) -> None:
     """Write a whole clip with a defect: `black`, `frozen`, or `silent` with a track that holds no sound."""
     spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
-    slate = _yuv(picture).copy()
+    slate = yuv_of(picture).copy()
     if do == "silent":
-        encode_clip(spec, _frames(spec, slate), 0.0, target)
+        encode_clip(spec, frames_of(spec, slate), 0.0, target)
         return
     if do == "black":
         slate[: spec.height], slate[spec.height :] = 16, 128
@@ -111,7 +118,7 @@ def _draw_mark(pen: ImageDraw.ImageDraw, at: tuple[int, int], font: Font, colour
     pen.text((at[0] + room, at[1]), "SANDBOX", font=font, fill=_PANEL)
 
 
-def _frames(spec: ClipSpec, picture: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+def frames_of(spec: ClipSpec, picture: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames: one array, in which only the timecode and the progress bar change, in brightness alone."""
     unit = min(spec.width, spec.height) / 720
     atlas = _atlas(round(40 * unit))
@@ -132,7 +139,8 @@ def _frames(spec: ClipSpec, picture: NDArray[np.uint8]) -> Iterator[NDArray[np.u
         yield picture
 
 
-def _yuv(image: Image.Image) -> NDArray[np.uint8]:
+def yuv_of(image: Image.Image) -> NDArray[np.uint8]:
+    """Return a picture as the encoder takes it: brightness above, colours below."""
     frame = av.VideoFrame.from_image(image).reformat(format="yuv420p")  # type: ignore[no-untyped-call]
     array: NDArray[np.uint8] = frame.to_ndarray()
     return array
@@ -147,7 +155,7 @@ def _atlas(size_px: int) -> dict[str, NDArray[np.uint8]]:
         width = round(font.getlength("0") * (0.6 if char == ":" else 1.04) / 2) * 2
         image = Image.new("RGB", (width, height), _PANEL)
         ImageDraw.Draw(image).text((width / 2, height / 2), char, font=font, fill=_INK, anchor="mm")
-        atlas[char] = _yuv(image)[:height, :width].copy()
+        atlas[char] = yuv_of(image)[:height, :width].copy()
     return atlas
 
 
