@@ -97,10 +97,14 @@ def retake_seed(shot_id: str, number: int) -> int:
 
 @dataclass(frozen=True)
 class Version:
-    """A shot as one model makes it: the request body without `seed`, and whether that model takes a seed."""
+    """A shot as one model makes it: the request body without `seed`, and whether that model takes a seed.
+
+    `cast` says, of each member of the cast with pictures or a voice, what of it the model is sent, in words.
+    """
 
     request: Mapping[str, Any]
     has_seed: bool = True
+    cast: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def model(self) -> str:

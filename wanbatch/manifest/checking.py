@@ -19,6 +19,7 @@ from wanbatch.manifest.findings import Teller, errors_of, validator_for
 from wanbatch.manifest.formats import stem_of
 from wanbatch.manifest.given_files import GivenFiles
 from wanbatch.manifest.lint import Group, Listed, lint
+from wanbatch.manifest.members import given_of, with_cast
 from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.origins import origins_of
 from wanbatch.manifest.requests import RequestChecker, unknown_model
@@ -278,7 +279,10 @@ class Checker:
             beside=tuple(versions[1:]),
             fallback=fallback,
             line=table.at.line,
-            origins=origins_of(table, merged, self._source) if table.owners is not None or self._keeps_origins else {},
+            origins={
+                **(origins_of(table, merged, self._source) if table.owners is not None or self._keeps_origins else {}),
+                **given_of([*versions, *([] if fallback is None else [fallback.version])], self._files.found),
+            },
         )
         if self._is_frugal and not self._keeps_origins and not allowed and not has_loose(defaults):
             warnings = self._problems.warnings[warned:]
@@ -321,8 +325,9 @@ class Checker:
         told = in_own_names({"model": DEFAULT_MODEL, **sent}, nodes, table)
         for role, words in told.lacking.items():
             self._requests.tell_lacking(role, words, table, nodes)
-        request, checked = self._files.given(told.request, told.nodes)
-        return Version(request, self._requests.check_request(checked, told.table, told.nodes))
+        cast = with_cast(told.request, told.nodes, table.members, table.at)
+        request, checked = self._files.given(cast.request, cast.nodes)
+        return Version(request, self._requests.check_request(checked, told.table, cast.nodes), cast.told)
 
     def _fallback(self, table: Table, nodes: Mapping[str, Node], models: Sequence[str]) -> Fallback | None:
         """Return the fallback of a shot, with its request held against that model; None without one.

@@ -17,22 +17,17 @@ from wanbatch.batch.input_fields import InputField, input_fields
 from wanbatch.batch.registry import Model, registry
 from wanbatch.clip.given import OpenedFile
 from wanbatch.errors import MediaInvalid
+from wanbatch.manifest.addresses import is_path
 from wanbatch.manifest.picture_bounds import doubts_about
 from wanbatch.manifest.roles import file_takers_text, written_name
 from wanbatch.manifest.tree import Listing, Node, Place, Problems
 from wanbatch.manifest.words import shown
 
 PATTERN_CAP = 200  # files of one pattern: no model takes a tenth of them
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of one letter it is a drive of Windows
 _WILD = re.compile(r"[*?\[]")
 _STAND_IN = "https://a.file/"  # for the check of a request: whatever else is wrong with it is found
 
 Opener = Callable[[Path, FileKind], OpenedFile]
-
-
-def is_path(value: object) -> bool:
-    """Say whether a value of a field that holds addresses is the path of a file."""
-    return isinstance(value, str) and bool(value.strip()) and _SCHEME.match(value) is None
 
 
 @dataclass

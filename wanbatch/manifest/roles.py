@@ -30,6 +30,7 @@ _FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "sound": (("generate_audio", "boolean"), ("generate_audio_switch", "boolean")),
     "soundtrack": (("audio_url", "string"),),
+    "voices": (("audio_urls", "array"),),
     "aspect_ratio": (("ratio", "string"),),
     "resolution": (("max_resolution", "integer"),),
 }
@@ -88,7 +89,7 @@ def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: T
             made[field] = _spelt(made[field], model.parameters[field])
     for field, _ in (("references", "array"), *_FIELDS["references"]):
         if field in made and field in model.parameters:
-            made[field] = _as_listed(made[field], model.parameters[field])
+            made[field] = as_listed(made[field], model.parameters[field])
     kept = {field: value for field, value in made.items() if field not in lacking}
     return TranslatedShot(kept, own_nodes, replace(table, items=items, keys=keys), lacking)
 
@@ -178,7 +179,7 @@ def _spelt(value: Any, shape: Mapping[str, Any]) -> Any:
     return alike[0] if len(alike) == 1 else value
 
 
-def _as_listed(values: Any, shape: Mapping[str, Any]) -> Any:
+def as_listed(values: Any, shape: Mapping[str, Any]) -> Any:
     """Return references as their model lists them: an address becomes an object where its schema wants objects.
 
     That is only so where the address is the one thing that the object leaves open.

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from wanbatch.batch.input_fields import input_fields
 from wanbatch.batch.registry import Registry, registry
 from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.manifest.unions import union_of
@@ -49,8 +50,10 @@ def _manifest_schema(models: Registry) -> Mapping[str, Any]:
     whole = _file(MANIFEST)
     shapes: dict[str, list[Mapping[str, Any]]] = {}
     for model in sorted(models, key=lambda model: (model.name != DEFAULT_MODEL, "t2v" not in model.name)):
+        fields = input_fields(model)
         for name, shape in model.parameters.items():
-            shapes.setdefault(name, []).append(shape)
+            may_be_file = name in fields and fields[name].takes_files
+            shapes.setdefault(name, []).append(_with_paths(shape) if may_be_file else shape)
     for group in _GROUPS:
         told = whole["$defs"][group]
         told["properties"]["model"]["enum"] = list(models.names)
@@ -73,6 +76,12 @@ def _file(name: str) -> dict[str, Any]:
     path = folder_of("schemas") / f"{name}.schema.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def _with_paths(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shape of a field that takes addresses as a manifest has it: with paths of files beside them."""
+    made = {name: each for name, each in shape.items() if name not in ("format", "pattern")}
+    return {**made, "items": _with_paths(made["items"])} if "items" in made else made
 
 
 def fields_of_shots() -> frozenset[str]:

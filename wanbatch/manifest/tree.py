@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 from wanbatch.batch.names import composed
 from wanbatch.errors import Problem, column_text
 
+if TYPE_CHECKING:
+    from wanbatch.manifest.members import Member
+
 DEPTH_CAP = 32
 FILE_CAP_BYTES = 256 * 1024 * 1024
 _TABLES, _JSON = (".csv", ".tsv", ".xlsx"), (".json", ".jsonl", ".ndjson")
@@ -72,7 +75,7 @@ class Listing:
 @dataclass(slots=True)
 class Table:
     """Named nodes, and the place of each name. `is_made` if it is not in the file: a manifest around a table's
-    shots. `owners` says, of a shot that was put together, whose each value is.
+    shots. `owners` says, of a shot that was put together, whose each value is; `members` are who of the cast is in it.
 
     `alike` is equal for rows of a table that differ only in `fields.LOOSE_FIELDS` and own columns; None if that is not
     known.
@@ -84,6 +87,7 @@ class Table:
     is_made: bool = False
     owners: Mapping[str, str] | None = None
     alike: Hashable = None
+    members: tuple[Member, ...] = ()
 
 
 Node = Scalar | Listing | Table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from wanbatch.manifest.members import Member
 from wanbatch.manifest.tree import Node, Place, Table
 from wanbatch.manifest.values import is_null
 
@@ -36,6 +37,7 @@ class Draft:
     owners: dict[str, str] = field(default_factory=dict)
     variables: dict[str, Node] = field(default_factory=dict)
     is_in_scene: bool = False
+    members: tuple[Member, ...] = ()
 
     def take(self, level: Level, without: Sequence[str] = ()) -> None:
         """Take the values of a nearer level over what is there."""
@@ -64,4 +66,4 @@ class Draft:
 
     def table(self) -> Table:
         """Return the shot in the flat form."""
-        return Table(self.at, self.items, self.keys, owners=self.owners)
+        return Table(self.at, self.items, self.keys, owners=self.owners, members=self.members)

@@ -10,13 +10,13 @@ from difflib import get_close_matches
 from wanbatch.manifest.expansion.sources import Sources
 from wanbatch.manifest.expansion.templates import Fault, Literal, Reference, pieces_of, written
 from wanbatch.manifest.names import close_name
-from wanbatch.manifest.tree import Node, Part, Place, Problems, Scalar, Table
+from wanbatch.manifest.tree import Listing, Node, Part, Place, Problems, Scalar, Table
 from wanbatch.manifest.values import head_value, is_null
 from wanbatch.manifest.words import meant, shown
 
 STYLE, CAST, LOCATIONS = "style", "cast", "locations"
 GROUPS = (STYLE, CAST, LOCATIONS)
-LOOK, NEGATIVE = "look", "negative"
+LOOK, NEGATIVE, IMAGES, VOICE = "look", "negative", "images", "voice"
 DEPTH_CAP = 8
 LENGTH_CAP = 20_000  # characters; every model takes far less
 OF_SHOTS = ("prompt", "location")  # names that differ from shot to shot
@@ -28,12 +28,14 @@ Parts = tuple[tuple[str, Place, str], ...]  # texts in order, where each stands 
 
 @dataclass(frozen=True, slots=True)
 class NamedText:
-    """A text under a name: what is seen of it, and what must not be seen with it."""
+    """A text under a name: what is seen of it, and what must not be; of a member of the cast, pictures and a voice."""
 
     key: Key
     at: Place
     look: Scalar
     negative: Scalar | None = None
+    images: tuple[Scalar, ...] = ()
+    voice: Scalar | None = None
 
 
 @dataclass
@@ -83,21 +85,33 @@ class NamedTexts:
             where = f"{other.at.file or self.problems.file}, line {other.at.line}"
             self.problems.add(at, f"{name} is defined already in {where}; keep one of them")
             return
-        look, negative = node, None
+        look, negative, images, voice = node, None, list[Scalar](), None
         if isinstance(node, Table):
+            fields = [LOOK, NEGATIVE, *([IMAGES, VOICE] if key[0] == CAST else [])]
             for inner, place in node.keys.items():
-                if inner not in (LOOK, NEGATIVE):
-                    hint = close_name(inner, [LOOK, NEGATIVE]) or meant(inner, [LOOK, NEGATIVE])
+                if inner not in fields:
+                    hint = close_name(inner, fields) or meant(inner, fields)
                     self.problems.add(
-                        place, f"{shown(inner)} is not a field of {name}{hint or '; expected look, negative'}"
+                        place, f"{shown(inner)} is not a field of {name}{hint or '; expected ' + ', '.join(fields)}"
                     )
+            images, voice = (self._paths(node.items.get(each), f"{name}.{each}") for each in (IMAGES, VOICE))
             if LOOK not in node.items or is_null(node.items[LOOK]):
                 self.problems.add(at, f"{name} lacks look; write what is seen of it")
                 return
             look, negative = node.items[LOOK], node.items.get(NEGATIVE)
         texts = [self._text(look, name), self._text(negative, f"{name}.{NEGATIVE}")]
         if texts[0] is not None:
-            self.found[key] = NamedText(key, at, texts[0], texts[1])
+            self.found[key] = NamedText(key, at, texts[0], texts[1], tuple(images), voice[0] if voice else None)
+
+    def _paths(self, node: Node | None, name: str) -> list[Scalar]:
+        """Return the addresses, paths and patterns that a node lists; a single one stands for a list of it."""
+        listed = [] if node is None or is_null(node) else node.items if isinstance(node, Listing) else [node]
+        found = [each for each in listed if isinstance(each, Scalar) and each.value is not None and each.text.strip()]
+        if node is not None and (len(found) != len(listed) or (name.endswith(VOICE) and len(found) > 1)):
+            expected = "one address or file" if name.endswith(VOICE) else "addresses and files"
+            self.problems.add(node.at, f"{name} is {shown(head_value(node, name))}; expected {expected}")
+            return []
+        return found
 
     def _text(self, node: Node | None, name: str) -> Scalar | None:
         if node is None or (is_null(node) and name.endswith(NEGATIVE)):

@@ -17,6 +17,7 @@ from wanbatch.manifest.expansion.named_texts import (
     joined,
 )
 from wanbatch.manifest.expansion.templates import Fault, Literal, Reference, pieces_of
+from wanbatch.manifest.members import Member
 from wanbatch.manifest.names import close_name
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import is_own
@@ -66,6 +67,7 @@ class Prompts:
             parts = self._composed(shot, tuple(self._own_text(shot, prompt, "shot")))
             self._set(draft, PROMPT, _filled(bounded(parts, prompt.at, self.problems), prompt.at))
         self._fill_negative(shot)
+        draft.members = tuple(self._members(shot))
         self._note_variables(shot)
         for name in TEXT_FIELDS:
             draft.drop(name)
@@ -179,6 +181,15 @@ class Prompts:
         if path == (PROMPT,):
             return "{prompt} works only in a template"
         return self.texts.undefined(path, is_of_shot=True, more=dict.fromkeys([*shot.draft.variables, *self._columns]))
+
+    def _members(self, shot: _Shot) -> Iterator[Member]:
+        """Yield those of the cast whom a shot lists or names, and of whom there are pictures or a voice."""
+        for key in dict.fromkeys([*(key for key, _ in shot.cast), *(key for key in shot.named if key[0] == CAST)]):
+            text = self.texts.found[key]
+            if text.images or text.voice is not None:
+                words = "" if key in shot.named else joined(self.texts.look_of(key))[0].strip()
+                self._heard |= {at for each, at in shot.cast if each == key}
+                yield Member(key[1], text.images, text.voice, words)
 
     def _use(self, shot: _Shot, key: Key, at: Place) -> Parts:
         shot.named[key] = None
