@@ -8,7 +8,7 @@ newer library, which may write the same picture with other bytes, makes no shot 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -48,6 +48,11 @@ class GivenFile:
     def __str__(self) -> str:
         extent = f"{self.width}x{self.height}" if self.kind is FileKind.PICTURE else f"{self.duration_s:g} s"
         return f"{self.name} ({self.form}, {extent}, {size_text(self.size_bytes)})"
+
+    @property
+    def with_hash(self) -> str:
+        """Return it with the beginning of its hash: of two files of one name and size, that tells which is which."""
+        return f"{str(self)[:-1]}, sha256 {self.sha256[:8]})"
 
     @property
     def told(self) -> dict[str, Any]:
@@ -100,14 +105,14 @@ def _hashes(value: object) -> Iterator[str]:
         yield found
 
 
-def with_names(value: Any, files: Files) -> Any:
-    """Return a value of a request as people read it: files by their names, with what they are."""
+def with_names(value: Any, files: Files, text: Callable[[GivenFile], str] = str) -> Any:
+    """Return a value of a request as people read it: files by their names, with what they are; `text` words them."""
     if isinstance(value, Mapping):
-        return {name: with_names(each, files) for name, each in value.items()}
+        return {name: with_names(each, files, text) for name, each in value.items()}
     if isinstance(value, list):
-        return [with_names(each, files) for each in value]
+        return [with_names(each, files, text) for each in value]
     known = files.get(hash_in(value) or "")
-    return value if known is None else str(known)
+    return value if known is None else text(known)
 
 
 def body_with(canonical: str, urls: Mapping[str, str]) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from wanbatch.batch.differences import Kind, ShotDifference
+from wanbatch.batch.given_files import GivenFile, with_names
 from wanbatch.cli import Global
 from wanbatch.cli.run_flags import OUTPUT
 from wanbatch.cli.streams import echo, json_text
@@ -55,7 +56,7 @@ def diff_command(options: Global, /, before: Path, after: Path | None, output: P
     for each in found.shots:
         echo(_line(each, price_of))
         for name, one, two in each.fields:
-            echo(f"    {name}: {_change(one, two)}")
+            echo(f"    {name}: {_change(*(with_names(side, found.files, _with_hash) for side in (one, two)))}")
     if options.verbosity >= 0:
         echo(_sum(found, cost_of(found.recipes, price_of)))
     return 0
@@ -95,6 +96,10 @@ def _sum(found: Comparison, cost: Cost) -> str:
         return f"nothing differs: {count_text(found.same, 'shot')}"
     differ = f"{count_text(len(found.shots), 'shot')} differ{'s' * (len(found.shots) == 1)}, {found.same} the same"
     return f"{differ}{_cost_text(cost, '; ')}, by {SOURCE}" if cost.takes else f"{differ}; no take to make"
+
+
+def _with_hash(file: GivenFile) -> str:
+    return file.with_hash
 
 
 def _change(one: Any, two: Any) -> str:

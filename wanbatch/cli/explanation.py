@@ -47,10 +47,11 @@ def _length(request: Request) -> str:
 
 
 def _print_value(console: Console, value: Value) -> None:
+    name = f"{value.name:<{_NAMES - 1}} "
     text = value.value if isinstance(value.value, str) else json.dumps(value.value, ensure_ascii=False)
     origins = escape("; ".join(value.origins))
     if len(text) <= _VALUES:
-        say(console, f"  {value.name:<{_NAMES}}{escape(text)}{' ' * (_VALUES - len(text))}  [dim]{origins}[/]")
+        say(console, f"  {name}{escape(text)}{' ' * (_VALUES - len(text))}  [dim]{origins}[/]")
         return
-    say(console, f"  {value.name:<{_NAMES}}{escape(text)}")
+    say(console, f"  {name}{escape(text)}")
     say(console, f"  {' ' * _NAMES}[dim]{origins}[/]")

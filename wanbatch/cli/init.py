@@ -12,6 +12,7 @@ import click
 from wanbatch.batch.names import composed, name_of_stem
 from wanbatch.batch.registry import reading
 from wanbatch.cli import Global
+from wanbatch.cli.given_files import file_lines, files_json, sum_text
 from wanbatch.cli.manifest import STRICT
 from wanbatch.cli.new_film import Answers, asked_answers, film_text
 from wanbatch.cli.parameters import manifest_folder
@@ -62,6 +63,7 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
                 "takes": takes,
                 "problems": [],
                 **reported,
+                **files_json(batch.files),
             }
         )
         if not options.is_json:
@@ -74,7 +76,10 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
             warned = f", {count} warning{'s' * (count != 1)}" if count else ""
             shots = len(batch.shots)
             said = f"{shots} shot{'s' * (shots != 1)}, {takes} take{'s' * (takes != 1)}"
-            echo(f"{path}: {said}, no problem{warned}")
+            files = f", {sum_text(batch.files)}" if batch.files else ""
+            echo(f"{path}: {said}{files}, no problem{warned}")
+            for line in file_lines(batch.files):
+                echo(f"  {line}")
     if options.is_json:
         click.echo(json_text(rows))
     return code

@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from wanbatch.batch.given_files import Files
 from wanbatch.batch.plan import Cause
+from wanbatch.cli.given_files import file_lines, files_json
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.payment import cap_lines, default_lines
 from wanbatch.cli.shots import print_takes
@@ -47,6 +49,7 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "sandbox": preview.is_play_money,
         "why": preview.why.value,
         "counts": dict(preview.counts),
+        **files_json(_files_of(preview)),
         "to_submit": [
             {
                 "model": each.model,
@@ -168,6 +171,8 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
     counts = ", ".join(_count_text(name, number) for name, number in preview.counts.items())
     say(console, f"  {counts or 'no takes'}")
     print_takes(console, preview, is_each=is_each_shown)
+    for line in file_lines(_files_of(preview)):
+        say(console, f"    {escape(line)}", style="dim")
     if preview.to_submit:
         _classes_grid(preview).show(console)
         _print_reasons(console, preview)
@@ -181,6 +186,11 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         say(console, f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
     if preview.speed != 1 and preview.to_submit:
         say(console, f"  the sandbox runs {preview.speed:g} times faster than real time", style="dim")
+
+
+def _files_of(preview: Preview) -> Files:
+    """Return the files that a manifest gives to shots."""
+    return {} if preview.plan is None else preview.plan.files or {}
 
 
 def _count_text(group: str, number: int) -> str:

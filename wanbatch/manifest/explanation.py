@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wanbatch.batch.given_files import Files, with_names
+from wanbatch.batch.input_fields import input_fields
 from wanbatch.batch.registry import Model, registry
 from wanbatch.batch.shots import Batch, Recipe, Shot, Version
 from wanbatch.errors import UsageInvalid
@@ -16,6 +18,8 @@ from wanbatch.manifest.words import meant, shown
 
 OF_WANBATCH = "wanbatch's default"
 OF_MODEL = "not sent: the model's own default"
+OF_PICTURES = "cast of the manifest"
+OF_CAST = "pictures if the model takes references, else words"
 OF_SEED = "made from the id and the number of the take"
 
 
@@ -54,9 +58,8 @@ def explained(path: Path, shot_id: str) -> Explanation:
     shot = next((each for each in batch.shots if each.id == shot_id), None)
     if shot is None:
         raise UsageInvalid(f"no shot of {path} has the id {shown(shot_id)}{_near(batch, shot_id)}")
-    return Explanation(
-        shot.id, tuple(_planning(shot)), tuple(_request(shot, each) for each in shot.versions), shot.recipes
-    )
+    requests = tuple(_request(shot, each, batch.files) for each in shot.versions)
+    return Explanation(shot.id, tuple(_planning(shot)), requests, shot.recipes)
 
 
 def _near(batch: Batch, shot_id: str) -> str:
@@ -70,15 +73,18 @@ def _planning(shot: Shot) -> Iterator[Value]:
     for name, value in told.items():
         if value:
             yield Value(name, value, shot.origins.get(name, (OF_WANBATCH,)))
+    for sent in shot.origins.get("cast", ()):
+        yield Value("cast", sent, (OF_CAST,))
     if any(each.has_seed for each in shot.versions):
         origins = shot.origins.get("seed", (OF_SEED,))
         seeds = dict.fromkeys(recipe.body["seed"] for recipe in shot.recipes if "seed" in recipe.body)
         yield Value("seed", ", ".join(map(str, seeds)), origins)
 
 
-def _request(shot: Shot, version: Version) -> Request:
+def _request(shot: Shot, version: Version, files: Files) -> Request:
     model = registry().get(version.model)
-    values = [Value(name, each, _origins(shot, model, name)) for name, each in version.request.items()]
+    shown_ones = {name: with_names(each, files) for name, each in version.request.items()}
+    values = [Value(name, each, _origins(shot, model, name)) for name, each in shown_ones.items()]
     for name in () if model is None else model.parameters:
         default = None if model is None else model.default_of(name)
         if name not in version.request and default is not None and name != "seed":
@@ -92,4 +98,4 @@ def _origins(shot: Shot, model: Model | None, name: str) -> tuple[str, ...]:
     for each in (name, role, "models" if name == "model" else None):
         if each is not None and each in shot.origins:
             return shot.origins[each]
-    return (OF_WANBATCH,)
+    return (OF_PICTURES if model is not None and name in input_fields(model) else OF_WANBATCH,)

@@ -12,22 +12,9 @@ from wanbatch.batch.registry import Model, registry
 from wanbatch.batch.shots import Version
 from wanbatch.manifest.addresses import is_path
 from wanbatch.manifest.roles import as_listed, field_of
-from wanbatch.manifest.tree import Listing, Node, Place, Scalar
+from wanbatch.manifest.tree import Listing, Member, Node, Place, Scalar
 
 PICTURES, VOICES = "references", "voices"
-
-
-@dataclass(frozen=True)
-class Member:
-    """Who is in a shot, with the pictures and the voice that the manifest has of them.
-
-    `words` is what is seen of them, where nothing of it is in the prompt: a shot lists them, and no text names them.
-    """
-
-    name: str
-    images: tuple[Scalar, ...]
-    voice: Scalar | None
-    words: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,6 @@ from typing import Any, NamedTuple
 from wanbatch.batch.names import composed
 from wanbatch.errors import Problem, column_text
 
-if TYPE_CHECKING:
-    from wanbatch.manifest.members import Member
-
 DEPTH_CAP = 32
 FILE_CAP_BYTES = 256 * 1024 * 1024
 _TABLES, _JSON = (".csv", ".tsv", ".xlsx"), (".json", ".jsonl", ".ndjson")
@@ -70,6 +67,19 @@ class Listing:
 
     at: Place
     items: list[Node] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of the cast in a shot, with the pictures and the voice that the manifest has of them.
+
+    `words` is what is seen of them if the shot lists them and no text of it names them, else empty.
+    """
+
+    name: str
+    images: tuple[Scalar, ...]
+    voice: Scalar | None
+    words: str = ""
 
 
 @dataclass(slots=True)

@@ -121,7 +121,7 @@ def sidecars_of(book: Book, rows: pd.Index[Any]) -> Iterator[tuple[str, str]]:
     shots = values_of(ShotRow, record.shots.loc[book.shot_rows[rows]])
     for take, shot in zip(values_of(Take, takes), shots, strict=True):
         if take.file is not None:
-            yield sidecar_path(take.file), sidecar_text(take, shot, by_take.get(take.take_id, []))
+            yield sidecar_path(take.file), sidecar_text(take, shot, by_take.get(take.take_id, []), record.given)
 
 
 def _figure(values: pd.Series[Any]) -> Figure:

@@ -26,6 +26,7 @@ from wanbatch.money.baseline import Baseline
 from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.money.remaining import Remaining
+from wanbatch.reporting.given import Given
 from wanbatch.state.findings import read_findings
 from wanbatch.state.lock import is_held_by_another
 from wanbatch.state.needs import AttemptFindings
@@ -60,6 +61,7 @@ class Record:
     where their values come from: texts by field. `clip_names` is the pattern of the clips' further names, or empty.
     `remaining` is what is still to be sent, `early_end` the run that tells why it waits, `command` the command line
     that goes on, empty if it is not known; `is_finished` if no take is left that it would send or fetch.
+    `given` is what takes were given beside their texts.
     """
 
     output: Path
@@ -85,6 +87,7 @@ class Record:
     command: str
     is_running: bool
     is_finished: bool
+    given: Given
 
 
 def read_record(reader: StateReader) -> Record:
@@ -122,6 +125,7 @@ def read_record(reader: StateReader) -> Record:
             command=_command(reader),
             is_running=is_running,
             is_finished=not remaining.takes and reader.inventory().is_finished(lambda _: True),
+            given=Given.of(reader.files(), reader.origins()),
         )
     known = set(takes["take_id"].tolist())
     for name, table in (("an attempt", record.attempts), ("a charge", record.charges)):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wanbatch.batch.advice import is_same_again
+from wanbatch.batch.given_files import with_names
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.registry import registry
@@ -16,6 +17,7 @@ from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
 from wanbatch.money.credits import partly_known, usd_text
 from wanbatch.reporting.book import Book
+from wanbatch.reporting.given import Given
 from wanbatch.reporting.meanings import meanings
 from wanbatch.reporting.own_words import own_words
 from wanbatch.reporting.page import page, speeds_of
@@ -82,7 +84,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
             for take in mine
         }
         scenes[-1]["spent"].append(spent.get(shot.shot_id, (0, 0)))
-        scenes[-1]["cards"].append({"order": order, **_card_of(shot, mine, frames)})
+        scenes[-1]["cards"].append({"order": order, **_card_of(shot, mine, frames, book.record.given)})
         scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
     for scene in scenes:
         told = scene.pop("spent")
@@ -138,7 +140,9 @@ def _own_cells(book: Book, rows: Iterable[int]) -> list[list[tuple[str, str]]]:
     return [[(name, cell) for name, cell in mine if isinstance(cell, str)] for mine in of_shots]
 
 
-def _card_of(shot: ShotRow, shown: Sequence[Take], frames: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+def _card_of(
+    shot: ShotRow, shown: Sequence[Take], frames: Mapping[int, Mapping[str, Any]], given: Given
+) -> dict[str, Any]:
     current = [take for take in shown if not take.superseded]
     times_s = [seconds for take in shown if (seconds := _took_s(take)) is not None]
     newest = (current or shown)[-1] if shown else None
@@ -156,7 +160,7 @@ def _card_of(shot: ShotRow, shown: Sequence[Take], frames: Mapping[int, Mapping[
         "is_warned": any(take.warning for take in current),
         "prompt": str(body.get("prompt", shot.prompt)),
         "length": _length_of(body),
-        "parameters": [_parameters(model, each) for model, each in by_model.items()],
+        "parameters": [_parameters(model, with_names(each, given.files)) for model, each in by_model.items()],
         "can_be_retaken": bool(current) and not shot.omit and not shot.removed,
     }
 

@@ -12,15 +12,18 @@ from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Take
 from wanbatch.disk import replace_text
+from wanbatch.reporting.given import NOTHING_GIVEN, Given
 from wanbatch.state.shown import shown_take
 
 
-def write_sidecar(output: Path, take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> None:
+def write_sidecar(
+    output: Path, take: Take, shot: ShotRow, attempts: Sequence[Attempt], given: Given = NOTHING_GIVEN
+) -> None:
     """Write the sidecar of a verified take beside its clip; leave it untouched if nothing changed."""
     take = shown_take(take, output)
     if take.file is None:
         return
-    replace_text(output / sidecar_path(take.file), sidecar_text(take, shot, attempts))
+    replace_text(output / sidecar_path(take.file), sidecar_text(take, shot, attempts, given))
 
 
 def sidecar_path(file: str) -> str:
@@ -28,9 +31,9 @@ def sidecar_path(file: str) -> str:
     return str(PurePosixPath(file).with_suffix(".json"))
 
 
-def sidecar_text(take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> str:
+def sidecar_text(take: Take, shot: ShotRow, attempts: Sequence[Attempt], given: Given = NOTHING_GIVEN) -> str:
     """Return the text of a sidecar."""
-    return json.dumps(sidecar(take, shot, attempts), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps({**sidecar(take, shot, attempts), **given.told(take)}, ensure_ascii=False, indent=2) + "\n"
 
 
 def sidecar(take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> dict[str, Any]:

@@ -19,8 +19,10 @@ class CompanionFiles:
 
     def __call__(self, take: Take) -> None:
         """Write both for a take whose clip is verified. Raises MediaInvalid, StateInvalid or LocalFault."""
+        from wanbatch.reporting.given import Given
         from wanbatch.reporting.sidecar import write_sidecar
 
         write_poster_of(self._output, take, self._inspection)
         with StateReader.open(self._output) as reader:
-            write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
+            given = Given.of(reader.files(), reader.origins())
+            write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id), given)

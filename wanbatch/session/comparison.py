@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wanbatch.batch.differences import Known, ShotDifference, differences, sides_of, sides_of_takes
+from wanbatch.batch.given_files import Files
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.errors import UsageInvalid
 from wanbatch.state.reader import STATE_NAME, StateReader
@@ -14,10 +15,11 @@ from wanbatch.state.reader import STATE_NAME, StateReader
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs, and how many shots are the same."""
+    """What differs, how many shots are the same, and the files of both sides by hash."""
 
     shots: Sequence[ShotDifference]
     same: int
+    files: Files = field(default_factory=dict)
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
@@ -30,19 +32,19 @@ def compare(before: Batch | Path, after: Batch) -> Comparison:
 
     Raises UsageInvalid for a folder without a state file.
     """
-    old = sides_of(before.shots) if isinstance(before, Batch) else _sides_in(before)
+    old, files = (sides_of(before.shots), before.files) if isinstance(before, Batch) else _sides_in(before)
     new = sides_of(after.shots)
     found = differences(old, new)
     differing = {each.shot_id for each in found}
     same = sum(shot_id in old and shot_id not in differing for shot_id in new)
-    return Comparison(found, same)
+    return Comparison(found, same, {**files, **after.files})
 
 
-def _sides_in(output: Path) -> dict[str, Known]:
+def _sides_in(output: Path) -> tuple[dict[str, Known], Files]:
     if not (output / STATE_NAME).is_file():
         raise UsageInvalid(
             f"{output} has no state file, so there is nothing to compare with yet: name the earlier manifest, or the"
             " output folder with -o"
         )
     with StateReader.open(output) as reader:
-        return sides_of_takes(reader.takes())
+        return sides_of_takes(reader.takes()), reader.files()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wanbatch.manifest.members import Member
-from wanbatch.manifest.tree import Node, Place, Table
+from wanbatch.manifest.tree import Member, Node, Place, Table
 from wanbatch.manifest.values import is_null
 
 # What a nearer level says under one of these names takes the others away, which a level above it may have said.

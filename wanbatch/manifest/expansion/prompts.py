@@ -17,11 +17,10 @@ from wanbatch.manifest.expansion.named_texts import (
     joined,
 )
 from wanbatch.manifest.expansion.templates import Fault, Literal, Reference, pieces_of
-from wanbatch.manifest.members import Member
 from wanbatch.manifest.names import close_name
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import is_own
-from wanbatch.manifest.tree import Filled, Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.tree import Filled, Listing, Member, Node, Place, Problems, Scalar, Table
 from wanbatch.manifest.values import head_value, is_null
 from wanbatch.manifest.words import meant, shown
 

@@ -1,0 +1,47 @@
+"""What a take was given beside its text: the files of its recipe, and what its model was sent of the cast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wanbatch.batch.given_files import Files, hashes_in
+from wanbatch.batch.take import Take
+
+
+@dataclass(frozen=True)
+class Given:
+    """The files of a batch by hash, and of each shot what the models are sent of its cast, as its plan said last."""
+
+    files: Files = field(default_factory=dict)
+    cast: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, files: Files, origins: Mapping[str, Mapping[str, Sequence[str]]]) -> Given:
+        """Choose it from what a state file keeps of files and origins."""
+        return cls(files, {shot_id: told["cast"] for shot_id, told in origins.items() if "cast" in told})
+
+    def told(self, take: Take) -> dict[str, Any]:
+        """Return what a take was given, as JSON values; nothing for one that was given words alone.
+
+        A file has its hash, and the name that it had when a plan was made with it last: a note, which decides nothing.
+        """
+        files = [{"sha256": each, "name": self._name_of(each)} for each in hashes_in(take.recipe.body)]
+        cast = [] if take.superseded else [each for each in self._cast_of(take.shot_id) if _is_to(each, take)]
+        return {**({"files": files} if files else {}), **({"cast": cast} if cast else {})}
+
+    def _name_of(self, sha256: str) -> str | None:
+        known = self.files.get(sha256)
+        return None if known is None else known.name
+
+    def _cast_of(self, shot_id: str) -> Sequence[str]:
+        return self.cast.get(shot_id, ())
+
+
+NOTHING_GIVEN = Given()
+
+
+def _is_to(told: str, take: Take) -> bool:
+    """Say whether a text about the cast is about the model of a take."""
+    return f" to {take.recipe.model}:" in told
