@@ -30,6 +30,13 @@ def shot_fields() -> str:
     return table(("field", "values", "meaning"), rows)
 
 
+def cast_fields() -> str:
+    """Return the fields of a member of the cast."""
+    told = schema("manifest")["$defs"]["cast_member"]
+    rows = [_field(name, spec, needed=name in told["required"]) for name, spec in told["properties"].items()]
+    return table(("field", "values", "meaning"), rows)
+
+
 def group_fields() -> str:
     """Return the fields of sequences and scenes."""
     rows = []

@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "variables": settings.variables,
     "run options": settings.run_options,
     "top fields": manifest.top_fields,
+    "cast fields": manifest.cast_fields,
     "shot fields": manifest.shot_fields,
     "group fields": manifest.group_fields,
     "models": manifest.models,
