@@ -114,6 +114,7 @@ class Hosts(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        await request.aread()  # so that a test can look at a body that was sent in parts
         transport = self._clips if request.url.host == "127.0.0.2" else self._api
         try:
             answer = await transport.handle_async_request(request)

@@ -226,7 +226,12 @@ def test_the_body_that_is_sent_is_the_recipe_with_its_files() -> None:
     body = {"prompt": f'"sha256:{known}"', "image_url": f"sha256:{known}", "image_urls": [f"sha256:{other}", A]}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     assert hashes_in(body) == (known, other)
-    sent = json.loads(body_with(canonical, {known: "data:image/png;base64,AA==", other: "data:x"}))
+    urls = {known: (b"data:image/png;base64,", b"AA=="), other: (b"data:", b"x")}
+    made = body_with(canonical, urls)
+    whole = b"".join(made.pieces)
+    assert (b"".join(made.chunks()), made.size_bytes) == (whole, len(whole))
+    assert made.sha256 == hashlib.sha256(whole).hexdigest()
+    sent = json.loads(whole)
     assert sent == {**body, "image_url": "data:image/png;base64,AA==", "image_urls": ["data:x", A]}
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from tests.pictures import manifest, opening_in, save, still
-from tests.worlds import Killed, World
-from wanbatch.batch.given_files import GivenFile, hashes_in
+from tests.worlds import Killed, World, jump
+from wanbatch.batch.given_files import CHUNK_BYTES, Body, GivenFile, hashes_in
 from wanbatch.batch.lifecycle import State
 from wanbatch.clip.given import OpenedFile
 from wanbatch.errors import ExitCode
 from wanbatch.manifest import load_manifest
+from wanbatch.provider.wire import content_of
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.state.reader import StateReader
@@ -36,9 +37,14 @@ def world_of(folder: Path, **more: Any) -> World:
     return World(folder / "out", settings=opening_in(folder), **more)
 
 
-def posted(world: World) -> list[dict[str, Any]]:
+def sent(world: World) -> list[bytes]:
+    """Return the bodies of all POSTs."""
     assert world.hosts is not None
-    return [json.loads(each.content) for each in world.hosts.requests if each.method == "POST"]
+    return [each.content for each in world.hosts.requests if each.method == "POST"]
+
+
+def posted(world: World) -> list[dict[str, Any]]:
+    return [json.loads(each) for each in sent(world)]
 
 
 def before(kind: str, do: Callable[[], object]) -> Callable[[Runner, Any], None]:
@@ -70,10 +76,9 @@ def test_a_picture_is_sent_in_the_request_and_known_by_its_hash_in_the_state(tmp
 def test_the_hash_that_is_recorded_before_a_post_is_that_of_the_bytes_that_are_sent(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     world.run(load_manifest(film(tmp_path, 1)))
-    assert world.hosts is not None
-    sent = next(each.content for each in world.hosts.requests if each.method == "POST")
+    (body,) = sent(world)
     with StateReader.open(world.output) as reader:
-        assert [each.body_sha256 for each in reader.attempts_of(1)] == [hashlib.sha256(sent).hexdigest()]
+        assert [each.body_sha256 for each in reader.attempts_of(1)] == [hashlib.sha256(body).hexdigest()]
 
 
 @pytest.mark.parametrize(
@@ -179,3 +184,20 @@ def test_files_are_opened_two_at_a_time(tmp_path: Path) -> None:
     world = World(tmp_path / "out", settings=replace(settings, open_given=counted))
     assert world.run(load_manifest(film(tmp_path, 6))).exit_code is ExitCode.OK
     assert most[0] in (1, 2)
+
+
+def test_a_large_body_is_sent_in_small_parts_with_its_length(tmp_path: Path) -> None:
+    body = Body((b"x" * 200_000, b"y"))
+
+    async def parts() -> list[bytes]:
+        content = content_of(body)
+        assert not isinstance(content, bytes)
+        return [each async for each in content]
+
+    found = jump(parts)
+    assert (b"".join(found), max(map(len, found))) == (b"x" * 200_000 + b"y", CHUNK_BYTES)
+    world = world_of(tmp_path)
+    world.run(load_manifest(film(tmp_path, 1)))
+    assert world.hosts is not None
+    post = next(each for each in world.hosts.requests if each.method == "POST")
+    assert (post.headers["content-length"], "transfer-encoding" in post.headers) == (str(len(post.content)), False)

@@ -7,15 +7,18 @@ newer library, which may write the same picture with other bytes, makes no shot 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from wanbatch.units import size_text
 
 MARK = "sha256:"
+CHUNK_BYTES = 64 * 1024
 _REFERENCE = re.compile(r"sha256:([0-9a-f]{64})")
 _TEXTS = frozenset({"prompt", "negative_prompt"})  # which may say anything
 
@@ -115,13 +118,39 @@ def with_names(value: Any, files: Files, text: Callable[[GivenFile], str] = str)
     return value if known is None else text(known)
 
 
-def body_with(canonical: str, urls: Mapping[str, str]) -> bytes:
-    """Return the body that is sent for a recipe's canonical JSON: with these `data:` URLs in place of hashes.
+@dataclass(frozen=True)
+class Body:
+    """The body of a request with files in it, in pieces: one of many megabytes is never copied into one."""
+
+    pieces: tuple[bytes, ...]
+
+    @cached_property
+    def size_bytes(self) -> int:
+        """How long it is."""
+        return sum(map(len, self.pieces))
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of all its bytes, as they are sent."""
+        known = hashlib.sha256()
+        for piece in self.pieces:
+            known.update(piece)
+        return known.hexdigest()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield it in small parts."""
+        for piece in self.pieces:
+            for at in range(0, len(piece), CHUNK_BYTES):
+                yield piece[at : at + CHUNK_BYTES]
+
+
+def body_with(canonical: str, urls: Mapping[str, tuple[bytes, ...]]) -> Body:
+    """Return the body that is sent for a recipe's canonical JSON: with these `data:` URLs, in pieces, for hashes.
 
     In canonical JSON a reference between quotation marks is a whole value: inside a text they would be escaped.
     """
-    parts = re.split(r'("sha256:[0-9a-f]{64}")', canonical)
-    for number in range(1, len(parts), 2):
-        url = urls.get(parts[number][len(MARK) + 1 : -1])
-        parts[number] = parts[number] if url is None else f'"{url}"'
-    return b"".join(part.encode() for part in parts)
+    pieces: list[bytes] = []
+    for part in re.split(r'("sha256:[0-9a-f]{64}")', canonical):
+        url = urls.get(part[len(MARK) + 1 : -1]) if part.startswith(f'"{MARK}') else None
+        pieces += [part.encode()] if url is None else [b'"', *url, b'"']
+    return Body(tuple(pieces))

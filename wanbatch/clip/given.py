@@ -42,6 +42,6 @@ class OpenedFile:
     data: str = ""
 
     @property
-    def url(self) -> str:
-        """Return it as a `data:` URL."""
-        return f"data:{self.mime};base64,{self.data}"
+    def url(self) -> tuple[bytes, bytes]:
+        """Return it as a `data:` URL, in two pieces."""
+        return f"data:{self.mime};base64,".encode(), self.data.encode()

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
+from wanbatch.batch.given_files import Body
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Recipe
 from wanbatch.clock import Clock
@@ -61,6 +62,7 @@ from wanbatch.provider.wire import (
     READ_DEADLINE_S,
     Wire,
     capped,
+    content_of,
     exchange_errors,
     head_of,
     is_tls,
@@ -126,26 +128,30 @@ class AimlApi:
     # --- submit
 
     async def submit(
-        self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None], body: bytes | None = None
+        self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None], body: Body | None = None
     ) -> SubmitAnswer:
         """Send the paid POST exactly once, whatever happens to it."""
-        content = recipe.canonical.encode() if body is None else body
-        return self._masked(await self._submit(content, request_id, on_accepted))
+        whole = Body((recipe.canonical.encode(),)) if body is None else body
+        return self._masked(await self._submit(whole, request_id, on_accepted))
 
-    async def _submit(self, content: bytes, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
+    async def _submit(self, body: Body, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
         assert REQUEST_ID.fullmatch(request_id), "the provider would silently drop this request id"
-        patience_s = self._endpoint.patience.post_s + len(content) / SLOWEST_BYTES_S
+        patience_s = self._endpoint.patience.post_s + body.size_bytes / SLOWEST_BYTES_S
         wire = Wire()
         request = self._submits.build_request(
             "POST",
             self._endpoint.base_url + GENERATIONS,
-            content=content,
-            headers={"Content-Type": "application/json", "X-Client-Request-Id": request_id},
+            content=content_of(body),
+            headers={
+                "Content-Type": "application/json",
+                "Content-Length": str(body.size_bytes),
+                "X-Client-Request-Id": request_id,
+            },
             timeout=httpx.Timeout(patience_s, connect=10.0, pool=None),
             extensions={"trace": wire.trace},
         )
         head: Head | None = None
-        body: bytes | None = None
+        said: bytes | None = None
         try:
             async with asyncio.timeout(patience_s):
                 response = await self._submits.send(request, stream=True)
@@ -154,7 +160,7 @@ class AimlApi:
                     is_ours = head.is_success and not head.is_of_another_submit(request_id)
                     if is_ours and head.generation_id is not None:
                         on_accepted(head.generation_id)
-                    body = await capped(response, BODY_CAP_BYTES)
+                    said = await capped(response, BODY_CAP_BYTES)
                 finally:
                     await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
@@ -169,7 +175,7 @@ class AimlApi:
             if head is not None or not wire.is_unsent:
                 raise
             return NotSent(wire.reason(error), is_final=is_tls(error))  # whatever it is, it happened before the request
-        return read_submit(head, body, request_id)
+        return read_submit(head, said, request_id)
 
     # --- reads
 

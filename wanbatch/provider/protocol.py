@@ -13,6 +13,7 @@ from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Protocol
 
+from wanbatch.batch.given_files import Body
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Recipe
 from wanbatch.money.charge import Charge
@@ -264,7 +265,7 @@ class Provider(Protocol):
     """What the runner needs of a provider."""
 
     async def submit(
-        self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None], body: bytes | None = None
+        self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None], body: Body | None = None
     ) -> SubmitAnswer:
         """Send the paid POST once. `on_accepted` gets the generation id as soon as the answer's headers arrive.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -15,6 +15,7 @@ from urllib.request import getproxies
 
 import httpx
 
+from wanbatch.batch.given_files import Body
 from wanbatch.provider.answers import Head
 from wanbatch.provider.proxies import PROXY_NAMES, Route, route_of, unusable
 from wanbatch.text import shown
@@ -137,6 +138,18 @@ class Wire:
         """Say what kept the request from being sent."""
         is_of_proxy = self._is_at_proxy or isinstance(error, httpx.ProxyError)
         return f"the proxy made no connection: {reason(error)}" if is_of_proxy else reason(error)
+
+
+def content_of(body: Body) -> bytes | AsyncIterator[bytes]:
+    """Return a body as httpx sends it: whole if it is small, else in small parts, each copied on its own."""
+    if len(body.pieces) == 1:
+        return body.pieces[0]
+
+    async def parts() -> AsyncIterator[bytes]:
+        for part in body.chunks():
+            yield part
+
+    return parts()
 
 
 def head_of(response: httpx.Response) -> Head:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from wanbatch.batch.given_files import MARK, GivenFile, body_with, hashes_in
+from wanbatch.batch.given_files import MARK, Body, GivenFile, body_with, hashes_in
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, MediaInvalid
@@ -59,7 +59,7 @@ class Bodies:
         finally:
             self.held -= 1
 
-    async def _made(self, take: Take) -> bytes | None:
+    async def _made(self, take: Take) -> Body | None:
         """Return the body of a take; None, and say why, where a file is not the one that was planned."""
         urls = {}
         for sha256 in hashes_in(take.recipe.body):
@@ -67,9 +67,11 @@ class Bodies:
             if url is None:
                 return None
             urls[sha256] = url
-        return await asyncio.to_thread(body_with, take.recipe_json, urls)
+        body = body_with(take.recipe_json, urls)
+        await asyncio.to_thread(lambda: body.sha256)  # many megabytes: not on the loop
+        return body
 
-    async def _url_of(self, sha256: str, label: str) -> str | None:
+    async def _url_of(self, sha256: str, label: str) -> tuple[bytes, bytes] | None:
         context = self._context
         if self._files is None:
             self._files = context.state.files()

@@ -5,9 +5,9 @@ Whatever is not proof that nothing was made leaves the take held: a clip is neve
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
+from wanbatch.batch.given_files import Body
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
@@ -46,7 +46,7 @@ class Submits:
         self._waiting: set[str] = set()  # scenes, or "" for all, whose takes wait for money to come back
         self._has_said_wait = False
 
-    def begin(self, take_id: int, body: bytes | None = None) -> bool:
+    def begin(self, take_id: int, body: Body | None = None) -> bool:
         """Record the intent of a POST, durably, before any byte of it leaves; False if the budget forbids it.
 
         `body` is what is sent, where that is more than the recipe: with the files that it names.
@@ -88,7 +88,7 @@ class Submits:
             {
                 "attempt": attempt,
                 "request_id": request_id_of(context.nonce, recipe, take_id, attempt),
-                "body_sha256": hashlib.sha256(recipe.canonical.encode() if body is None else body).hexdigest(),
+                "body_sha256": recipe.sha256 if body is None else body.sha256,
                 "key_fingerprint": context.settings.key_fingerprint,
                 "credits_estimated": context.budget.price_of(take),
             },
@@ -188,7 +188,7 @@ class Submits:
             " and run the same command again",
         )
 
-    async def send(self, take_id: int, body: bytes | None = None) -> None:
+    async def send(self, take_id: int, body: Body | None = None) -> None:
         """Send the POST that `begin` recorded, and record what its answer means."""
         context, take = self._context, self._context.takes[take_id]
         assert take.request_id is not None
