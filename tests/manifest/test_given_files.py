@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.clip.test_given_files import png_of
 from tests.pictures import LENS, R2V, T2V, add_lens, manifest, request_of, save, still, tone
 from wanbatch.batch.given_files import FileKind, body_with, hashes_in
+from wanbatch.batch.input_fields import input_fields
 from wanbatch.batch.registry import shipped
 from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.inspection import Here
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
+from wanbatch.manifest.given_files import GivenFiles
 from wanbatch.manifest.opened_files import FileOpener
+from wanbatch.manifest.tree import Place, Problems, Scalar
 
 A = "https://example.com/a.png"
 
@@ -236,10 +241,48 @@ def test_the_body_that_is_sent_is_the_recipe_with_its_files() -> None:
 
 
 def test_models_say_which_of_their_fields_take_files() -> None:
-    from wanbatch.batch.input_fields import input_fields
-
     found = {
         (model.name, each.name) for model in shipped() for each in input_fields(model).values() if each.takes_files
     }
     names = ("wan-2-6-i2v", "wan-2-6-image-to-video-flash", "wan-2-7-i2v", "wan2.2-i2v-plus", "wan2.5-i2v-preview")
     assert found == {(f"alibaba/{name}", "image_url") for name in names}
+
+
+def test_a_fallback_that_takes_no_files_is_a_problem_of_the_fallback(folder: Path) -> None:
+    told = problems(manifest(folder, {"first_frame": "a.png", "fallback": R2V}))
+    assert len(told) == 1
+    assert "the fallback does not suit this shot: first_frame is the file 'a.png'" in told[0]
+
+
+def test_a_fallback_is_given_the_same_file(folder: Path) -> None:
+    shot = load_manifest(manifest(folder, {"first_frame": "a.png", "fallback": LENS})).shots[0]
+    assert shot.fallback is not None
+    assert shot.fallback.version.request["image_url"] == shot.request["image_url"] == known_as(folder / "a.png")
+
+
+def test_a_file_of_an_included_manifest_is_below_the_folder_of_the_whole(folder: Path) -> None:
+    (folder / "act1").mkdir()
+    manifest(folder / "act1", {"first_frame": "a.png"}, name="act1.json")
+    inner = json.loads((folder / "act1/act1.json").read_text())
+    (folder / "act1/act1.json").write_text(json.dumps({"shots": inner["shots"]}))
+    (folder / "film.json").write_text(json.dumps({"version": 1, "include": "act1/act1.json"}))
+    assert request_of(folder / "film.json")["image_url"] == known_as(folder / "a.png")
+
+
+ADDRESSES = st.from_regex(r"https://[a-z]{1,8}\.example/[a-z0-9/._-]{0,20}", fullmatch=True)
+
+
+@given(ADDRESSES, st.lists(ADDRESSES, max_size=5), st.text(min_size=1, max_size=40))
+def test_a_request_of_addresses_is_what_it_was_without_files(first: str, images: list[str], prompt: str) -> None:
+    def refuse(path: Path, _: FileKind) -> OpenedFile:
+        raise AssertionError(path)
+
+    files = GivenFiles(Path("nowhere"), refuse, Problems("x"))
+    for model in shipped():
+        request: dict[str, Any] = {"model": model.name, "prompt": prompt}
+        for name, each in input_fields(model).items():
+            request[name] = images if model.parameters[name].get("type") == "array" else first
+            assert each.name == name
+        nodes = {name: Scalar("x", "x", Place(1, 1)) for name in request}
+        assert files.given(request, nodes) == (request, request)
+        assert (files.problems.found, files.found) == ([], {})

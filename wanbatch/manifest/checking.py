@@ -56,15 +56,13 @@ class Checker:
     def __init__(
         self, files: GivenFiles, source: str, *, has_head: bool, keeps_origins: bool = False, is_frugal: bool = False
     ) -> None:
-        self._files = files
-        self._problems = problems = files.problems
-        self._source = source
-        self._has_head = has_head
+        self._files, self._problems = files, files.problems
+        self._source, self._has_head = source, has_head
         self._keeps_origins = keeps_origins
         self._is_frugal = is_frugal
         self._is_text = source.lower().endswith(".txt")  # where every character of a prompt has its own column
-        self._teller = Teller(problems, source)
-        self._requests = RequestChecker(problems, self._teller)
+        self._teller = Teller(files.problems, source)
+        self._requests = RequestChecker(files.problems, self._teller)
         self._shapes: Mapping[str, Any] = schema(MANIFEST)["$defs"]["shot"]["properties"]
         self._shapes_of: dict[str | None, Mapping[str, Shape]] = {}
         self._places: dict[str, Place] = {}
@@ -261,6 +259,7 @@ class Checker:
         self._places[str(planning["id"])] = table.at
         if allowed:
             self._allowed[str(planning["id"])] = allowed
+        told = origins_of(table, merged, self._source) if table.owners is not None or self._keeps_origins else {}
         shot = Shot(
             id=str(planning["id"]),
             ordinal=ordinal,
@@ -279,10 +278,7 @@ class Checker:
             beside=tuple(versions[1:]),
             fallback=fallback,
             line=table.at.line,
-            origins={
-                **(origins_of(table, merged, self._source) if table.owners is not None or self._keeps_origins else {}),
-                **given_of([*versions, *([] if fallback is None else [fallback.version])], self._files.found),
-            },
+            origins=told | given_of(versions, fallback, self._files.found),
         )
         if self._is_frugal and not self._keeps_origins and not allowed and not has_loose(defaults):
             warnings = self._problems.warnings[warned:]

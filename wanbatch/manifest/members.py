@@ -9,7 +9,7 @@ from typing import Any
 from wanbatch.batch.given_files import Files, hashes_in
 from wanbatch.batch.input_fields import input_fields
 from wanbatch.batch.registry import Model, registry
-from wanbatch.batch.shots import Version
+from wanbatch.batch.shots import Fallback, Version
 from wanbatch.manifest.addresses import is_path
 from wanbatch.manifest.roles import as_listed, field_of
 from wanbatch.manifest.tree import Listing, Member, Node, Place, Scalar
@@ -92,9 +92,10 @@ def _add(made: CastShot, model: Model, part: str, given: Sequence[Scalar], at: P
     made.nodes[name] = made.nodes[part] = Listing(at if node is None else node.at, items)
 
 
-def given_of(versions: Sequence[Version], files: Files) -> dict[str, tuple[str, ...]]:
+def given_of(versions: Sequence[Version], fallback: Fallback | None, files: Files) -> dict[str, tuple[str, ...]]:
     """Return what the models of a shot are given, for `origins`: of each member of the cast, and each file by name."""
-    cast = dict.fromkeys(told for each in versions for told in each.cast)
-    hashes = dict.fromkeys(found for each in versions for found in hashes_in(each.request))
+    every = [*versions, *([] if fallback is None else [fallback.version])]
+    cast = dict.fromkeys(told for each in every for told in each.cast)
+    hashes = dict.fromkeys(found for each in every for found in hashes_in(each.request)) if files else {}
     told = {"cast": tuple(cast), "files": tuple(str(files[each]) for each in hashes if each in files)}
     return {name: texts for name, texts in told.items() if texts}
