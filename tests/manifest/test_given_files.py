@@ -18,11 +18,12 @@ from wanbatch.batch.input_fields import input_fields
 from wanbatch.batch.registry import shipped
 from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.inspection import Here
-from wanbatch.errors import ManifestInvalid
+from wanbatch.errors import ManifestInvalid, UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.given_files import GivenFiles
 from wanbatch.manifest.opened_files import FileOpener
 from wanbatch.manifest.tree import Place, Problems, Scalar
+from wanbatch.session.conversion import convert
 
 A = "https://example.com/a.png"
 
@@ -286,3 +287,17 @@ def test_a_request_of_addresses_is_what_it_was_without_files(first: str, images:
         nodes = {name: Scalar("x", "x", Place(1, 1)) for name in request}
         assert files.given(request, nodes) == (request, request)
         assert (files.problems.found, files.found) == ([], {})
+
+
+@pytest.mark.parametrize("ending", ["csv", "yaml", "jsonl", "tsv"])
+def test_a_converted_manifest_is_given_the_same_files(ending: str, folder: Path) -> None:
+    path = manifest(folder, {"first_frame": "a.png"}, {"model": LENS, "references": ["[ab].png"]})
+    convert(path, folder / f"other.{ending}")
+    others = load_manifest(folder / f"other.{ending}").shots
+    assert [each.recipes for each in load_manifest(path).shots] == [each.recipes for each in others]
+
+
+def test_a_conversion_into_another_folder_does_not_lose_files(folder: Path) -> None:
+    path = manifest(folder, {"first_frame": "a.png"})
+    with pytest.raises(UsageInvalid, match=r"there is no file 'a.png' in the folder of the manifest"):
+        convert(path, folder / "folder/other.yaml")

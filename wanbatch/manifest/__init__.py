@@ -48,8 +48,8 @@ def load_manifest(
 
     `shots.xlsx#Act 2` names a sheet of a workbook. What was probably a mistake is in the batch's `warnings`; with
     `strict`, each is a problem. With `keeps_origins`, each shot says where its values come from. Models that a project
-    added are looked for in the manifest's folder, or in `models_in`. Raises ManifestInvalid with every problem found,
-    each with file, line and column.
+    added, and files that shots are given, are looked for in the manifest's folder, or in `models_in`. Raises
+    ManifestInvalid with every problem found, each with file, line and column.
     """
     return _load(Path(path), models_in, strict=strict, keeps=Keeps(origins=keeps_origins)).batch
 
@@ -110,12 +110,12 @@ def _read(path: Path, folder: Path, problems: Problems, keeps: Keeps) -> Loaded 
     models, wrong = models_beside(folder)
     problems.found += wrong
     with reading(models):
-        found = _checked(path, problems, keeps)
+        found = _checked(path, folder, problems, keeps)
     learn(models)
     return found
 
 
-def _checked(path: Path, problems: Problems, keeps: Keeps) -> Loaded | None:
+def _checked(path: Path, folder: Path, problems: Problems, keeps: Keeps) -> Loaded | None:
     from wanbatch.manifest.checking import Checker
     from wanbatch.manifest.clip_names import pattern_in
     from wanbatch.manifest.expansion import expanded
@@ -135,7 +135,7 @@ def _checked(path: Path, problems: Problems, keeps: Keeps) -> Loaded | None:
     names = pattern_in(named.items.get("names"), Sources({"": text}), problems) if isinstance(named, Table) else ""
     is_frugal = not keeps.nodes and not has_head
     with closing(FileOpener()) as opener:
-        files = GivenFiles(found.file.parent, opener, problems)
+        files = GivenFiles(folder, opener, problems)
         checker = Checker(files, str(path), has_head=has_head, keeps_origins=keeps.origins, is_frugal=is_frugal)
         batch = checker.batch(made.root, made.groups, names)
     if batch is None or not isinstance(made.root, Table) or not isinstance(own, Table):
