@@ -301,3 +301,38 @@ def test_a_conversion_into_another_folder_does_not_lose_files(folder: Path) -> N
     path = manifest(folder, {"first_frame": "a.png"})
     with pytest.raises(UsageInvalid, match=r"there is no file 'a.png' in the folder of the manifest"):
         convert(path, folder / "folder/other.yaml")
+
+
+ELEMENTS: dict[str, Any] = {
+    "type": "array",
+    "description": "Addresses, or Base64.",
+    "items": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["image_url"],
+        "properties": {
+            "image_url": {"type": "string", "format": "uri"},
+            "role": {"type": "string"},
+            "more": {"type": "array", "items": {"type": "string", "format": "uri"}},
+        },
+    },
+}
+
+
+def test_an_object_is_given_files_in_its_addresses_alone(folder: Path) -> None:
+    add_lens(folder, properties={"model": {"const": LENS}, "prompt": {"type": "string"}, "elements": ELEMENTS})
+    a, b = known_as(folder / "a.png"), known_as(folder / "b.png")
+    elements = [
+        {"image_url": "[ab].png", "role": "hero", "more": ["a.png"]},
+        {"image_url": A, "role": "place", "more": ["b.png"]},
+    ]
+    assert request_of(manifest(folder, {"model": LENS, "elements": elements}))["elements"] == [
+        {"image_url": a, "role": "hero", "more": [a]},
+        {"image_url": b, "role": "hero", "more": [a]},
+        {"image_url": A, "role": "place", "more": [b]},
+    ]
+
+
+def test_a_table_in_place_of_a_file_is_no_file(folder: Path) -> None:
+    told = problems(manifest(folder, {"first_frame": {"from": "sh001"}}))
+    assert ["there is no file" in each for each in told] == [False], told

@@ -42,11 +42,15 @@ NO_BOUNDS = Bounds()
 
 @dataclass(frozen=True)
 class InputField:
-    """A field of a model that holds addresses: `kind` is None for videos and documents, which are never files here."""
+    """A field of a model that holds addresses: `kind` is None for videos and documents, which are never files here.
+
+    `inside` are the names of addresses in the objects of a field that holds objects.
+    """
 
     name: str
     kind: FileKind | None
     takes_files: bool
+    inside: frozenset[str] = frozenset()
     bounds: Bounds = field(default=NO_BOUNDS)
 
 
@@ -55,12 +59,13 @@ def input_fields(model: Model) -> Mapping[str, InputField]:
     """Return the fields of a model that hold addresses, by name."""
     found = {}
     for name, shape in model.parameters.items():
-        names = [name, *(inner for inner, _ in _addresses(shape, ""))]
+        inside = [inner for inner, _ in _addresses(shape, "")]
+        names = [name, *inside]
         if len(names) > 1:
             kind = next((kind for kind, word in _KINDS if any(word.search(each) for each in names)), None)
             kind = None if "video" in name else kind
             told = kind is not None and _IN_THE_REQUEST.search(" ".join(_descriptions(shape))) is not None
-            found[name] = InputField(name, kind, told, _bounds_of(model))
+            found[name] = InputField(name, kind, told, frozenset(inside) - {""}, _bounds_of(model))
     return found
 
 

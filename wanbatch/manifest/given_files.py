@@ -63,9 +63,8 @@ class GivenFiles:
             nodes = node.items if isinstance(node, Listing) and len(node.items) == len(value) else [node] * len(value)
             return [made for each, inner in zip(value, nodes, strict=True) for made in self._listed(each, place, inner)]
         if isinstance(value, Mapping):
-            return {name: self._value(each, place, node) for name, each in value.items() if name != "type"} | {
-                name: each for name, each in value.items() if name == "type"
-            }
+            inside = {name: each for name, each in value.items() if place.is_inside(name, each)}
+            return {**value, **{name: self._value(each, place, node) for name, each in inside.items()}}
         if not is_path(value):
             return value
         references = self._references(str(value), place, node.at)
@@ -77,10 +76,10 @@ class GivenFiles:
     def _listed(self, value: Any, place: _Place, node: Node) -> Iterator[Any]:
         """Yield what one entry of a list stands for: a pattern for each of its files, also inside an object."""
         if isinstance(value, Mapping):
-            wild = [name for name, each in value.items() if is_path(each) and name != "type"]
+            wild = [name for name, each in value.items() if is_path(each) and place.is_inside(name, each)]
             if len(wild) == 1:
                 for each in self._references(str(value[wild[0]]), place, node.at):
-                    yield {**value, wild[0]: each}
+                    yield self._value({**value, wild[0]: each}, place, node)
                 return
             yield self._value(value, place, node)
         elif is_path(value):
@@ -189,6 +188,11 @@ class _Place:
     field: InputField
     node: Node
     written: str
+
+    def is_inside(self, name: str, value: Any) -> bool:
+        """Say whether a value of an object may hold an address: others of its values are texts of another kind."""
+        held = value if isinstance(value, list) and value else [value]
+        return name in self.field.inside or all(isinstance(each, Mapping) for each in held)
 
 
 def _with(value: Any, told: Callable[[_Reference], str]) -> Any:
