@@ -313,6 +313,7 @@ ELEMENTS: dict[str, Any] = {
         "properties": {
             "image_url": {"type": "string", "format": "uri"},
             "role": {"type": "string"},
+            "tags": {"type": "array", "items": {"type": "string"}},
             "more": {"type": "array", "items": {"type": "string", "format": "uri"}},
         },
     },
@@ -324,12 +325,12 @@ def test_an_object_is_given_files_in_its_addresses_alone(folder: Path) -> None:
     a, b = known_as(folder / "a.png"), known_as(folder / "b.png")
     elements = [
         {"image_url": "[ab].png", "role": "hero", "more": ["a.png"]},
-        {"image_url": A, "role": "place", "more": ["b.png"]},
+        {"image_url": A, "role": "place", "more": ["b.png"], "tags": ["x"]},
     ]
     assert request_of(manifest(folder, {"model": LENS, "elements": elements}))["elements"] == [
         {"image_url": a, "role": "hero", "more": [a]},
         {"image_url": b, "role": "hero", "more": [a]},
-        {"image_url": A, "role": "place", "more": [b]},
+        {"image_url": A, "role": "place", "more": [b], "tags": ["x"]},
     ]
 
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.pictures import manifest, opening_in, save, still
 from tests.worlds import Killed, World, jump
-from wanbatch.batch.given_files import CHUNK_BYTES, Body, GivenFile, hashes_in
+from wanbatch.batch.given_files import CHUNK_BYTES, Body, FileKind, GivenFile, hashes_in
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Recipe
+from wanbatch.batch.take import Take
 from wanbatch.clip.given import OpenedFile
 from wanbatch.errors import ExitCode
 from wanbatch.manifest import load_manifest
+from wanbatch.pace.schedule import Rates, Schedule
 from wanbatch.provider.wire import content_of
+from wanbatch.runner.bodies import Bodies
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.state.reader import StateReader
@@ -201,3 +207,60 @@ def test_a_large_body_is_sent_in_small_parts_with_its_length(tmp_path: Path) -> 
     assert world.hosts is not None
     post = next(each for each in world.hosts.requests if each.method == "POST")
     assert (post.headers["content-length"], "transfer-encoding" in post.headers) == (str(len(post.content)), False)
+
+
+@dataclass
+class Desk:
+    """A context in which something comes to light about a take while its file is opened."""
+
+    takes: dict[int, Take]
+    later: Take
+    begun: list[int]
+    files: dict[str, GivenFile]
+    is_halted: bool = False
+    schedule: Schedule = field(default_factory=lambda: Schedule(Rates()))
+
+    @property
+    def state(self) -> Any:
+        return SimpleNamespace(files=lambda: self.files)
+
+    @property
+    def clock(self) -> Any:
+        return SimpleNamespace(monotonic=lambda: 0.0)
+
+    @property
+    def settings(self) -> Any:
+        return SimpleNamespace(open_given=self.open)
+
+    def open(self, file: GivenFile) -> OpenedFile:
+        self.takes[1] = self.later
+        return OpenedFile(file.sha256, 1, "PNG", "image/png", 640, 360, 0.0, has_alpha=False, data="AA==")
+
+    def begin(self, take_id: int, _: Body) -> bool:
+        self.begun.append(take_id)
+        return False
+
+
+PLANNED = Take(1, "a", 1, Recipe.of({"model": "m", "prompt": "p", "image_url": "sha256:" + "a" * 64}).canonical)
+
+
+@pytest.mark.parametrize(
+    ("later", "begun", "queued"),
+    [
+        (PLANNED, [1], ()),
+        (replace(PLANNED, warning="dear"), [1], ()),
+        (replace(PLANNED, state=State.HELD), [], ()),
+        (replace(PLANNED, state=State.QUEUED, attempts=1, attempt=1), [], ()),
+        (replace(PLANNED, attempts=1), [], ()),
+        (replace(PLANNED, recipe_json=Recipe.of({"model": "n", "prompt": "p"}).canonical), [], ()),
+    ],
+)
+def test_what_comes_to_light_while_a_body_is_made_keeps_it_from_being_sent(
+    later: Take, begun: list[int], queued: tuple[int, ...]
+) -> None:
+    file = GivenFile("a" * 64, "a.png", FileKind.PICTURE, "PNG", 1, 640, 360)
+    desk = Desk({1: PLANNED}, later, [], {file.sha256: file})
+    bodies = Bodies(desk, desk)  # type: ignore[arg-type]
+    bodies.begin()
+    asyncio.run(bodies.send(1))
+    assert (desk.begun, desk.schedule.planned, desk.schedule.posts) == (begun, queued, 0)

@@ -44,15 +44,16 @@ class Bodies:
         Nothing of it was recorded or sent then, and the others go on.
         """
         context, schedule = self._context, self._context.schedule
+        planned = context.takes[take_id]
         self.held += 1
         try:
             try:
-                body = await self._made(context.takes[take_id])
+                body = await self._made(planned)
             finally:
                 schedule.body_ended()
-            if body is None:
+            if body is None or not _is_as_planned(context.takes[take_id], planned):
                 return
-            if context.is_halted or not schedule.is_submitting or context.takes[take_id].state is not State.PLANNED:
+            if context.is_halted or not schedule.is_submitting:
                 schedule.add_planned(take_id, first=True)
             elif self._submits.begin(take_id, body):
                 await self._submits.send(take_id, body)
@@ -99,3 +100,9 @@ class Bodies:
             f"{label} is not sent, and costs nothing: {why}. The others go on; run the manifest again, which plans"
             " with the files as they are then",
         )
+
+
+def _is_as_planned(now: Take, before: Take) -> bool:
+    """Say whether a take is still to be sent as it was: nothing came to light about it while its body was made."""
+    is_same = (now.recipe_json, now.attempts, now.attempt) == (before.recipe_json, before.attempts, before.attempt)
+    return is_same and now.state is State.PLANNED
