@@ -67,7 +67,7 @@ def _read(picture: Image.Image, source: bytes) -> GivenBytes:
 
 def _too_large(width: str, height: str) -> str:
     size = f"is {width}x{height} pixels" if height else "has far too many pixels"
-    return f"{size}; wanbatch sends at most {SIDE_PX_MAX} a side and {PIXELS_MAX / 1e6:.0f} million in all"
+    return f"{size}; wanbatch sends at most {SIDE_PX_MAX} a side and {PIXELS_MAX // 100_000 / 10} million in all"
 
 
 def _is_seen_through(picture: Image.Image) -> bool:
