@@ -26,13 +26,11 @@ _KINDS = (
 class Bounds:
     """What a model's vendor documents of the pictures that it takes; None for what is not documented.
 
-    The provider documents none, and may take more: what is outside is a warning. Sides are in pixels; `ratio_max` is
-    the longer side over the shorter one.
+    The provider documents none, and may take more: what is outside is a warning. Sides are in pixels.
     """
 
     side_min: int | None = None
     side_max: int | None = None
-    ratio_max: float | None = None
     bytes_max: int | None = None
     takes_alpha: bool = True
 

@@ -19,8 +19,6 @@ def doubts_about(file: GivenFile, bounds: Bounds, *, has_alpha: bool) -> Iterato
         yield f"{size}, and at most {bounds.side_max} a side are documented"
     if bounds.side_min is not None and short < bounds.side_min:
         yield f"{size}, and at least {bounds.side_min} a side are documented"
-    if bounds.ratio_max is not None and long > bounds.ratio_max * short:
-        yield f"{size}, and one side may be at most {bounds.ratio_max:g} times the other by the documentation"
     if bounds.bytes_max is not None and file.size_bytes > bounds.bytes_max:
         yield f"has {size_text(file.size_bytes)}, and at most {size_text(bounds.bytes_max)} are documented"
     if has_alpha and not bounds.takes_alpha:
