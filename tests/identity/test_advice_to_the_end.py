@@ -104,8 +104,8 @@ def test_a_folder_beside_is_named_take_by_take() -> None:
     orders = [Order("b", number, likeness(text)[0], None) for number in (1, 2)]
 
     class Reader:
-        def recipes_there(self, _: int) -> list[tuple[str, str]]:
-            return there
+        def recipes_there(self, _: int) -> list[tuple[str, str, None]]:
+            return [(label, text, None) for label, text in there]
 
     pairs = _Waiting(orders).found_in(Reader())  # type: ignore[arg-type]
     assert sorted((order.label, label) for order, label in pairs) == [("b_t1", "a_t1"), ("b_t2", "a_t2")]

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.reporting.states import begin, shot
-from wanbatch.batch.lifecycle import State
+from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch, likeness
 from wanbatch.batch.takeover import Order
-from wanbatch.session.neighbours import READ_LIMIT_S, find_beside
+from wanbatch.session.neighbours import READ_LIMIT_S, Neighbour, find_beside
+from wanbatch.state.reader import entry
+
+
+def found_beside(*args: Any, **more: Any) -> list[Neighbour]:
+    return find_beside(*args, **more)[0]
+
 
 ADDRESS = "https://api.example.com/v2"
 
@@ -28,15 +35,15 @@ def order(shot_id: str = "b", seed: int | None = None, **more: str) -> Order:
 
 def test_a_recipe_beside_is_found_whatever_its_seed_where_none_is_given(tmp_path: Path) -> None:
     beside(tmp_path, "one")
-    (found,) = find_beside(tmp_path / "mine", ADDRESS, [order()])
+    (found,) = found_beside(tmp_path / "mine", ADDRESS, [order()])
     assert (found.output.name, found.found, found.has_other_ids) == ("one", ((order(), "a_t1"),), True)
-    assert find_beside(tmp_path / "mine", ADDRESS, [order(seed=8)]) == []
-    assert [each.has_other_ids for each in find_beside(tmp_path / "mine", ADDRESS, [order("a", 7)])] == [False]
+    assert found_beside(tmp_path / "mine", ADDRESS, [order(seed=8)]) == []
+    assert [each.has_other_ids for each in found_beside(tmp_path / "mine", ADDRESS, [order("a", 7)])] == [False]
 
 
 def test_one_take_beside_answers_one_order(tmp_path: Path) -> None:
     beside(tmp_path, "one")
-    (found,) = find_beside(tmp_path / "mine", ADDRESS, [order("b"), order("a")])
+    (found,) = found_beside(tmp_path / "mine", ADDRESS, [order("b"), order("a")])
     assert found.found == ((order("a"), "a_t1"),)  # its own id first
 
 
@@ -45,7 +52,7 @@ def test_a_take_of_the_same_number_answers_before_a_retake_of_it(tmp_path: Path)
     for take_id in (1, 2):
         pen.lead(take_id, State.QUEUED)
     pen.state.close()
-    (found,) = find_beside(tmp_path / "mine", ADDRESS, [order("a")])
+    (found,) = found_beside(tmp_path / "mine", ADDRESS, [order("a")])
     assert found.found == ((order("a"), "a_t1"),)
 
 
@@ -54,19 +61,33 @@ def test_folders_of_another_provider_and_one_s_own_tell_nothing(tmp_path: Path) 
     beside(tmp_path, "other", address="https://other.example.com")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "state.sqlite").write_bytes(b"no database at all, but long enough to look at")
-    assert find_beside(tmp_path / "mine", ADDRESS, [order()]) == []
+    assert find_beside(tmp_path / "mine", ADDRESS, [order()]) == ([], 1)  # the broken one is counted
+
+
+def test_a_clip_of_a_fallback_is_found_by_what_was_asked_for_first(tmp_path: Path) -> None:
+    pen = begin(tmp_path / "one", Batch("one", (shot("a", 0),)))
+    first = pen.state.takes()[0].recipe_json
+    other = shot("a", 0, prompt="made by the other model").recipes[0].canonical
+    pen.state.record(1, entry(Fact.MODEL_CHANGED, pen.now, {"recipe_json": other}))
+    pen.lead(1, State.QUEUED)
+    pen.state.close()
+    asked = Order("b", 1, likeness(first)[0], None)
+    assert found_beside(tmp_path / "mine", ADDRESS, [asked])[0].found == ((asked, "a_t1"),)
 
 
 def test_reading_ends_when_its_time_is_up(tmp_path: Path) -> None:
     beside(tmp_path, "one", "two", "three")
-    ticks = iter((0.0, 0.0, READ_LIMIT_S + 1))  # the beginning, before the first folder, before the second
+    ticks = iter(
+        (0.0, 0.0, READ_LIMIT_S + 1, READ_LIMIT_S + 1)
+    )  # the beginning, before the first folder, before the second
     orders = [order(name, prompt=name) for name in ("one", "two", "three")]
-    assert len(find_beside(tmp_path / "mine", ADDRESS, orders, now=lambda: next(ticks))) == 1
-    assert len(find_beside(tmp_path / "mine", ADDRESS, orders)) == 3
+    found, unread = find_beside(tmp_path / "mine", ADDRESS, orders, now=lambda: next(ticks))
+    assert (len(found), unread) == (1, 2)
+    assert len(found_beside(tmp_path / "mine", ADDRESS, orders)) == 3
 
 
 def test_takes_beside_the_manifest_are_found_from_another_working_folder(tmp_path: Path) -> None:
     beside(tmp_path / "film" / "outputs", "shots")
     elsewhere = tmp_path / "other" / "outputs" / "shots"
-    (found,) = find_beside(elsewhere, ADDRESS, [order()], [tmp_path / "film" / "outputs"])
-    assert (found.output, find_beside(elsewhere, ADDRESS, [order()])) == (tmp_path / "film" / "outputs" / "shots", [])
+    (found,) = found_beside(elsewhere, ADDRESS, [order()], [tmp_path / "film" / "outputs"])
+    assert (found.output, found_beside(elsewhere, ADDRESS, [order()])) == (tmp_path / "film" / "outputs" / "shots", [])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from wanbatch.batch.changes import Past, Rename
+from tests.worlds import EPOCH
+from wanbatch.batch.changes import Create, Past, Rename
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Cause, Plan, make_plan
 from wanbatch.batch.retakes import Retake, plan_retakes
-from wanbatch.batch.shots import Batch, Recipe, Shot, likeness
+from wanbatch.batch.shots import Batch, Fallback, Recipe, Shot, Version, likeness
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import find_matches, new_orders, renamed, renames_asked, renames_of
 from wanbatch.errors import UsageInvalid
@@ -104,9 +107,26 @@ def test_a_take_that_was_superseded_long_ago_is_there_too() -> None:
     assert found(make_plan(batch(shot("a", "y"), shot("b", "x")), stale)) == [("b_t1", "a_t1")]
 
 
-def test_a_take_that_was_planned_before_is_not_asked_about_again() -> None:
-    takes = [*takes_of(shot("a")), Take(9, "b", 1, shot("b").recipes[0].canonical)]
-    assert found(make_plan(batch(shot("b")), takes)) == []
+@pytest.mark.parametrize(("sent_after_s", "pairs"), [(-60, []), (60, [("b_t1", "a_t1")])])
+def test_a_take_that_was_planned_before_is_asked_about_again_only_for_what_was_bought_since(
+    sent_after_s: float, pairs: list[tuple[str, str]]
+) -> None:
+    sent_at = EPOCH + timedelta(seconds=sent_after_s)
+    planned = Take(9, "b", 1, shot("b").recipes[0].canonical, planned_at=EPOCH)
+    assert found(make_plan(batch(shot("b")), [*takes_of(shot("a"), submitted_at=sent_at), planned])) == pairs
+
+
+def test_a_clip_of_a_fallback_is_found_and_taken_over_by_what_was_asked_for_first() -> None:
+    other = {**shot("a").request, "model": "alibaba/wan2.1-t2v-turbo", "resolution": "480P"}
+    fallback = Fallback(Version(other, has_seed=True))
+    old, new = (Shot(id=each, ordinal=0, request=shot("a").request, fallback=fallback) for each in ("a", "b"))
+    first = old.recipes[0]
+    made = Take(1, "a", 1, fallback.recipe_for(first).canonical, state=State.VERIFIED, attempts=2)
+    past = Past((), {1: first.canonical})
+    takes, after = taken_over(batch(new), [made], past)
+    plan = make_plan(batch(new), takes, past=replace(after, first_recipes=past.first_recipes))
+    assert [each.take.take_id for each in plan.wanted if each.take is not None] == [1]
+    assert not any(isinstance(change, Create) for change in plan.changes)
 
 
 def test_a_take_never_sent_that_follows_an_edit_is_asked_about() -> None:
@@ -117,7 +137,7 @@ def test_a_take_never_sent_that_follows_an_edit_is_asked_about() -> None:
 def taken_over(new: Batch, takes: list[Take], past: Past | None = None) -> tuple[list[Take], Past]:
     past = Past() if past is None else past
     plan = make_plan(new, takes, past=past)
-    renames = renames_of(find_matches(plan), plan, takes, past)
+    renames = renames_of(find_matches(plan, past.first_recipes), plan, takes, past)
     return renamed(takes, renames), Past((*past.renames, *renames))
 
 

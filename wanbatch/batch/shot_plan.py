@@ -90,7 +90,8 @@ def fill_slots(
     recipes = () if shot.omit else shot.recipes
     matched = _match(shot, recipes, free, moved)
     missing = {slot: each for slot, each in enumerate(recipes) if slot not in matched}
-    matched |= _on_fallback(shot, missing, [each for each in free if each not in matched.values()], first)
+    rest = [each for each in free if each not in matched.values()]
+    matched |= _on_fallback(shot, missing, rest, moved, first)
     ids = {take.take_id for take in matched.values()}
     left = [take for take in free if take.take_id not in ids]
     unsent = sorted((take for take in left if _may_follow_edit(take)), key=lambda take: take.number)
@@ -172,19 +173,29 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
 
 
 def _on_fallback(
-    shot: Shot, slots: Mapping[int, Recipe], takes: Sequence[Take], first: Mapping[int, str]
+    shot: Shot,
+    slots: Mapping[int, Recipe],
+    takes: Sequence[Take],
+    moved: frozenset[int],
+    first: Mapping[int, str],
 ) -> dict[int, Take]:
     """Find the takes that answer these slots by a fallback: none is bought again by the first model.
 
-    What was made, or is being made, answers its slot also if the manifest names another fallback by now, or none.
+    What was made, or is being made, answers its slot also if the manifest names another fallback by now, or none. One
+    that came from another shot has the seed that was derived from the other id, and is as good.
     """
 
+    def is_same(took: str, recipe: Recipe, take: Take) -> bool:
+        if shot.seed is None and take.take_id in moved:
+            return likeness(took)[0] == likeness(recipe.canonical)[0]
+        return composed(took) == composed(recipe.canonical)
+
     def answers(take: Take, recipe: Recipe) -> bool:
-        if shot.fallback is not None and _is_next_one(take, shot.fallback, recipe):
+        if shot.fallback is not None and _is_next_one(take, shot.fallback, recipe, is_moved=take.take_id in moved):
             return True
         was = first.get(take.take_id)
         is_lost = take.state in (State.PLANNED, State.FAILED)
-        return was is not None and not is_lost and composed(was) == composed(recipe.canonical)
+        return was is not None and not is_lost and is_same(was, recipe, take)
 
     left, found = [take for take in takes if take.attempts], dict[int, Take]()
     for slot, recipe in slots.items():
@@ -195,7 +206,7 @@ def _on_fallback(
     return found
 
 
-def _is_next_one(take: Take, fallback: Fallback, recipe: Recipe) -> bool:
+def _is_next_one(take: Take, fallback: Fallback, recipe: Recipe, *, is_moved: bool = False) -> bool:
     """Say whether a take is what its fallback is sent in place of a recipe.
 
     A recipe without a seed is that of every slot, and each of its takes has a seed of its own with the fallback.
@@ -203,7 +214,7 @@ def _is_next_one(take: Take, fallback: Fallback, recipe: Recipe) -> bool:
     sent = fallback.recipe_for(recipe)
     if _is_asked(take, sent):
         return True
-    is_slot = "seed" not in recipe.body and fallback.version.has_seed and not take.is_retake
+    is_slot = ("seed" not in recipe.body or is_moved) and fallback.version.has_seed and not take.is_retake
     return is_slot and likeness(take.recipe_json)[0] == likeness(sent.canonical)[0]
 
 

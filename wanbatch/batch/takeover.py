@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from wanbatch.batch.changes import Create, Past, Rename, Replan
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed, twin_key
 from wanbatch.batch.plan import Plan
-from wanbatch.batch.shot_plan import Wanted
+from wanbatch.batch.shot_plan import NONE_FIRST, Wanted
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
@@ -18,12 +19,16 @@ from wanbatch.errors import UsageInvalid
 
 @dataclass(frozen=True)
 class Order:
-    """A take that a plan would buy again: its shot, its number, what it asks for. `seed` is None for a derived one."""
+    """A take that a plan would buy again: its shot, its number, what it asks for. `seed` is None for a derived one.
+
+    One that an earlier plan made and no run sent was asked about then: only what was sent `since` is a question again.
+    """
 
     shot_id: str
     number: int
     text: str
     seed: int | None
+    since: datetime | None = None
 
     @property
     def label(self) -> str:
@@ -47,7 +52,7 @@ class Match:
 
 
 def new_orders(plan: Plan) -> list[Order]:
-    """Return the takes that a plan would buy again, in its order. Takes of earlier plans were asked about then."""
+    """Return the takes that a plan would buy, in its order, also those of earlier plans that were never sent."""
     numbers = iter([change.number for change in plan.changes if isinstance(change, Create)])
     replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
     orders = []
@@ -56,12 +61,22 @@ def new_orders(plan: Plan) -> list[Order]:
             orders.append(_order_of(each, next(numbers)))
         elif each.take.take_id in replanned and not each.take.is_retake:
             orders.append(_order_of(each, each.take.number))
+        elif each.take.state is State.PLANNED and not each.take.attempts and not each.take.is_retake:
+            orders.append(_order_of(each, each.take.number, each.take.planned_at))
     return orders
 
 
-def _order_of(wanted: Wanted, number: int) -> Order:
+def _order_of(wanted: Wanted, number: int, since: datetime | None = None) -> Order:
     text, seed = likeness(wanted.recipe.canonical)
-    return Order(wanted.shot.id, number, text, None if wanted.shot.seed is None else seed)
+    return Order(wanted.shot.id, number, text, None if wanted.shot.seed is None else seed, since)
+
+
+def asked_texts(take: Take, first: Mapping[int, str]) -> dict[str, int | None]:
+    """Return what a take is a clip of, each with its seed: its recipe, and what it was asked for before its fallback.
+
+    `first` are canonical recipes by take id.
+    """
+    return dict(likeness(each) for each in (take.recipe_json, first.get(take.take_id)) if each is not None)
 
 
 def is_there(state: State) -> bool:
@@ -69,33 +84,39 @@ def is_there(state: State) -> bool:
     return state not in (State.PLANNED, State.FAILED)
 
 
-def find_matches(plan: Plan) -> list[Match]:
+def find_matches(plan: Plan, first: Mapping[int, str] = NONE_FIRST) -> list[Match]:
     """Find the new takes of a plan whose recipe exists under another id, among takes that nothing asks for.
 
     If as many shots gain a recipe as have lost it, they are paired in the order of the story; any other number
-    leaves the decision to the user.
+    leaves the decision to the user. `first` are the recipes, by take id, of which fallbacks were taken.
     """
     free: dict[str, list[tuple[int | None, Take]]] = {}
     for take in plan.kept:
         if is_there(take.state):
-            text, seed = likeness(take.recipe_json)
-            free.setdefault(text, []).append((seed, take))
+            for text, seed in asked_texts(take, first).items():
+                free.setdefault(text, []).append((seed, take))
     if not free:
         return []
     places = {row.shot_id: (row.ordinal, row.shot_id) for row in plan.shots}
-    groups: dict[tuple[str, int | None], list[Order]] = {}
+    groups: dict[tuple[str, int | None, datetime | None], list[Order]] = {}
     for order in new_orders(plan):
         if order.text in free:
-            groups.setdefault((order.text, order.seed), []).append(order)
+            groups.setdefault((order.text, order.seed, order.since), []).append(order)
     matches: list[Match] = []
     used: set[int] = set()
-    for (text, seed), orders in sorted(groups.items(), key=lambda group: group[0][1] is None):  # given seeds first
+    for (text, seed, since), orders in sorted(groups.items(), key=lambda group: group[0][1] is None):  # seeds first
         takes = [take for own, take in free[text] if (seed is None or own == seed) and take.take_id not in used]
+        takes = [take for take in takes if since is None or was_sent_after(take.submitted_at, since)]
         found = _pair(orders, takes, places)
         used |= {match.take.take_id for match in found if match.take is not None}
         matches += found
     story = {order.label: place for place, order in enumerate(new_orders(plan))}
     return sorted(matches, key=lambda match: story[match.order.label])
+
+
+def was_sent_after(submitted_at: datetime | None, since: datetime) -> bool:
+    """Say whether a take was sent after an order was planned; one of which that is not known counts."""
+    return submitted_at is None or submitted_at > since
 
 
 def _pair(orders: Sequence[Order], takes: Sequence[Take], places: Mapping[str, tuple[int, str]]) -> list[Match]:
@@ -139,10 +160,11 @@ def renames_of(matches: Iterable[Match], plan: Plan, takes: Sequence[Take], past
     target = {match.take.take_id: match.order.shot_id for match in matches if match.take is not None}
     by_shot = _by_shot(plan.kept)
     for shot_id, mine in by_shot.items():
-        by_text = {likeness(take.recipe_json)[0]: target[take.take_id] for take in mine if take.take_id in target}
+        texts = {take.take_id: list(asked_texts(take, past.first_recipes)) for take in mine}
+        by_text = {text: target[each] for each, its in texts.items() if each in target for text in its}
         alone = set(by_text.values()).pop() if shot_id not in listed and len(set(by_text.values())) == 1 else None
         for take in mine if by_text else ():
-            follows = by_text.get(likeness(take.recipe_json)[0], alone)
+            follows = next((by_text[text] for text in texts[take.take_id] if text in by_text), alone)
             if follows is not None and (take.attempts or take.is_retake):
                 target.setdefault(take.take_id, follows)
     return _renames([(take, target[take.take_id]) for take in takes if take.take_id in target], takes, past)

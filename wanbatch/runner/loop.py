@@ -339,10 +339,10 @@ TROUBLED_STATES = frozenset({State.SUBMITTING, State.UNKNOWN, State.HELD, State.
 def end_code(takes: Iterable[Take], offered: Collection[int] = ()) -> ExitCode:
     """Return what these takes say of how a run ended.
 
-    Those that the manifest no longer asks for say nothing, unless a generation of theirs waits for the user: `offered`
-    are the ids of such takes.
+    Those that the manifest no longer asks for say nothing, unless they may have been charged and are held, or a
+    generation of theirs waits for the user: `offered` are the ids of such takes.
     """
-    shown = [take for take in takes if not take.superseded or take.take_id in offered]
+    shown = [take for take in takes if not take.superseded or take.take_id in offered or take.state is State.HELD]
     if any(map(_needs_decision, shown)):
         return ExitCode.DECISION_NEEDED
     return ExitCode.TAKES_FAILED if any(take.state is State.FAILED for take in shown) else ExitCode.OK

@@ -32,6 +32,7 @@ from wanbatch.session.question import (
     here_question,
     origin_question,
     taken_over,
+    unread_beside,
     words,
 )
 from wanbatch.state.file import StateFile
@@ -86,12 +87,12 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     wanted = frozenset(shot.id for shot in batch.shots)
     renames = renames_asked(options.renames, takes, past, wanted) if options.renames else ()
     plan, after, past = _planned(batch, takes, known, past, renames)
-    matches = find_matches(plan)
+    matches = find_matches(plan, past.first_recipes)
     if options.take_over and any(match.take is not None for match in matches):
         more = renames_of(matches, plan, after, past)
         renames = (*renames, *more)
         plan, after, past = _planned(batch, after, known, past, more)
-        matches = find_matches(plan)
+        matches = find_matches(plan, past.first_recipes)
     plan = replace(plan, changes=(*renames, *_left(plan.changes)))
     origin = origin_of(batch.source, batch.name, output)
     folder = _folder(batch, output, options)
@@ -109,7 +110,10 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
         matched = {match.order for match in matches}
         orders = [order for order in new_orders(plan) if order not in matched]
         beside_manifest = (Path(batch.source).parent / OUTPUTS,) if batch.source else ()
-        for each in find_beside(output, access.address, orders, beside_manifest):
+        neighbours, unread = find_beside(output, access.address, orders, beside_manifest)
+        if unread:
+            questions.append(unread_beside(unread))
+        for each in neighbours:
             beside = (str(each.output), each.has_other_ids)
             questions.append(beside_question(folder, beside, each.found, is_paid=not access.is_embedded))
     return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from wanbatch.batch.shots import likeness
-from wanbatch.batch.takeover import Order
+from wanbatch.batch.takeover import Order, was_sent_after
 from wanbatch.errors import WanbatchError
 from wanbatch.state.history import newest_beside
 from wanbatch.state.reader import StateReader
@@ -37,24 +38,32 @@ def find_beside(
     orders: Sequence[Order],
     homes: Sequence[Path] = (),
     now: Callable[[], float] = time.monotonic,
-) -> list[Neighbour]:
+) -> tuple[list[Neighbour], int]:
     """Find takes in the folders beside an output folder, of the same provider, that are what would be bought here.
+
+    Returns them, and how many folders could not be read, or not in time.
 
     `homes` are further folders that may hold output folders, such as the one beside the manifest: a run that is started
     in another working folder must not buy again what lies there.
 
-    The newest folders are read, each in part where it is large, and no longer than a moment; one that cannot be read
-    tells nothing. Each take to be bought is named once, in the folder that has most of them; of two alike, the newer.
+    The newest folders are read first, each in part if it is large, and all together no longer than a moment. Each take
+    to be bought is named once, in the folder that has most of them; of two alike, the newer.
     """
     story = {order: place for place, order in enumerate(orders)}
     found: dict[Path, list[tuple[Order, str]]] = {}
     deadline = now() + READ_LIMIT_S
-    for path in newest_beside(output, homes) if orders else ():
+    paths = newest_beside(output, homes, at_most=None) if orders else []
+    unread = 0
+    for path in paths:
         if now() > deadline:
-            break
-        with suppress(WanbatchError, OSError), StateReader.open(path.parent) as reader:
-            if reader.identity().base_url == base_url:
-                found[path.parent] = _Waiting(orders).found_in(reader)
+            unread += 1
+            continue
+        try:
+            with StateReader.open(path.parent) as reader:
+                if reader.identity().base_url == base_url:
+                    found[path.parent] = _Waiting(orders).found_in(reader)
+        except (WanbatchError, OSError):
+            unread += 1
     neighbours: list[Neighbour] = []
     named: set[Order] = set()
     for folder, pairs in sorted(found.items(), key=lambda each: -len(each[1])):
@@ -62,7 +71,7 @@ def find_beside(
         if news:
             neighbours.append(Neighbour(_as_named(folder, output.parent), tuple(news)))
             named |= {order for order, _ in news}
-    return neighbours
+    return neighbours, unread
 
 
 def _as_named(folder: Path, home: Path) -> Path:
@@ -84,30 +93,35 @@ class _Waiting:
 
     def found_in(self, reader: StateReader) -> list[tuple[Order, str]]:
         """Find orders in a folder: under their own names, then their own ids, then any other; they wait no longer."""
-        there = [(label, *likeness(recipe_json)) for label, recipe_json in reader.recipes_there(TAKES_READ)]
+        there = [(label, at, likeness(text)) for label, text, at in reader.recipes_there(TAKES_READ)]
         found, used = [], set[str]()
         for is_own, is_same_number in ((True, True), (True, False), (False, False)):
-            for label, text, seed in there:
+            for label, at, asked in there:
                 own, _, number = label.rpartition("_t")
                 place = own if is_own else None
-                order = None if label in used else self._pop(text, seed, place, number, must_match=is_same_number)
+                order = None if label in used else self._pop(asked, place, number, at, must_match=is_same_number)
                 if order is not None:
                     used.add(label)
                     found.append((order, label))
         return found
 
-    def _pop(self, text: str, seed: int | None, shot_id: str | None, number: str, *, must_match: bool) -> Order | None:
-        """Return an order that a take answers: of its number, if there is one such; else any, unless it must match."""
-        for key in ((text, seed), (text, None)):  # a derived seed depends on the id: any is as good
+    def _pop(
+        self, asked: tuple[str, int | None], shot_id: str | None, number: str, at: datetime | None, *, must_match: bool
+    ) -> Order | None:
+        """Return an order that a take answers: of its number, if there is one such; else any, unless it must match.
+
+        `asked` is what the take is a clip of, with its seed; `at` is when it was sent.
+        """
+        for key in (asked, (asked[0], None)):  # a derived seed depends on the id: any is as good
             by_shot = self._by_recipe.get(key)
             name = next(iter(by_shot), None) if by_shot and shot_id is None else shot_id
             if by_shot and name is not None and name in by_shot:
-                orders = by_shot[name]
-                order = next((each for each in orders if str(each.number) == number), None)
-                if order is None and must_match:
+                fit = [each for each in by_shot[name] if each.since is None or was_sent_after(at, each.since)]
+                order = next((each for each in fit if str(each.number) == number), None)
+                if order is None and (must_match or not fit):
                     continue
-                order = order or orders[0]
-                orders.remove(order)
+                order = order or fit[0]
+                by_shot[name].remove(order)
                 if not by_shot[name]:
                     del by_shot[name]
                 return order

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     HERE = "here"  # recipes to be bought are in this folder under other ids
     BESIDE = "beside"  # recipes to be bought are in a folder beside this one
     TAKEN = "taken"  # takes that other shots take over; only told
+    UNREAD = "unread"  # folders beside this one in which nothing could be looked for; only told
 
 
 class Answer(StrEnum):
@@ -192,6 +193,15 @@ def taken_over(renames: Sequence[Rename]) -> Question:
     if len(every) > PAIRS_SHOWN:
         lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
     return Question(Kind.TAKEN, tuple(lines), (), "", "", pairs, is_blocking=False)
+
+
+def unread_beside(count: int) -> Question:
+    """Tell that some folders beside were not looked into."""
+    line = (
+        f"wanbatch could not look into {count_text(count, 'output folder')} beside this one for takes that are to be"
+        " bought here"
+    )
+    return Question(Kind.UNREAD, (line,), (), "", "", is_blocking=False)
 
 
 def beside_question(

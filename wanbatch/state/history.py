@@ -54,15 +54,15 @@ def earlier_times(output: Path, base_url: str) -> dict[PriceClass, Seen]:
     return times_seen(takes)
 
 
-def newest_beside(output: Path, homes: Iterable[Path] = ()) -> list[Path]:
+def newest_beside(output: Path, homes: Iterable[Path] = (), at_most: int | None = BATCHES_READ) -> list[Path]:
     """Return the state files in the other folders beside an output folder, those that changed last first.
 
-    `homes` are further folders to look in.
+    `homes` are further folders to look in; `at_most` None returns all of them.
     """
     own = output.resolve()
     with suppress(OSError):
         places = dict.fromkeys([own.parent, *(home.resolve() for home in homes)])
         found = [path for place in places for path in place.glob(f"*/{STATE_NAME}") if path.parent != own]
         known = {path: path.stat().st_mtime for path in found if path.is_file()}
-        return sorted(known, key=known.__getitem__, reverse=True)[:BATCHES_READ]
+        return sorted(known, key=known.__getitem__, reverse=True)[:at_most]
     return []

@@ -57,12 +57,13 @@ def problems_in(
 ) -> tuple[Problem, ...]:
     """List the takes that need the user, in the order they were planned, and submits that belong to none.
 
-    A take that the manifest no longer asks for is one of them only where a generation of it is offered. `folder` is the
+    A take that the manifest no longer asks for is one of them only if it is held, since it may have been charged, or if
+    a generation of it is offered. `folder` is the
     output folder as commands name it; `place_of` tells where a shot is written down.
     """
     found = []
     for take in takes:
-        if take.superseded and take.take_id not in findings.offered:
+        if take.superseded and take.state is not State.HELD and take.take_id not in findings.offered:
             continue
         if take.state is State.FAILED:
             todo = _failed_todo(take, findings, place_of)

@@ -243,15 +243,6 @@ class TakeRecords(Records):
         with foreign_errors(self.path):
             return dict(self._db.execute(sql).fetchall())
 
-    def recipes_there(self, limit: int) -> list[tuple[str, str]]:
-        """Label and recipe of the takes planned last, up to a limit, that are bought, or may be, and did not fail."""
-        sql = (
-            "SELECT shot_id || '_t' || number, recipe_json FROM takes"
-            " WHERE state NOT IN ('planned', 'failed') ORDER BY take_id DESC LIMIT ?"
-        )
-        with foreign_errors(self.path):
-            return self._db.execute(sql, (limit,)).fetchall()
-
     def takes_sent_since(self, mark: int) -> list[Take]:
         """The takes that were sent since `sends` gave this mark, in the order they were planned."""
         clause = "WHERE take_id IN (SELECT take_id FROM attempts WHERE rowid > ? AND number > 0) ORDER BY take_id"
