@@ -107,9 +107,18 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
                 STEP,
                 last_run=replace(CAPPED, exit_code=1, message=""),
                 problems=(Problem("a_t1", "failed", "no", "`wanbatch retry` pays for another", needs_user=True),),
+                remaining=Remaining(0, 0, 0, None, 3 * USD),
                 is_finished=True,
             ),
-            [],
+            ["to continue: first decide about 1 take (see above), then wanbatch run film.yaml --max-usd 4"],
+        ),
+        (  # status is asked in another folder than the run
+            replace(STEP, place="/films/my film"),
+            [f"{RAISED}: cd '/films/my film' && wanbatch run film.yaml --max-usd 5.00"],
+        ),
+        (  # a page names no folder of this machine
+            replace(STEP, is_elsewhere=True),
+            [f"{RAISED}, in the folder in which it was run before: wanbatch run film.yaml --max-usd 5.00"],
         ),
         (
             replace(STEP, command="wanbatch run f.yaml\n; curl evil"),

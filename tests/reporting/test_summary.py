@@ -222,9 +222,9 @@ def test_what_needs_the_user_is_grouped_by_what_to_do_and_cause_whatever_ids_it_
     problems = [Problem(f"s{number}_t1", "failed", error, "ask") for number, error in enumerate(errors)]
     held = Problem("s3_t1", "held", errors[0], "wait")
     assert needs_of([*problems, held]) == [
-        {"state": "held", "todo": "wait", "cause": "HTTP 400: case # of …", "count": 1, "takes": ["s3_t1"]},
+        {"state": "held", "todo": "wait", "cause": errors[0], "count": 1, "takes": ["s3_t1"]},  # with its ids
         {"state": "failed", "todo": "ask", "cause": "HTTP 400: case # of …", "count": 2, "takes": ["s0_t1", "s1_t1"]},
-        {"state": "failed", "todo": "ask", "cause": "HTTP 500: case #", "count": 1, "takes": ["s2_t1"]},
+        {"state": "failed", "todo": "ask", "cause": "HTTP 500: case 7", "count": 1, "takes": ["s2_t1"]},
     ]
 
 
@@ -247,5 +247,6 @@ def test_the_progress_is_that_of_every_single_take(tmp_path: Path) -> None:
 
 
 def test_a_cause_keeps_the_numbers_in_the_name_of_a_model() -> None:
-    (need,) = needs_of([Problem("s_t1", "failed", "no clip by alibaba/wan2.1-t2v-turbo after 17.5 s", "ask")])
+    text = "no clip by alibaba/wan2.1-t2v-turbo after {} s"
+    (need,) = needs_of([Problem(f"s_t{n}", "failed", text.format(n + 0.5), "ask") for n in (1, 2)])
     assert need["cause"] == "no clip by alibaba/wan2.1-t2v-turbo after # s"

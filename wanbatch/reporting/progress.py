@@ -32,7 +32,7 @@ def progress_json(book: Book) -> dict[str, Any]:
         "remaining": remaining_json(record.remaining),
         "last_run": None if last is None else _end_of(book, last),
         "stopped": None if record.early_end is None else _end_of(book, record.early_end),
-        "needs": needs_of(problems_of(record)),
+        "needs": needs_of(problems_of(record, folder_of(book))),
         "next": _next_lines(book),
     }
 
@@ -61,7 +61,13 @@ def _end_of(book: Book, run: Run) -> dict[str, Any]:
 
 def _shown_run(book: Book, run: Run) -> Run:
     output = book.record.output
-    return replace(run, message=in_folder(shown_text(run.message, output), shown_folder(output)))
+    return replace(run, message=in_folder(shown_text(run.message, output), folder_of(book)))
+
+
+def folder_of(book: Book) -> str:
+    """Return the output folder as commands name it: as it was given, or by its name if it was given as a whole path."""
+    output = book.record.output
+    return str(output) if not output.is_absolute() and ".." not in output.parts else shown_folder(output)
 
 
 def _next_lines(book: Book) -> list[str]:
@@ -69,11 +75,12 @@ def _next_lines(book: Book) -> list[str]:
     record = book.record
     step = NextStep(
         command=record.command,
-        folder=shown_folder(record.output),
+        folder=folder_of(book),
         last_run=record.runs[-1] if record.runs else None,
         remaining=record.remaining,
-        problems=problems_of(record),
+        problems=problems_of(record, folder_of(book)),
         is_running=record.is_running,
+        is_elsewhere=record.is_elsewhere,
         is_finished=record.is_finished,
     )
     command = step.next_command

@@ -31,7 +31,13 @@ from wanbatch.state.findings import read_findings
 from wanbatch.state.lock import is_held_by_another
 from wanbatch.state.needs import AttemptFindings
 from wanbatch.state.next_step import early_end
-from wanbatch.state.progress_reader import COMMAND_NOTE, read_baseline, read_remaining, read_why_no_baseline
+from wanbatch.state.progress_reader import (
+    COMMAND_NOTE,
+    place_elsewhere,
+    read_baseline,
+    read_remaining,
+    read_why_no_baseline,
+)
 from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import homes_of, shown_beside, shown_folder, shown_text
 from wanbatch.state.tables import Identity, Run, Stray, columns_of
@@ -52,16 +58,16 @@ _ENUMS: Mapping[str, Callable[[str], Any]] = {"State": State, "Outcome": Outcome
 class Record:
     """What a state file says of a batch, as reports may show it: no secret, no path of this machine.
 
-    `takes` are in the order they were planned, `attempts` by take and number, `shots` in story order: one also for
-    each take whose own is missing. `charges` has one row per charge, in the order the ledger showed them, by
-    CHARGE_COLUMNS. `earlier_recipes` are those that takes had before another, by short hash. `own` are the cells of the
-    user's own columns, a row per shot. `told` is what is known of takes in trouble beside their rows. `baseline` is the
-    first confirmed plan, None if it was not kept, for the reason `no_baseline`; `baseline_lines` are its rows by shot:
+    `takes` are in the order they were planned, `attempts` by take and number, `shots` in story order: one also for each
+    take whose own is missing. `charges` has one row per charge, in the order the ledger showed them, by CHARGE_COLUMNS.
+    `earlier_recipes` are those that takes had before another, by short hash. `own` are the cells of the user's own
+    columns, a row per shot. `told` is what is known of takes in trouble beside their rows. `baseline` is the first
+    confirmed plan, None if it was not kept, for the reason `no_baseline`; `baseline_lines` are its rows by shot:
     `earlier_shot_id` is the id of then where it was another. `origins` says, of shots that a manifest put together,
     where their values come from: texts by field. `clip_names` is the pattern of the clips' further names, or empty.
     `remaining` is what is still to be sent, `early_end` the run that tells why it waits, `command` the command line
-    that goes on, empty if it is not known; `is_finished` if no take is left that it would send or fetch.
-    `given` is what takes were given beside their texts.
+    that goes on, empty if it is not known, and `is_elsewhere` if another folder is its own; `is_finished` if no take is
+    left that it would send or fetch. `given` is what takes were given beside their texts.
     """
 
     output: Path
@@ -85,6 +91,7 @@ class Record:
     remaining: Remaining
     early_end: Run | None
     command: str
+    is_elsewhere: bool
     is_running: bool
     is_finished: bool
     given: Given
@@ -123,6 +130,7 @@ def read_record(reader: StateReader) -> Record:
             remaining=remaining,
             early_end=None if is_running else early_end(runs, reader.waiting_since()),
             command=_command(reader),
+            is_elsewhere=bool(place_elsewhere(reader)),
             is_running=is_running,
             is_finished=not remaining.takes and reader.inventory().is_finished(lambda _: True),
             given=Given.of(reader.files(), reader.origins()),

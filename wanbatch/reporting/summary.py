@@ -69,11 +69,14 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
     }
 
 
-def problems_of(record: Record) -> tuple[Problem, ...]:
-    """List what needs the user. Only takes in one of these states can be among it."""
+def problems_of(record: Record, folder: str = "") -> tuple[Problem, ...]:
+    """List what needs the user. Only takes in one of these states can be among it.
+
+    `folder` is the output folder as commands name it, else as `shown_folder` does.
+    """
     takes = record.takes
     in_trouble = takes[takes["state"].isin(_URGENCY)]
-    mine, folder = values_of(Take, in_trouble), shown_folder(record.output)
+    mine, folder = values_of(Take, in_trouble), folder or shown_folder(record.output)
     return problems_in(mine, record.strays, findings=record.findings, folder=folder)
 
 
@@ -89,12 +92,17 @@ _URGENCY = {"held": 0, "unknown": 1, "failed": 2}
 def needs_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Group what needs the user by state, cure and cause: equal text, whatever ids and numbers are in it.
 
+    One that is alone keeps its ids: they are what a decision needs.
+
     Held takes come first, since only the user can decide about them; then the most frequent.
     """
     groups: dict[tuple[str, str, str], list[str]] = {}
-    for problem in problems:
-        todo = problem.todo.replace(problem.take, "TAKE")
-        groups.setdefault((problem.state, todo, _cause(problem.error)), []).append(problem.take)
+    every = list(problems)
+    keys = [(each.state, each.todo.replace(each.take, "TAKE"), _cause(each.error)) for each in every]
+    alone = {key for key, count in Counter(keys).items() if count == 1}
+    for key, problem in zip(keys, every, strict=True):
+        own = (problem.state, problem.todo, problem.error) if key in alone else key
+        groups.setdefault(own, []).append(problem.take)
     ordered = sorted(groups.items(), key=lambda item: (_URGENCY.get(item[0][0], 0), item[0][1], -len(item[1]), item[0]))
     return [
         {"state": state, "todo": todo, "cause": cause, "count": len(labels), "takes": labels}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -54,7 +55,7 @@ from wanbatch.session.safeguards import (
 from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.opening import has_clips
-from wanbatch.state.progress_reader import COMMAND_NOTE, RUN_AT_NOTE
+from wanbatch.state.progress_reader import COMMAND_NOTE, PLACE_NOTE, RUN_AT_NOTE
 from wanbatch.state.reader import entry
 
 NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
@@ -83,6 +84,7 @@ class Job:
             state.adopt(self.plan, at, self.digest)
         if self.command:
             state.note(COMMAND_NOTE, self.command)
+            state.note(PLACE_NOTE, os.path.realpath("."))
         for take in self.again:
             state.record(take.take_id, entry(Fact.RETRY_PLANNED, at, {"by": "user"}))
 

@@ -34,7 +34,9 @@ class NextStep:
 
     `command` is the command line of the newest run of its manifest, empty if it is not known; `folder` is its output
     folder as commands name it. `remaining` is what is still to be sent. `is_finished` if no take is left that a run
-    would send or fetch. A retry sends what failed as it is: what the provider would refuse again is changed first.
+    would send or fetch. `place` is the folder in which the command has to be given, if that is not the working folder;
+    `is_elsewhere` if it is another that a page does not name. A retry sends what failed as it is: what the provider
+    would refuse again is changed first.
     """
 
     command: str
@@ -44,6 +46,8 @@ class NextStep:
     problems: Sequence[Problem]
     is_running: bool
     is_finished: bool
+    place: str = ""
+    is_elsewhere: bool = False
 
     @property
     def next_command(self) -> str | None:
@@ -51,7 +55,11 @@ class NextStep:
         if it is not known.
         """
         command, is_retry = self._plain_command()
-        return self._with_cap(command, is_retry=is_retry)[0] if command else None
+        return self._there(self._with_cap(command, is_retry=is_retry)[0], is_retry=is_retry) if command else None
+
+    def _there(self, command: str, *, is_retry: bool) -> str:
+        """Return a command that works in its own folder; a retry names its output folder from here."""
+        return command if is_retry or not self.place else f"cd {shlex.quote(self.place)} && {command}"
 
     def _plain_command(self) -> tuple[str | None, bool]:
         """Return the command as it was given, empty if it is not known, None if none goes on; and whether it retries.
@@ -63,7 +71,9 @@ class NextStep:
         can_retry, is_refused = self._failed(is_refused=False), self._failed(is_refused=True)
         if not self.is_finished:
             return own_command(self.command), False
-        if self.last_run.exit_code != ExitCode.TAKES_FAILED or (not can_retry and self._decisions):
+        if not can_retry and self._decisions:
+            return own_command(self.command), False  # what is decided may have to be sent or fetched
+        if self.last_run.exit_code != ExitCode.TAKES_FAILED:
             return None, False
         if is_refused and not can_retry:
             return own_command(self.command), False
@@ -83,6 +93,10 @@ class NextStep:
         if plain is None:
             return [f"{changed} and run it; a retry would be refused again"] if refused and not self.is_running else []
         command, cap = self._with_cap(plain or "run the manifest again", is_retry=is_retry)
+        if plain:
+            command = self._there(command, is_retry=is_retry)
+        if self.is_elsewhere and not is_retry:
+            cap += ", in the folder in which it was run before"
         first = f"first decide about {count_text(decisions, 'take')} (see above), then " if decisions else ""
         if not refused:
             return [f"to continue{cap}: {first}{command}"]

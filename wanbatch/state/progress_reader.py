@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from wanbatch.batch.advice import in_folder, is_same_again
+from wanbatch.batch.advice import in_folder
 from wanbatch.batch.alarms import ALARM_FACTS, standing_alarms
 from wanbatch.batch.forecast import START_OF_TIME, Sending
 from wanbatch.batch.guarded_forecast import GuardedForecast
@@ -38,6 +39,7 @@ from wanbatch.state.tables import Run
 _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
 RUN_AT_NOTE = "run at"  # the note that tells when the batch was run last, by this machine's clock
 COMMAND_NOTE = "command"  # the note that has the command line of the newest run of a manifest
+PLACE_NOTE = "command place"  # the note that has the working folder in which that command was given
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,12 @@ class BatchOverview:
 
     `estimate` is None if a price was unknown; `holder` names a run that is going on, `speed` is that of its clock.
     `last_run` is None before the first, and has no end where it was cut off; `command` is the command line that goes on
-    with the manifest, empty if that is not known; `is_finished` where no take is left that it would send or fetch.
-    `baseline` is what the first confirmed plan was to cost, with what was added since; None if it was not kept, for the
-    reason `no_baseline`. `alarms` are what was named about the money of takes that are in no other trouble.
-    `elapsed_s` is how long a run goes on, by its own clock; None if none does. `spending` is where the money went.
-    `remaining` is what is still to be sent, and `early_end` the run that tells why it waits, None if none does.
+    with the manifest, empty if that is not known, `place` the folder in which it was given, empty for the working one;
+    `is_finished` where no take is left that it would send or fetch. `baseline` is what the first confirmed plan was to
+    cost, with what was added since; None if it was not kept, for the reason `no_baseline`. `alarms` are what was named
+    about the money of takes that are in no other trouble. `elapsed_s` is how long a run goes on, by its own clock; None
+    if none does. `spending` is where the money went. `remaining` is what is still to be sent, and `early_end` the run
+    that tells why it waits, None if none does.
     """
 
     batch: str
@@ -64,6 +67,7 @@ class BatchOverview:
     speed: float
     last_run: Run | None = None
     command: str = ""
+    place: str = ""
     is_finished: bool = False
     baseline: Baseline | None = None
     no_baseline: str = ""
@@ -78,6 +82,7 @@ class BatchOverview:
         """How to go on."""
         return NextStep(
             command=self.command,
+            place=self.place,
             folder=str(self.output),
             last_run=self.last_run,
             remaining=self.remaining,
@@ -108,6 +113,12 @@ def read_why_no_baseline(reader: StateReader, kinds: Iterable[Counted]) -> str:
     return why_none(was_sent=was_sent, was_lost=reader.noted(BASELINE_LOST_NOTE) is not None)
 
 
+def place_elsewhere(reader: StateReader) -> str:
+    """Return the folder in which the command that goes on was given; empty if it is the working folder, or unknown."""
+    place = reader.noted(PLACE_NOTE) or ""
+    return "" if not place.isprintable() or place == os.path.realpath(".") else place
+
+
 def read_remaining(reader: StateReader) -> Remaining:
     """Read what is still to be sent, at the prices of now and under the cap of the newest run."""
     kinds, runs = reader.kinds(), reader.runs()
@@ -118,11 +129,13 @@ def read_remaining(reader: StateReader) -> Remaining:
 
 
 def _tried_again(reader: StateReader) -> list[PriceClass]:
-    """Return the price classes of the failed takes that a retry sends again: asked for, and not refused as they are."""
+    """Return the price classes of the failed takes that are asked for: what was refused costs a try once it is changed.
+
+    Not of those of which a clip may be there: the user decides about them first.
+    """
+    made = reader.made_for_failed()
     failed = [take for take in reader.takes_in([State.FAILED]) if reader.is_asked_for(take)]
-    problems = problems_in(failed, findings=read_findings(reader), folder=str(reader.output)) if failed else ()
-    again = {each.take for each in problems if is_same_again(each.todo) is False and not each.needs_user}
-    return [take.price_class for take in failed if take.label in again]
+    return [take.price_class for take in failed if take.take_id not in made]
 
 
 def read_overview(output: Path) -> BatchOverview:
@@ -135,6 +148,7 @@ def read_overview(output: Path) -> BatchOverview:
         omitted, strays = reader.omitted(), reader.strays()
         findings = read_findings(reader)
         last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
+        place = place_elsewhere(reader)
         inventory, alarms = reader.inventory(), _alarms(reader)
         spending, remaining = read_spending(reader), read_remaining(reader)
         waiting_since = reader.waiting_since()
@@ -159,6 +173,7 @@ def read_overview(output: Path) -> BatchOverview:
         speed=last_run.speed if last_run is not None else 1.0,
         last_run=last_run,
         command=command,
+        place=place,
         is_finished=is_finished,
         baseline=baseline,
         no_baseline=no_baseline,
