@@ -116,6 +116,15 @@ def test_a_take_that_was_planned_before_is_asked_about_again_only_for_what_was_b
     assert found(make_plan(batch(shot("b")), [*takes_of(shot("a"), submitted_at=sent_at), planned])) == pairs
 
 
+def test_what_was_bought_since_is_taken_over_in_the_place_of_a_take_that_was_never_sent() -> None:
+    bought = takes_of(shot("a"), submitted_at=EPOCH + timedelta(seconds=60))
+    planned = Take(9, "b", 1, shot("b").recipes[0].canonical, planned_at=EPOCH)
+    takes, past = taken_over(batch(shot("b")), [*bought, planned])
+    plan = make_plan(batch(shot("b")), takes, past=past)
+    assert [each.take.take_id for each in plan.wanted if each.take is not None] == [bought[0].take_id]
+    assert not any(isinstance(change, Create) for change in plan.changes)
+
+
 def test_a_clip_of_a_fallback_is_found_and_taken_over_by_what_was_asked_for_first() -> None:
     other = {**shot("a").request, "model": "alibaba/wan2.1-t2v-turbo", "resolution": "480P"}
     fallback = Fallback(Version(other, has_seed=True))

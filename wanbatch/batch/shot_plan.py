@@ -151,8 +151,13 @@ def _reinstated(take: Take) -> list[Change]:
 
 
 def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: frozenset[int]) -> dict[int, Take]:
-    """Find the take of each recipe, by slot. `takes` are in the order in which they are preferred."""
-    free, matched = list(takes), dict[int, Take]()
+    """Find the take of each recipe, by slot. `takes` are in the order in which they are preferred.
+
+    What came from another shot and was bought goes before a take that was never sent: that one need not be bought.
+    """
+    is_derived = shot.seed is None and bool(moved)
+    unsent = [take for take in takes if is_derived and take.take_id not in moved and _is_unsent(take)]
+    free, matched = [take for take in takes if take not in unsent], dict[int, Take]()
     for slot, recipe in enumerate(recipes):
         same = next((take for take in free if _is_asked(take, recipe)), None)
         if same is not None and same.superseded and same.state is State.FAILED:
@@ -160,7 +165,7 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
         if same is not None:
             matched[slot] = same
             free.remove(same)
-    if shot.seed is None and moved:
+    if is_derived:
         # A derived seed depends on the id: a take that came from another id has another, and is as good.
         others = sorted(filter(lambda take: take.take_id in moved, free), key=_is_second_choice)
         left = [slot for slot in range(len(recipes)) if slot not in matched]
@@ -169,7 +174,16 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
             slots = [slot for slot in left if texts[slot] == text]
             alike = [take for take in others if likeness(take.recipe_json)[0] == text][: len(slots)]
             matched |= _by_number(slots, alike)
+    for slot, recipe in enumerate(recipes):
+        same = None if slot in matched else next((each for each in unsent if _is_asked(each, recipe)), None)
+        if same is not None:
+            matched[slot] = same
+            unsent.remove(same)
     return matched
+
+
+def _is_unsent(take: Take) -> bool:
+    return take.state is State.PLANNED and not take.attempts
 
 
 def _on_fallback(
