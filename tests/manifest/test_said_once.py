@@ -53,6 +53,9 @@ ALL = "['{prompt}', 'At {location}.', 'With {cast}.', '{style}']"
         ("prompt: Snow", "'{prompt} {cast}, drawn'", "Snow, drawn"),
         ("prompt: Snow", "'{prompt}, {x_camera} {style}', x_camera: low", "Snow, low Ink on paper."),
         ("prompt: '  Snow  '", "'  {prompt} '", "Snow"),
+        ("prompt: Snow., x_camera: ''", "['{prompt}', 'Camera: {x_camera}.']", "Snow."),
+        ("prompt: Snow., x_camera: null", "['{prompt}', 'Camera: {x_camera}.']", "Snow."),
+        ("prompt: Snow., x_camera: low", "['{prompt}', 'Camera: {x_camera}.']", "Snow. Camera: low."),
     ],
 )  # fmt: skip
 def test_a_prompt_is_filled_in(tmp_path: Path, shot: str, template: str, sent: str) -> None:
@@ -87,6 +90,31 @@ def test_what_must_not_be_seen_follows_the_texts_of_a_shot(tmp_path: Path, shot:
 def test_braces_are_sent_as_they_are_in_a_manifest_without_texts(tmp_path: Path, head: str, sent: str) -> None:
     found = shots(tmp_path, f"{head}shots:\n  - {{id: a, prompt: 'A {{bird}}, {{{{x}}}}'}}\n", "version: 1\n")
     assert next(shot.prompt for shot in found if shot.id == "a") == sent
+
+
+@pytest.mark.parametrize(
+    "taken", ["include: a.csv", "table: a.csv", "table: {file: b.csv, columns: {Nr: id, Text: prompt, Cam: x_camera}}"]
+)
+def test_an_empty_cell_of_a_table_leaves_its_line_of_the_template_out(tmp_path: Path, taken: str) -> None:
+    (tmp_path / "a.csv").write_text("id,prompt,x_camera\na,Snow.,low\nb,Ice.,\n")
+    (tmp_path / "b.csv").write_text("Nr,Text,Cam\na,Snow.,low\nb,Ice.,\n")
+    found = shots(
+        tmp_path, f"defaults: {{template: ['{{prompt}}', 'Camera: {{x_camera}}.']}}\n{taken}\n", "version: 1\n"
+    )
+    assert [shot.prompt for shot in found] == ["Snow. Camera: low.", "Ice."]
+
+
+@pytest.mark.parametrize("second", ["", ", x_lens: ''", ", x_lens: null"])
+def test_a_column_without_a_value_in_a_prompt_is_a_problem(tmp_path: Path, second: str) -> None:
+    body = f"shots:\n  - {{id: a, prompt: '{{x_lens}} {{style}}', x_lens: 35}}\n  - {{id: b, prompt: 'On {{x_lens}}'{second}}}\n"
+    words = "{x_lens} has no value here: fill in x_lens of this shot, or put {x_lens} into a template"
+    assert findings_in(tmp_path, f"version: 1\nstyle: Ink\n{body}", "x.yaml") == ([f"5:25 {words}"], [])
+
+
+def test_a_name_that_is_not_defined_is_told_once(tmp_path: Path) -> None:
+    body = "version: 1\ncast: {mara: Mara}\nshots:\n  - {id: a, prompt: '{cast.mra} walks'}\n"
+    words = "4:22 {cast.mra} is not defined; did you mean {cast.mara}?"
+    assert findings_in(tmp_path, body, "x.yaml") == ([words], [])
 
 
 def test_texts_that_no_shot_uses_are_named(tmp_path: Path) -> None:

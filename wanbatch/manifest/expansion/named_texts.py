@@ -19,6 +19,7 @@ GROUPS = (STYLE, CAST, LOCATIONS)
 LOOK, NEGATIVE, IMAGES, VOICE = "look", "negative", "images", "voice"
 DEPTH_CAP = 8
 LENGTH_CAP = 20_000  # characters; every model takes far less
+UNKNOWN = "…"  # in place of a name that is a problem, so that no second one is found in the text around it
 OF_SHOTS = ("prompt", "location")  # names that differ from shot to shot
 _ID = re.compile(r"[^\W\d][\w-]{0,63}")
 
@@ -180,8 +181,8 @@ class NamedTexts:
             else:
                 self.used.add(found[0])
                 parts += self._filled_text(*found, within)
-            if len(parts) == count:  # a problem: what stands there, so that the text is not reported empty as well
-                parts.append((piece.text, node.at, owner))
+            if len(parts) == count:  # a problem
+                parts.append((UNKNOWN, node.at, owner))
         return bounded(tuple(parts), node.at, self.problems)
 
     def place(self, node: Scalar, piece: Reference | Fault) -> Place:
@@ -214,7 +215,10 @@ class NamedTexts:
             by_last.setdefault(name.split(".")[-1], name)
         last = path[1] if len(path) == 3 else path[-1]
         close = last if last in by_last else next(iter(get_close_matches(last, by_last, n=1, cutoff=0.6)), "")
-        return f"{{{by_last[close]}}}" if close else ""
+        if not close:
+            return ""
+        self.used.add(tuple(by_last[close].split(".")))  # the shot means it, so that it is not unused as well
+        return f"{{{by_last[close]}}}"
 
     def tell_unused(self) -> None:
         """Warn of texts that no shot uses."""

@@ -10,6 +10,7 @@ from wanbatch.manifest.expansion.named_texts import (
     CAST,
     LOCATIONS,
     STYLE,
+    UNKNOWN,
     Key,
     NamedTexts,
     Parts,
@@ -144,7 +145,7 @@ class Prompts:
                 yield piece.text, node.at, owner
             elif isinstance(piece, Fault):
                 self.problems.add(self.texts.place(node, piece), piece.words)
-                yield piece.text, node.at, owner  # so that the text is not reported empty as well
+                yield UNKNOWN, node.at, owner
             else:
                 yield from self._named(shot, node, piece)
 
@@ -160,7 +161,7 @@ class Prompts:
             return self._use(shot, *shot.location)
         if len(path) == 1 and is_own(name):
             cell = shot.values.get(name)
-            if isinstance(cell, Scalar) and cell.value is not None:
+            if isinstance(cell, Scalar) and not _is_empty(cell):
                 return ((cell.text.strip(), cell.at, name),)
         found = self.texts.key_of(path)
         if found is not None:
@@ -170,7 +171,7 @@ class Prompts:
             return self.texts.side_of(key, side)
         if not self.texts.is_broken(path):
             self.problems.add(self.texts.place(node, piece), self._undefined(shot, path))
-        return ((piece.text, node.at, "shot"),)
+        return ((UNKNOWN, node.at, "shot"),)
 
     def _undefined(self, shot: _Shot, path: tuple[str, ...]) -> str:
         if path == (LOCATION,):
@@ -179,6 +180,9 @@ class Prompts:
             return "{cast} works only in a template; in a prompt, name a person, such as {cast.mara}"
         if path == (PROMPT,):
             return "{prompt} works only in a template"
+        if len(path) == 1 and path[0] in self._columns:
+            name = path[0]
+            return f"{{{name}}} has no value here: fill in {name} of this shot, or put {{{name}}} into a template"
         return self.texts.undefined(path, is_of_shot=True, more=dict.fromkeys([*shot.draft.variables, *self._columns]))
 
     def _members(self, shot: _Shot) -> Iterator[Member]:
@@ -247,7 +251,7 @@ class Prompts:
             return tuple(part for number, look in enumerate(looks) for part in ((*comma, *look) if number else look))
         if path == (LOCATION,):
             return () if shot.location is None or shot.location[0] in is_named else self._use(shot, *shot.location)
-        if len(path) == 1 and is_own(path[0]) and path[0] not in shot.values:
+        if len(path) == 1 and is_own(path[0]) and _is_empty(shot.values.get(path[0])):
             self._wanted.setdefault(path[0], self.texts.place(node, piece))
             return ()
         found = self.texts.key_of(path)
@@ -280,6 +284,11 @@ class Prompts:
             self._variables.setdefault((name, shot.draft.at), value.at)
             if name in shot.variables:
                 self._used_variables.add((name, shot.draft.at))
+
+
+def _is_empty(node: Node | None) -> bool:
+    """Say whether a column of one's own is not given: absent, null, or an empty cell."""
+    return node is None or (isinstance(node, Scalar) and (node.value is None or not node.text.strip()))
 
 
 def _filled(parts: Parts, at: Place) -> Filled:
