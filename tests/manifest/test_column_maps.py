@@ -71,6 +71,40 @@ def test_without_a_column_of_ids_they_are_made_from_the_whole_prompt(tmp_path: P
     assert shots[0].id.startswith("a-gull-lands-slow-push-in_")
 
 
+FILLED = MAP.replace("Scene: scene", "Scene: scene, fill down").replace("Reviewer: keep", "Reviewer: keep, Fill Down")
+ONCE = TABLE.replace("\n12,2", "\n,2").replace("13,1,", ",3,More snow,5,,,\n,,,,,,\n13,1,")
+
+
+def test_a_column_that_is_filled_down_has_in_an_empty_cell_what_stands_above_it(tmp_path: Path) -> None:
+    shots = load(tmp_path, ONCE, FILLED).shots
+    assert [(shot.id, shot.scene, shot.own["x_reviewer"]) for shot in shots] == [
+        ("12_1", "12", "Ann"), ("12_2", "12", "Ann"), ("12_3", "12", "Ann"), ("13_1", "13", "Bo"),
+    ]  # fmt: skip
+
+
+def test_a_list_in_json_is_filled_down_as_well(tmp_path: Path) -> None:
+    text = '[{"S": 12, "n": 1, "p": "A gull"}, {"n": 2, "p": "Snow"}, {"S": "", "n": 3, "p": "Fog"}]'
+    shots = load(
+        tmp_path, text, "columns: {S: 'scene, fill down', n: id within scene, p: prompt}\n", "shots.json"
+    ).shots
+    assert [(shot.id, shot.scene) for shot in shots] == [("12_1", "12"), ("12_2", "12"), ("12_3", "12")]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "name", "problem"),
+    [
+        (ONCE, MAP, "shots.csv", "shots.csv:3:1 the shots are numbered within their scene, which is empty here and in 1 more row: write the scene into each row, or map the column as `Scene: scene, fill down`"),
+        (TABLE, MAP.replace("Scene: scene", "Scene: keep"), "shots.csv", "shots.csv:2:4 the shots are numbered within their scene, which is empty here and in 2 more rows: read one column as scene, or the numbers as id"),
+        ('[{"S": "", "n": 1, "p": "A gull"}]', "columns: {S: scene, n: id within scene, p: prompt}\n", "shots.json", "shots.json:1:2 this shot is numbered within its scene, but has no scene: write the scene into each row, or map the column as `S: scene, fill down`"),
+        (TABLE, MAP.replace("Scene: scene", "Scene: scene\n  Description: prompt, fill down").replace("  Description: prompt\n", ""), "shots.csv", "shots.map.yaml:4:16 'prompt, fill down': prompt cannot be filled down; a scene, a place or a lens can"),
+    ],
+)  # fmt: skip
+def test_a_shot_that_is_numbered_within_no_scene_is_a_problem(
+    tmp_path: Path, table: str, columns: str, name: str, problem: str
+) -> None:
+    assert told(tmp_path, table, columns, name) == [problem]
+
+
 ROWS = [
     {"prompt_en": "A cat", "dimension": ["color", "scene"], "auxiliary_info": {"color": {"color": "red"}}},
     {"prompt_en": "A dog", "dimension": ["scene"]},

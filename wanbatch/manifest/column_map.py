@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from wanbatch.batch.shots import OWN
@@ -14,7 +14,8 @@ from wanbatch.manifest.synonyms import folded, is_own, own_name, unknown_field
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
 from wanbatch.manifest.words import one_of, shown
 
-IGNORE, KEEP, WITHIN_SCENE = "ignore", "keep", "id within scene"
+IGNORE, KEEP, WITHIN_SCENE, FILL_DOWN = "ignore", "keep", "id within scene", "fill down"
+_FILLED = re.compile(rf"(.+?)\s*,\s*{FILL_DOWN}", re.IGNORECASE)
 _APPENDED = re.compile(r"append to (\w+)")
 APPENDABLE = ("prompt", "negative_prompt", "notes")
 _ENDS = ".!?…,;:\u3002\uff01\uff1f"
@@ -25,12 +26,14 @@ _COLUMNS_SHOWN = 8
 class Use:
     """What a column is read as: a field, a part `appended` to the text of one, or nothing if it is ignored.
 
-    `within_scene` says that it numbers the shots of a scene, so that the id is made of both.
+    `is_within_scene` says that it numbers the shots of a scene, so that the id is made of both; `is_filled`, that an
+    empty cell means what the one above it means.
     """
 
     field: str = ""
     is_appended: bool = False
     is_within_scene: bool = False
+    is_filled: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,12 @@ def _use_of(column: str, node: Node, problems: Problems) -> Use | None:
         words = "say what it is read as: a field such as prompt, or keep, or ignore"
         problems.add(node.at, f"{shown(column)} has no field; {words}")
         return None
+    filled = _FILLED.fullmatch(text)
+    if filled is not None:
+        use = _use_of(column, Scalar(filled[1], filled[1], node.at), problems)
+        if use is not None and (use.is_appended or not use.field or use.field in ("id", "prompt")):
+            problems.add(node.at, f"{shown(text)}: {filled[1]} cannot be filled down; a scene, a place or a lens can")
+        return use if use is None else replace(use, is_filled=True)
     plain = text.casefold()
     if plain == IGNORE:
         return Use()
@@ -128,8 +137,24 @@ def with_map(shots: Listing, columns: ColumnMap, file: str, problems: Problems) 
         return
     tables = [each for each in shots.items if isinstance(each, Table)]
     columns.tell_missing({name: None for table in tables for name in table.keys}, file, problems)
+    above: dict[str, Node] = {}
     for table in tables:
+        _fill_down(table, columns, above)
         _rename(table, columns, problems)
+
+
+def _fill_down(shot: Table, columns: ColumnMap, above: dict[str, Node]) -> None:
+    """Give a shot what the one before it has in the columns that are filled down."""
+    for key, use in columns.uses.items():
+        if not use.is_filled:
+            continue
+        name = next((each for each in shot.items if folded(each) == key), columns.names[key])
+        node = shot.items.get(name)
+        if node is not None and not (isinstance(node, Scalar) and not node.text.strip()):
+            above[key] = node
+        elif key in above:
+            shot.items[name] = above[key]
+            shot.keys.setdefault(name, shot.at)
 
 
 def _rename(shot: Table, columns: ColumnMap, problems: Problems) -> None:
@@ -151,8 +176,9 @@ def _rename(shot: Table, columns: ColumnMap, problems: Problems) -> None:
             table.items[inner], table.keys[inner] = node, at
     for own, node in appended:
         append(shot, own, node.text if isinstance(node, Scalar) and node.value is not None else "")
-    if is_within_scene:
-        put_scene_before_id(shot)
+    if is_within_scene and not put_scene_before_id(shot):
+        name = next((columns.names[key] for key, use in columns.uses.items() if use.field == "scene"), "")
+        problems.add(shot.at, f"this shot is numbered within its scene, but has no scene: {scene_cure(name)}")
 
 
 def append(shot: Table, name: str, text: str) -> None:
@@ -163,12 +189,24 @@ def append(shot: Table, name: str, text: str) -> None:
         shot.items[name] = Scalar(whole, whole, held.at, is_quoted=True)
 
 
-def put_scene_before_id(shot: Table) -> None:
-    """Make the id of a shot that is numbered within its scene: shot 3 of scene 12 is 12_3."""
+def put_scene_before_id(shot: Table) -> bool:
+    """Make the id of a shot that is numbered within its scene: shot 3 of scene 12 is 12_3.
+
+    False if it has a number, but no scene.
+    """
     scene, number = shot.items.get("scene"), shot.items.get("id")
     if isinstance(scene, Scalar) and isinstance(number, Scalar) and scene.text.strip() and number.text.strip():
         made = f"{scene.text.strip()}_{number.text.strip()}"
         shot.items["id"] = Scalar(made, made, number.at)
+        return True
+    return not (isinstance(number, Scalar) and number.text.strip())
+
+
+def scene_cure(column: str) -> str:
+    """Return what to do about shots that are numbered within a scene, but have none; `column` is the one of scenes."""
+    if not column:
+        return "read one column as scene, or the numbers as id"
+    return f"write the scene into each row, or map the column as `{column}: scene, {FILL_DOWN}`"
 
 
 def home_of(shot: Table, name: str, at: Place) -> tuple[Table, str]:

@@ -39,7 +39,8 @@ class TableShape:
 class Header:
     """The columns of a table. `names` has one for each cell, empty for a column without a name.
 
-    `appended` are the numbers of the columns whose text goes behind that of a field, and that field.
+    `appended` are the numbers of the columns whose text goes behind that of a field, and that field; `filled` those
+    of the columns in which an empty cell means what the one above it means.
     """
 
     names: tuple[str, ...]
@@ -48,6 +49,7 @@ class Header:
     row: int
     appended: tuple[tuple[int, str], ...] = ()
     is_within_scene: bool = False
+    filled: tuple[int, ...] = ()
 
     def is_repeated(self, row: Row) -> bool:
         """Say whether a row repeats the header, as in tables of several pages."""
@@ -77,7 +79,8 @@ def header_of(rows: Sequence[Row], shape: TableShape, problems: Problems) -> Hea
         return None
     appended = [(number, use.field) for number, use in enumerate(uses) if use is not None and use.is_appended]
     is_within_scene = any(use is not None and use.is_within_scene for use in uses)
-    return Header(tuple(names), tuple(row.cells), tuple(row.places), at, tuple(appended), is_within_scene)
+    filled = tuple(number for number, use in enumerate(uses) if use is not None and use.is_filled)
+    return Header(tuple(names), tuple(row.cells), tuple(row.places), at, tuple(appended), is_within_scene, filled)
 
 
 def _name_in(use: Use) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wanbatch.batch.names import fault_of_name
 from wanbatch.manifest.cells import DELIMITERS, Row, counted
-from wanbatch.manifest.column_map import append, home_of, put_scene_before_id
+from wanbatch.manifest.column_map import append, home_of, put_scene_before_id, scene_cure
 from wanbatch.manifest.fields import BARE, LOOSE_FIELDS, NUMERIC, columns_of_shots, kinds_of
 from wanbatch.manifest.header import NOT_A_FIELD, Header, TableShape
 from wanbatch.manifest.leftovers import cell_error, says_nothing
@@ -90,6 +90,8 @@ class RowReader:
         self._id_at = [number for number, name in self._kept if name == "id"]
         self._makes_ids = not self._id_at
         self._unnamed: dict[int, list[Place]] = {}
+        self._above: dict[int, str] = {}
+        self._without_scene: list[Place] = []
         self._width = len(header.names)
         loose = _loose(header, self._kept)
         fixed = [number for number in range(self._width) if number not in loose]
@@ -112,6 +114,13 @@ class RowReader:
             if shot is not None:
                 shots.items.append(shot)
         self._tell_unnamed(is_index=all(cell.isdigit() for cell in first))
+        if self._without_scene:
+            more = len(self._without_scene) - 1
+            where = f"here and in {more} more row{'s' * (more != 1)}" if more else "here"
+            at = self._numbers.get("scene")
+            cure = scene_cure("" if at is None else self._header.cells[at])
+            words = f"the shots are numbered within their scene, which is empty {where}: {cure}"
+            self._problems.add(self._without_scene[0], words)
         return shots
 
     def _tell_unnamed(self, *, is_index: bool) -> None:
@@ -134,6 +143,8 @@ class RowReader:
         if not is_even and (len(cells) < counted(names) or counted(cells) > self._width):
             self._problems.add(row.at, self._ragged(row))
             return None
+        for number in self._header.filled:
+            cells[number] = self._above[number] = cells[number] or self._above.get(number, "")
         shot = Table(row.at, alike=self._fixed(cells) if is_even else None)
         for number in self._nameless:
             if number < len(cells) and cells[number]:
@@ -156,15 +167,23 @@ class RowReader:
         if not (self._has_inner or self._makes_ids):
             # One for all rows that fill the same cells: a hundred thousand tables of places are 36 MB.
             shot.keys = self._shared.setdefault(tuple(shot.keys), shot.keys)
-        self._put_together(shot, cells)
+        if not self._put_together(shot, row):
+            return None
         return shot if not self._makes_ids or self._with_id(shot, row) else None
 
-    def _put_together(self, shot: Table, cells: Sequence[str]) -> None:
-        """Make of a row's columns what its map says: texts that are appended, an id that counts within its scene."""
+    def _put_together(self, shot: Table, row: Row) -> bool:
+        """Make of a row's columns what its map says: texts that are appended, an id that counts within its scene.
+
+        False, after a problem, for a number within no scene.
+        """
+        cells = row.cells
         for number, name in self._header.appended:
             append(shot, name, cells[number] if number < len(cells) else "")
-        if self._header.is_within_scene:
-            put_scene_before_id(shot)
+        if self._header.is_within_scene and not put_scene_before_id(shot):
+            number = self._numbers.get("scene", self._numbers["id"])
+            self._without_scene.append(row.places[number])
+            return False
+        return True
 
     def _with_id(self, shot: Table, row: Row) -> bool:
         """Give a shot an id that is made from its prompt; False, after a problem, if it has none."""
