@@ -15,15 +15,19 @@ from wanbatch.batch.names import twin_key
 from wanbatch.batch.registry import registry
 from wanbatch.batch.shots import Shot, Version
 from wanbatch.manifest.leftovers import MARKUP, PLACEHOLDER, SYNTAX
-from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.tree import HIDDEN, STRUCK, Listing, Node, Place, Problems, Scalar, Table
 from wanbatch.manifest.values import head_value, is_null
-from wanbatch.manifest.words import meant, one_of, shown
+from wanbatch.manifest.words import meant, one_of, rows_text, shown
 from wanbatch.units import duration_text, parse_duration_s
 
 DUPLICATE = "duplicate"
 CASE, ORDER, EMPTY_SCENE, TARGET = "case", "order", "empty_scene", "target"
 SHOT_TYPE, AUDIO = "shot_type", "audio"
-RULES = (DUPLICATE, PLACEHOLDER, SYNTAX, MARKUP, CASE, ORDER, EMPTY_SCENE, TARGET, SHOT_TYPE, AUDIO)
+NO_SCENE, CAST_NAME = "no_scene", "cast_name"
+RULES = (
+    *(DUPLICATE, PLACEHOLDER, SYNTAX, MARKUP, CASE, ORDER, EMPTY_SCENE, TARGET, SHOT_TYPE, AUDIO),
+    *(NO_SCENE, HIDDEN, STRUCK, CAST_NAME),
+)
 OFF_TARGET = 0.1  # a share: a film is cut to length in the edit
 _NUMBERED = re.compile(r"(.*?)(\d{1,9})")
 _GROUPING = ("sequence", "scene", "cost_code")
@@ -69,6 +73,8 @@ def lint(listed: Sequence[Listed], groups: Sequence[Group], problems: Problems) 
                 problems.warn(each.at, words, rule)
     _tell_case(listed, problems)
     _tell_order(listed, problems)
+    _tell_no_scene(listed, problems)
+    _tell_marked(listed, problems)
     by_group: dict[tuple[str, str], list[Shot]] = {}
     for each in listed if groups else ():
         for kind in ("sequence", "scene"):
@@ -130,6 +136,41 @@ def _tell_order(listed: Iterable[Listed], problems: Problems) -> None:
         more = f" and {len(shots) - 1} more of its scene" if len(shots) > 1 else ""
         words = f"shot {shown(first.shot.id)}{more} comes after {shown(before)}: story order is the order of the file"
         problems.warn(first.at, words, ORDER)
+
+
+def _tell_no_scene(listed: Iterable[Listed], problems: Problems) -> None:
+    """Warn of rows without a scene below one that has it, as in tables that name a scene only in its first row."""
+    found: list[Listed] = []
+    has_scene = False
+    for each in listed:
+        has_scene = has_scene or bool(each.shot.scene)
+        if has_scene and not each.shot.scene and NO_SCENE not in each.allowed and problems.is_in_table(each.at):
+            found.append(each)
+    if found:
+        which = _rows_text([each.at.line for each in found])
+        words = f"{which} no scene, and rows above name one: write the scene into each row, or map its column with"
+        problems.warn(found[0].at, f"{words} `scene, fill down`", NO_SCENE)
+
+
+def _rows_text(lines: Sequence[int]) -> str:
+    return f"{rows_text(lines)} {'has' if len(lines) == 1 else 'have'}"
+
+
+def _tell_marked(listed: Iterable[Listed], problems: Problems) -> None:
+    """Warn of rows that a workbook hides or has struck out: they are shots all the same."""
+    found: dict[tuple[str, str, str], list[Place]] = {}
+    for each in listed:
+        for rule in (HIDDEN, STRUCK):
+            if problems.is_marked(rule, each.at) and rule not in each.allowed and not each.shot.omit:
+                found.setdefault((rule, each.at.file, each.at.sheet), []).append(each.at)
+    for (rule, _, _), places in found.items():
+        one = len(places) == 1
+        which = rows_text([at.line for at in places])
+        what = (
+            ("is hidden" if one else "are hidden") if rule == HIDDEN else f"{'has' if one else 'have'} struck-out text"
+        )
+        words = f"{which} {what}, and {'counts' if one else 'count'}: delete {'it' if one else 'them'}, or write true into a column omit"
+        problems.warn(places[0], words, rule)
 
 
 def _tell_group(group: Group, mine: Sequence[Shot], problems: Problems) -> None:

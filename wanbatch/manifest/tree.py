@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from wanbatch.batch.names import composed
 from wanbatch.errors import Problem, column_text
 
+HIDDEN, STRUCK = "hidden", "struck"  # the rules for rows of a workbook that are hidden, or have struck-out text
 DEPTH_CAP = 32
 FILE_CAP_BYTES = 256 * 1024 * 1024
 _TABLES, _JSON = (".csv", ".tsv", ".xlsx"), (".json", ".jsonl", ".ndjson")
@@ -131,6 +132,7 @@ class Problems:
         self.warnings: list[Problem] = []
         self._seen: set[Problem] = set()
         self._settled: set[Place] = set()
+        self._marked: dict[str, set[tuple[str, str, int]]] = {}
 
     def add(self, at: Place, message: str) -> None:
         """Note a problem, once."""
@@ -165,6 +167,18 @@ class Problems:
             self._seen.add(problem)
             noted.append(problem)
 
+    def mark(self, rule: str, lines: Iterable[int]) -> None:
+        """Note rows of this table of which a rule may warn, once it is known which of them are shots that count."""
+        self._marked.setdefault(rule, set()).update((self.file, self.sheet, line) for line in lines)
+
+    def is_marked(self, rule: str, at: Place) -> bool:
+        """Say whether the row at a place was noted for a rule."""
+        return rule in self._marked and (*self._source(at), at.line) in self._marked[rule]
+
+    def is_in_table(self, at: Place) -> bool:
+        """Say whether a place is in a table: a row of it."""
+        return self._source(at)[0].lower().endswith(_TABLES)
+
     def _source(self, at: Place) -> tuple[str, str]:
         return (at.file, at.sheet) if at.file else (self.file, self.sheet)
 
@@ -180,6 +194,8 @@ class Problems:
         """Take up the problems and warnings of another file."""
         self.found += other.found
         self.warnings += other.warnings
+        for rule, rows in other._marked.items():
+            self._marked.setdefault(rule, set()).update(rows)
 
     def retell(self, since: int, at: Place, what: str) -> None:
         """Move the problems noted since then to another place, and put these words before each."""

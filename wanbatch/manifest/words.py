@@ -32,6 +32,7 @@ _WITH_UNIT = re.compile("([0-9]{1,9}) ?(?:s|sec|secs|seconds?|sek|sekunden|seg|ç
 _WITH_FRACTION = re.compile("([0-9]{1,18})[.,]0*")
 _SHORTENED = re.compile("[0-9](?:[.,][0-9]+)?E[+]?[0-9]+")
 _RATIO = re.compile("([0-9]{1,5}) ?[:x\u00d7*/-] ?([0-9]{1,5})(?::00)?(?: ?[AP]M)?", re.IGNORECASE)
+_RUNS_SHOWN = 6
 _LINES = re.compile(r"([0-9]{3,4})[pP]?")  # a size by its lines
 _BOUNDS = {"const": "{}", "minimum": "{} or more", "maximum": "{} at most"}
 _NAMED_SIZES = {"sd": "480p", "hd": "720p", "full hd": "1080p", "fullhd": "1080p", "fhd": "1080p"}
@@ -55,6 +56,20 @@ def shown(value: Any) -> str:
     text = "".join(char if char.isprintable() else "\ufffd" for char in str(value))
     text = text if len(text) <= SHOWN_CAP else text[:SHOWN_CAP] + "â€¦"
     return f"'{text}'" if isinstance(value, str) else text
+
+
+def rows_text(lines: Sequence[int]) -> str:
+    """Name rows by their numbers, in order: row 3, rows 3 and 7, rows 3 to 9 and 12."""
+    runs: list[list[int]] = []
+    for line in sorted(set(lines)):
+        if runs and line == runs[-1][-1] + 1:
+            runs[-1].append(line)
+        else:
+            runs.append([line])
+    parts = [part for run in runs for part in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
+    kept = parts if len(parts) <= _RUNS_SHOWN else [*parts[:_RUNS_SHOWN], "more"]
+    named = kept[0] if len(kept) == 1 else f"{', '.join(kept[:-1])} and {kept[-1]}"
+    return f"row{'s' if len(set(lines)) > 1 else ''} {named}"
 
 
 def one_of(values: Sequence[Any]) -> str:

@@ -18,7 +18,7 @@ from wanbatch.manifest.column_map import ColumnMap
 from wanbatch.manifest.file_text import NOWHERE
 from wanbatch.manifest.header import TableShape, row_of_header
 from wanbatch.manifest.table_file import read_table
-from wanbatch.manifest.tree import Node, Place, Problems, ReadingStopped, start_of_file
+from wanbatch.manifest.tree import HIDDEN, STRUCK, Node, Place, Problems, ReadingStopped, start_of_file
 from wanbatch.manifest.words import meant, one_of, shown
 from wanbatch.manifest.workbook_package import BROKEN, check_package, scan_sheet
 
@@ -52,7 +52,7 @@ def rows_of_sheet(path: Path, sheet: str, problems: Problems) -> list[Row]:
     with _opened(path, problems) as book:
         chosen = _chosen(book, sheet, path, problems)
         problems.sheet = chosen.title
-        return _cells_of(chosen, problems, ROWS_CAP)
+        return _cells_of(chosen, problems, ROWS_CAP, frozenset())
 
 
 @contextmanager
@@ -89,9 +89,11 @@ def _rows_of(path: Path, sheet: str, columns: ColumnMap, problems: Problems, row
         chosen = _chosen(book, sheet, path, problems)
         problems.sheet = chosen.title
         part = chosen._worksheet_path  # noqa: SLF001 - openpyxl does not name the part of a sheet elsewhere
-        rows = _cells_of(chosen, problems, rows_cap)
+        struck = _struck_styles(book)
+        rows = _cells_of(chosen, problems, rows_cap, struck)
     before = len(problems.found)
     scan = scan_sheet(path, part)
+    problems.mark(HIDDEN, scan.hidden)
     _tell_formulas(scan.bare_formulas, rows, problems)
     header = row_of_header(rows, columns)
     _tell_merged([each for each in scan.merged if header is not None and each[2] > header], rows, problems)
@@ -127,8 +129,18 @@ def _has_cells(sheet: Any) -> bool:
     return any(cell.value is not None for row in islice(sheet.iter_rows(), 1000) for cell in row)
 
 
-def _cells_of(sheet: Any, problems: Problems, rows_cap: int) -> list[Row]:
-    """Return the rows of a sheet, each as wide as the widest. Raises ReadingStopped for one that is too large."""
+def _struck_styles(book: Any) -> frozenset[int]:
+    """Return the numbers of the styles of cells whose text is struck out."""
+    fonts, styles = book._fonts, book._cell_styles  # noqa: SLF001 - of each cell apart, its font takes a second
+    struck = {number for number, font in enumerate(fonts) if font.strike}
+    return frozenset(number for number, style in enumerate(styles) if style.fontId in struck)
+
+
+def _cells_of(sheet: Any, problems: Problems, rows_cap: int, struck: frozenset[int]) -> list[Row]:
+    """Return the rows of a sheet, each as wide as the widest. Raises ReadingStopped for one that is too large.
+
+    Rows with a text in a style of `struck` are marked.
+    """
     sheet.reset_dimensions()
     found: list[list[str]] = []
     seen, filled, width = 0, 0, 0
@@ -137,6 +149,8 @@ def _cells_of(sheet: Any, problems: Problems, rows_cap: int) -> list[Row]:
         if number > rows_cap * 5 or filled > rows_cap or seen > CELLS_CAP * 4:
             raise problems.stop(Place(number, 1), f"this sheet has more than {rows_cap:,} rows: save it as CSV")
         texts = [_text_of(cell) for cell in row]
+        if struck and any(text and cell._style_id in struck for text, cell in zip(texts, row, strict=True)):  # noqa: SLF001
+            problems.mark(STRUCK, (number,))
         while texts and not texts[-1]:
             texts.pop()
         if len(texts) > _COLUMNS_CAP:

@@ -32,6 +32,8 @@ _FORMULA = re.compile(
     rb"<(?:\w+:)?c\s([^<>]*)>\s*<(?:\w+:)?f(?:\s[^<>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*"
     rb"(?:<(?:\w+:)?v\s*(?:/>|></(?:\w+:)?v>)\s*)?</(?:\w+:)?c>"
 )
+_ROW = re.compile(rb"<(?:\w+:)?row\s([^<>]*\bhidden=[\"'](?:1|true)[\"'][^<>]*)>")
+_ROW_NUMBER = re.compile(rb"(?<!\w)r=[\"']([0-9]{1,7})[\"']")
 _CELL = re.compile(rb"\br=[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 _IS_TEXT = re.compile(rb"\bt=[\"']str[\"']")  # of these an empty value is a value
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
@@ -100,17 +102,19 @@ def _bad_part(archive: zipfile.ZipFile) -> str:
 @dataclass(frozen=True)
 class SheetScan:
     """What the library leaves out of a sheet: its merged cells (first row, first column, last row, last column), and
-    the cells (row, column) whose formula has no value.
+    the cells (row, column) whose formula has no value; and the rows that are hidden, by hand or by a filter.
     """
 
     merged: tuple[tuple[int, int, int, int], ...]
     bare_formulas: tuple[tuple[int, int], ...]
+    hidden: frozenset[int]
 
 
 def scan_sheet(path: Path, part: str) -> SheetScan:
     """Look through the part of a workbook that holds a sheet. The package was checked."""
     merged: list[tuple[int, int, int, int]] = []
     bare: list[tuple[int, int]] = []
+    hidden: set[int] = set()
     kept = b""
     with zipfile.ZipFile(path) as archive, archive.open(part) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
@@ -124,8 +128,11 @@ def scan_sheet(path: Path, part: str) -> SheetScan:
                 if cell is not None and _IS_TEXT.search(match[1]) is None:
                     bare.append((int(cell[2]), _number(cell[1])))
                 end = max(end, match.end())
+            for match in _ROW.finditer(text):
+                number = _ROW_NUMBER.search(match[1])
+                hidden |= {int(number[1])} if number is not None else set()
             kept = text[max(end, len(text) - _OVERLAP_BYTES) :]
-    return SheetScan(tuple(merged), tuple(bare))
+    return SheetScan(tuple(merged), tuple(bare), frozenset(hidden))
 
 
 def _number(letters: bytes) -> int:

@@ -6,13 +6,14 @@ They are in the folder of the manifest or below it, so that the folder as a whol
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wanbatch.manifest.expansion.sources import Sources
+from wanbatch.manifest.formats import located
 from wanbatch.manifest.names import close_name
 from wanbatch.manifest.schemas import MANIFEST, schema
-from wanbatch.manifest.tree import Listing, Node, Place, Problems, ReadingStopped, Scalar, Table
+from wanbatch.manifest.tree import Listing, Node, Place, Problems, ReadingStopped, Scalar, Table, moved
 from wanbatch.manifest.values import head_value, is_null
 from wanbatch.manifest.words import shown
 
@@ -94,6 +95,7 @@ class Included:
         return self._table_in(path, str(self.path.parent / name), node.at)
 
     def _table_in(self, path: Path, file: str, at: Place) -> Table | None:
+        file = str(located(Path(file)).file)
         self.found[path] = file
         told = Problems(file, is_part=True)
         try:
@@ -104,12 +106,13 @@ class Included:
             why = next(each.message for each in told.found if each.line == 0)
             self.problems.add(at, f"{shown(Path(file).name)}: {why}")
             return None
-        self.problems.found += told.found
-        self.problems.warnings += told.warnings
+        self.problems.adopt(told)
         self.sources.texts[file] = text
         if root is not None and not isinstance(root, Table):
             self.problems.add(at, f"{shown(Path(file).name)} is not a manifest")
-        return _in_file(root, file) if isinstance(root, Table) else None
+            return None
+        made = None if root is None else moved(root, file, told.sheet)
+        return made if isinstance(made, Table) else None
 
     def _check_head(self, root: Table) -> None:
         known = list(schema(MANIFEST)["properties"])
@@ -118,20 +121,3 @@ class Included:
                 self.problems.add(at, f"{name} is for the whole film; move it into {self.path.name}")
             elif name not in known:
                 self.problems.add(at, f"{shown(name)} is not a field of a manifest{close_name(name, known)}")
-
-
-def _in_file(node: Node, file: str) -> Table:
-    """Return a table whose nodes say in which file they are."""
-    made = _placed(node, file)
-    assert isinstance(made, Table)
-    return made
-
-
-def _placed(node: Node, file: str) -> Node:
-    at = node.at._replace(file=file)
-    if isinstance(node, Scalar):
-        return replace(node, at=at)
-    if isinstance(node, Listing):
-        return Listing(at, [_placed(each, file) for each in node.items])
-    keys = {name: each._replace(file=file) for name, each in node.keys.items()}
-    return Table(at, {name: _placed(each, file) for name, each in node.items.items()}, keys, node.is_made)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 
 from wanbatch.manifest.expansion.sources import Sources
 from wanbatch.manifest.expansion.templates import Fault, Literal, Reference, pieces_of, written
@@ -18,6 +19,7 @@ STYLE, CAST, LOCATIONS = "style", "cast", "locations"
 GROUPS = (STYLE, CAST, LOCATIONS)
 LOOK, NEGATIVE, IMAGES, VOICE = "look", "negative", "images", "voice"
 DEPTH_CAP = 8
+_NAME_WORDS = 3
 LENGTH_CAP = 20_000  # characters; every model takes far less
 UNKNOWN = "…"  # in place of a name that is a problem, so that no second one is found in the text around it
 OF_SHOTS = ("prompt", "location")  # names that differ from shot to shot
@@ -68,6 +70,22 @@ class NamedTexts:
     def names(self, group: str) -> list[str]:
         """Return the names of a group, in the order of the manifest."""
         return [key[1] for key in self.found if key[0] == group and len(key) > 1]
+
+    @cached_property
+    def cast_names(self) -> Mapping[str, Key]:
+        """How those of the cast may be called in plain words, once all are read: `Mara` for mara, `Mara Voss` for a
+        text that begins so before a comma.
+        """
+        names: dict[str, Key] = {}
+        for key, text in self.found.items():
+            if key[0] != CAST:
+                continue
+            begin = text.look.text.partition(",")
+            is_name = bool(begin[1]) and all(word[:1].isupper() for word in begin[0].split()[:_NAME_WORDS])
+            named = [begin[0].strip()] if is_name and len(begin[0].split()) <= _NAME_WORDS else []
+            for name in (*named, " ".join(word[:1].upper() + word[1:] for word in key[1].split("_"))):
+                names.setdefault(name, key)
+        return names
 
     def _read_one(self, group: str, name: str, node: Node, at: Place) -> None:
         if not _ID.fullmatch(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,7 @@ from wanbatch.manifest.expansion.named_texts import (
     joined,
 )
 from wanbatch.manifest.expansion.templates import Fault, Literal, Reference, pieces_of
+from wanbatch.manifest.lint import CAST_NAME
 from wanbatch.manifest.names import close_name
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import is_own
@@ -65,6 +67,7 @@ class Prompts:
         prompt = shot.values.get(PROMPT)
         if isinstance(prompt, Scalar) and prompt.value is not None:
             parts = self._composed(shot, tuple(self._own_text(shot, prompt, "shot")))
+            self._tell_plain_names(shot, prompt, {owner for _, _, owner in parts})
             self._set(draft, PROMPT, _filled(bounded(parts, prompt.at, self.problems), prompt.at))
         self._fill_negative(shot)
         draft.members = tuple(self._members(shot))
@@ -172,6 +175,21 @@ class Prompts:
         if not self.texts.is_broken(path):
             self.problems.add(self.texts.place(node, piece), self._undefined(shot, path))
         return ((UNKNOWN, node.at, "shot"),)
+
+    def _tell_plain_names(self, shot: _Shot, prompt: Scalar, owners: set[str]) -> None:
+        """Warn of those of the cast whom a prompt names in plain words: their texts are not sent with it."""
+        allow = shot.values.get("allow")
+        is_allowed = isinstance(allow, Listing) and CAST_NAME in map(_text_of, allow.items)
+        plain = " ".join(piece.text if isinstance(piece, Literal) else "{}" for piece in pieces_of(prompt.text))
+        for name, key in self.texts.cast_names.items():
+            is_there = ".".join(key) in owners or any(key == each for each, _ in shot.cast)
+            if name in plain and not is_there and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", plain):
+                owners.add(".".join(key))
+                self.texts.used.add(key)
+                words = f"prompt names {name} in plain words, so the text of {'.'.join(key)} is not sent with it"
+                words += f": write {{{'.'.join(key)}}} instead, or list {key[1]} in the cast of the shot"
+                if not is_allowed:
+                    self.problems.warn(prompt.at, words, CAST_NAME)
 
     def _undefined(self, shot: _Shot, path: tuple[str, ...]) -> str:
         if path == (LOCATION,):
@@ -284,6 +302,10 @@ class Prompts:
             self._variables.setdefault((name, shot.draft.at), value.at)
             if name in shot.variables:
                 self._used_variables.add((name, shot.draft.at))
+
+
+def _text_of(node: Node) -> str:
+    return node.text.strip() if isinstance(node, Scalar) else ""
 
 
 def _is_empty(node: Node | None) -> bool:
