@@ -276,12 +276,51 @@ def test_convert_tells_what_it_wrote(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.yaml").write_text("version: 1\nname: w\nshots:\n  - {id: a, prompt: Snow}\n")
+    (tmp_path / "a.yaml").write_text("version: 1\nname: w\nshots:\n  - {id: a, prompt: 'Snow # 1 🐈'} # why\n")
     assert call(["convert", "a.yaml", "b.csv"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "wrote b.csv: 1 shot with the recipes of a.yaml",
         "wrote b.map.yaml, which says what a table cannot: keep it beside b.csv",
-        "comments of a.yaml are not in it",
+        "not in b.csv: the comments of a.yaml",
     ]
     assert call(["--json", "convert", "b.csv", "c.json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"files": ["c.json"], "shots": 1, "comments_kept": False}
+    told = {"files": ["c.json"], "shots": 1, "comments_kept": False, "left_out": []}
+    assert json.loads(capsys.readouterr().out) == told
+    assert call(["convert", "c.json", "d.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["wrote d.yaml: 1 shot with the recipes of c.json"]
+    assert ("# 1 🐈" in Path("d.yaml").read_text(encoding="utf-8"), call(["convert", "d.yaml", "e.csv"])) == (True, 0)
+    assert "not in" not in capsys.readouterr().out
+
+
+PARTS = {
+    "a.csv": "id,prompt,cast\na,Snow.,mara\n",
+    "table.yaml": "version: 1\ntable: a.csv\ncast: {mara: M}\ndefaults: {template: '{prompt} {cast}'}\n",
+    "scenes.yaml": "version: 1\ncast: {mara: M}\ndefaults: {template: '{prompt} {cast}'}\nscenes:\n"
+    "  - {id: s1, notes: cold, target: 5s, include: a.csv}\n  - {id: s2, notes: warm, shots: [{id: b, prompt: x}]}\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "lost"),
+    [
+        ("table.yaml", "b.yaml", ["which of the cast are in each shot (their texts are in the prompts)"]),
+        ("scenes.yaml", "b.csv", [
+            "the notes of scene s1 and scene s2", "the target of scene s1",
+            "which of the cast are in each shot (their texts are in the prompts)",
+        ]),
+    ],
+)  # fmt: skip
+def test_convert_names_all_that_is_lost(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    target: str,
+    lost: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in PARTS.items():
+        Path(name).write_text(text)
+    assert call(["convert", source, target]) == 0
+    gathered = f"the shots of the files that {source} names are written into {target}, which stands alone"
+    assert capsys.readouterr().out.splitlines()[-2:] == [gathered, f"not in {target}: {'; '.join(lost)}"]

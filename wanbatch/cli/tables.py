@@ -8,7 +8,6 @@ import click
 
 from wanbatch.cli import Global
 from wanbatch.cli.streams import echo, json_text
-from wanbatch.manifest.formats import YAML
 from wanbatch.session.conversion import Conversion, convert
 from wanbatch.session.question import words
 from wanbatch.session.screenplay import ENDING, write_manifest_of
@@ -38,6 +37,7 @@ def convert_command(options: Global, /, source: Path, target: Path) -> int:
     files = [done.path, *([done.map_path] if done.map_path is not None else [])]
     if options.is_json:
         names = {"files": [str(each) for each in files], "shots": len(done.batch.shots), "comments_kept": done.is_copy}
+        names["left_out"] = list(done.lost)
         click.echo(json_text(names))
     elif options.verbosity >= 0:
         for line in _lines(source, done):
@@ -53,8 +53,12 @@ def _lines(source: Path, done: Conversion) -> list[str]:
         lines.append(
             f"its scenes, cast and variants are written out: in {done.path.name} each shot says all of its own"
         )
-    if source.suffix.lower() in YAML and not done.is_copy:
-        lines.append(f"comments of {source} are not in it")
+    if done.is_gathered:
+        lines.append(
+            f"the shots of the files that {source} names are written into {done.path.name}, which stands alone"
+        )
+    if done.lost:
+        lines.append(f"not in {done.path.name}: {'; '.join(done.lost)}")
     return lines
 
 

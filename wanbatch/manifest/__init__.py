@@ -15,6 +15,7 @@ from wanbatch.errors import ManifestInvalid, Problem
 from wanbatch.manifest.tree import Node, Problems, ReadingStopped, Table, start_of_file
 
 if TYPE_CHECKING:
+    from wanbatch.manifest.lint import Group
     from wanbatch.manifest.writing import Content
 
 PROBLEMS_SHOWN = 200
@@ -30,6 +31,7 @@ class Loaded:
     batch: Batch
     own: Table
     flat: Table
+    groups: tuple[Group, ...]
     is_whole: bool
 
 
@@ -59,7 +61,7 @@ def load_content(path: Path) -> tuple[Batch, Content]:
     found = _load(path, None, strict=False, keeps=Keeps(nodes=True))
     from wanbatch.manifest.writing import content_of
 
-    return found.batch, content_of(found.own, found.flat, is_whole=found.is_whole)
+    return found.batch, content_of(found.own, found.flat, found.groups, is_whole=found.is_whole)
 
 
 def _load(path: Path, models_in: Path | None, *, strict: bool, keeps: Keeps) -> Loaded:
@@ -142,7 +144,7 @@ def _checked(path: Path, folder: Path, problems: Problems, keeps: Keeps) -> Load
         return None
     read = (*table, *made.parts)
     parts = (*read, *(str(files.folder / each.name) for each in files.found.values()))
-    return Loaded(replace(batch, parts=parts) if parts else batch, own, made.root, is_whole=not read)
+    return Loaded(replace(batch, parts=parts) if parts else batch, own, made.root, made.groups, is_whole=not read)
 
 
 def _read_part(path: Path, problems: Problems) -> tuple[str, Node | None]:

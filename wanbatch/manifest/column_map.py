@@ -98,11 +98,15 @@ def _use_of(column: str, node: Node, problems: Problems) -> Use | None:
         problems.add(node.at, f"{shown(column)} has no field; {words}")
         return None
     filled = _FILLED.fullmatch(text)
-    if filled is not None:
-        use = _use_of(column, Scalar(filled[1], filled[1], node.at), problems)
-        if use is not None and (use.is_appended or not use.field or use.field in ("id", "prompt")):
-            problems.add(node.at, f"{shown(text)}: {filled[1]} cannot be filled down; a scene, a place or a lens can")
-        return use if use is None else replace(use, is_filled=True)
+    use = _plain_use(column, text if filled is None else filled[1], node.at, problems)
+    if filled is None or use is None:
+        return use
+    if use.is_appended or not use.field or use.field in ("id", "prompt"):
+        problems.add(node.at, f"{shown(text)}: {filled[1]} cannot be filled down; a scene, a place or a lens can")
+    return replace(use, is_filled=True)
+
+
+def _plain_use(column: str, text: str, at: Place, problems: Problems) -> Use | None:
     plain = text.casefold()
     if plain == IGNORE:
         return Use()
@@ -114,7 +118,7 @@ def _use_of(column: str, node: Node, problems: Problems) -> Use | None:
     if appended is not None and appended[1] in APPENDABLE:
         return Use(appended[1], is_appended=True)
     if appended is not None:
-        problems.add(node.at, f"{shown(text)}: only {one_of(APPENDABLE)} can be appended to")
+        problems.add(at, f"{shown(text)}: only {one_of(APPENDABLE)} can be appended to")
         return None
     name = folded(text)
     if is_own(name):
@@ -122,7 +126,7 @@ def _use_of(column: str, node: Node, problems: Problems) -> Use | None:
     if name in columns_of_shots(is_part=True):
         return Use(name)
     words = unknown_field(text, shown(text), fields_of_shots())
-    problems.add(node.at, f"{words}; or write {KEEP}, {IGNORE} or append to prompt")
+    problems.add(at, f"{words}; or write {KEEP}, {IGNORE} or append to prompt")
     return None
 
 

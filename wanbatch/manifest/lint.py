@@ -164,12 +164,10 @@ def _tell_marked(listed: Iterable[Listed], problems: Problems) -> None:
             if problems.is_marked(rule, each.at) and rule not in each.allowed and not each.shot.omit:
                 found.setdefault((rule, each.at.file, each.at.sheet), []).append(each.at)
     for (rule, _, _), places in found.items():
-        one = len(places) == 1
-        which = rows_text([at.line for at in places])
-        what = (
-            ("is hidden" if one else "are hidden") if rule == HIDDEN else f"{'has' if one else 'have'} struck-out text"
-        )
-        words = f"{which} {what}, and {'counts' if one else 'count'}: delete {'it' if one else 'them'}, or write true into a column omit"
+        which, one = rows_text([at.line for at in places]), len(places) == 1
+        is_what = {HIDDEN: ("is hidden", "are hidden"), STRUCK: ("has struck-out text", "have struck-out text")}[rule]
+        words = f"{which} {is_what[not one]}, and {('counts', 'count')[not one]}: delete {('it', 'them')[not one]},"
+        words += " or write true into a column omit"
         problems.warn(places[0], words, rule)
 
 

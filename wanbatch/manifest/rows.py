@@ -143,12 +143,9 @@ class RowReader:
         if not is_even and (len(cells) < counted(names) or counted(cells) > self._width):
             self._problems.add(row.at, self._ragged(row))
             return None
-        for number in self._header.filled:
-            cells[number] = self._above[number] = cells[number] or self._above.get(number, "")
+        self._fill_down(cells)
         shot = Table(row.at, alike=self._fixed(cells) if is_even else None)
-        for number in self._nameless:
-            if number < len(cells) and cells[number]:
-                self._unnamed.setdefault(number, []).append(row.places[number])
+        self._note_unnamed(row)
         places, items = row.places, shot.items
         for column in self._columns:
             text = cells[column.number]
@@ -167,9 +164,17 @@ class RowReader:
         if not (self._has_inner or self._makes_ids):
             # One for all rows that fill the same cells: a hundred thousand tables of places are 36 MB.
             shot.keys = self._shared.setdefault(tuple(shot.keys), shot.keys)
-        if not self._put_together(shot, row):
-            return None
-        return shot if not self._makes_ids or self._with_id(shot, row) else None
+        is_whole = self._put_together(shot, row)
+        return shot if is_whole and (not self._makes_ids or self._with_id(shot, row)) else None
+
+    def _fill_down(self, cells: list[str]) -> None:
+        for number in self._header.filled:
+            cells[number] = self._above[number] = cells[number] or self._above.get(number, "")
+
+    def _note_unnamed(self, row: Row) -> None:
+        for number in self._nameless:
+            if number < len(row.cells) and row.cells[number]:
+                self._unnamed.setdefault(number, []).append(row.places[number])
 
     def _put_together(self, shot: Table, row: Row) -> bool:
         """Make of a row's columns what its map says: texts that are appended, an id that counts within its scene.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -16,11 +16,13 @@ from wanbatch.batch.shots import DEFAULT_MODEL, Batch
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest.fields import kinds_of
 from wanbatch.manifest.formats import JSON_LINES, WORKBOOK, YAML
+from wanbatch.manifest.lint import Group
 from wanbatch.manifest.schemas import HEAD, MANIFEST, schema
-from wanbatch.manifest.tree import Listing, Node, Scalar, Table
+from wanbatch.manifest.tree import Filled, Listing, Node, Scalar, Table
 from wanbatch.manifest.values import head_value, value_of
 from wanbatch.manifest.yaml_file import yaml_text
 
+_NAMED_SHOWN = 4
 _FIRST = (
     "id",
     "sequence",
@@ -41,7 +43,8 @@ class Content:
     """What a manifest says: its head, its defaults, and each shot with the values of its own or with all of them.
 
     `is_whole` says that all of it is in one file, `is_structured` that it says more than shots: scenes, cast, variants.
-    Then `document` has it as it is written, if it is whole; empty otherwise.
+    Then `document` has it as it is written, if it is whole; empty otherwise. `planning` names what only the structure
+    says, such as the notes of a scene.
     """
 
     head: Mapping[str, Any]
@@ -51,9 +54,10 @@ class Content:
     is_whole: bool = True
     is_structured: bool = False
     document: Mapping[str, Any] = field(default_factory=dict)
+    planning: Sequence[str] = ()
 
 
-def content_of(own: Table, root: Table, *, is_whole: bool) -> Content:
+def content_of(own: Table, root: Table, groups: Sequence[Group], *, is_whole: bool) -> Content:
     """Return what a manifest that was checked says, in plain values: `own` are its nodes, `root` its flat form."""
     shapes = schema(MANIFEST)["$defs"]["shot"]["properties"]
     told = root.items.get("defaults")
@@ -78,7 +82,22 @@ def content_of(own: Table, root: Table, *, is_whole: bool) -> Content:
         is_whole,
         is_structured,
         _plain(own) if is_structured and is_whole else {},
+        tuple(_planning_of(groups, tables)),
     )
+
+
+def _planning_of(groups: Sequence[Group], shots: Sequence[Table]) -> Iterator[str]:
+    """Yield what only the structure of a manifest says, in words: it is of no recipe."""
+    for word, text in (("notes", "the notes of"), ("target", "the target of")):
+        named = [f"{group.kind} {group.name}" for group in groups if word in group.table.items]
+        if named:
+            kept = named if len(named) <= _NAMED_SHOWN else [*named[:_NAMED_SHOWN], f"{len(named) - _NAMED_SHOWN} more"]
+            yield f"{text} {' and '.join(filter(None, (', '.join(kept[:-1]), kept[-1])))}"
+    prompts = [prompt for shot in shots if isinstance(prompt := shot.items.get("prompt"), Filled)]
+    owners = {part.owner.partition(".")[0] for prompt in prompts for part in prompt.parts}
+    for word, text in (("cast", "which of the cast are in each shot"), ("locations", "the location of each shot")):
+        if word in owners:
+            yield f"{text} (their texts are in the prompts)"
 
 
 def _plain(node: Node) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,31 @@ def yaml_text(value: Any) -> str:
     """Return a value as YAML: names in their order, texts of any script as they are."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110)
+    if "\\U000" in text:  # the C library writes emoji as their numbers
+        text = yaml.dump(value, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=110)
     return text
+
+
+def has_comments(text: str) -> bool:
+    """Say whether a YAML text that can be read has comments."""
+    if "#" not in text:
+        return False
+    begins = [0]
+    for line in text.split("\n"):
+        begins.append(begins[-1] + len(line) + 1)
+    spans = [
+        (begins[token.start_mark.line] + token.start_mark.column, begins[token.end_mark.line] + token.end_mark.column)
+        for token in yaml.scan(text, Loader=LOADER)
+        if isinstance(token, yaml.ScalarToken)
+    ]
+    signs = [match.start(1) for match in re.finditer(r"(?:^|[ \t])(#)", text, re.MULTILINE)]
+    ends = [end for _, end in spans]
+    return any(not _is_within(sign, spans, ends) for sign in signs)
+
+
+def _is_within(at: int, spans: list[tuple[int, int]], ends: list[int]) -> bool:
+    number = bisect_right(ends, at)
+    return number < len(spans) and spans[number][0] <= at
 
 
 def _reported(error: yaml.MarkedYAMLError, text: str, quote: Place | None) -> tuple[Place, str]:

@@ -14,6 +14,7 @@ from wanbatch.manifest.file_text import MAP_ENDING, TABLES, map_path
 from wanbatch.manifest.formats import JSON_LINES, WORKBOOK, YAML, located
 from wanbatch.manifest.words import one_of
 from wanbatch.manifest.writing import WRITTEN, keeps_structure, written
+from wanbatch.manifest.yaml_file import has_comments
 
 _COMPARED = ("id", "scene", "sequence", "takes", "tags", "cost_code", "notes", "omit", "fallback")
 
@@ -22,7 +23,8 @@ _COMPARED = ("id", "scene", "sequence", "takes", "tags", "cost_code", "notes", "
 class Conversion:
     """What was written: the manifest, the map beside it (None without one), the batch; whether comments were kept.
 
-    `is_flat` says that scenes, cast and variants became shots that each say all of it.
+    `is_flat` says that scenes, cast and variants became shots that each say all of it, `is_gathered` that the shots
+    of other files are in it; `lost` names what the source says, and the result does not.
     """
 
     path: Path
@@ -30,6 +32,8 @@ class Conversion:
     batch: Batch
     is_copy: bool
     is_flat: bool
+    is_gathered: bool
+    lost: tuple[str, ...]
 
 
 def convert(source: Path, target: Path) -> Conversion:
@@ -54,7 +58,16 @@ def convert(source: Path, target: Path) -> Conversion:
         with replacing(map_path(target)) as part:
             part.write_text(head, encoding="utf-8")
     is_flat = content.is_structured and not is_copy and not keeps_structure(content, target)
-    return Conversion(target, map_path(target) if head else None, batch, is_copy, is_flat)
+    lost = [] if not is_flat and content.is_whole else list(content.planning)
+    if not is_copy and _has_comments(source):
+        lost.append(f"the comments of {source}")
+    return Conversion(
+        target, map_path(target) if head else None, batch, is_copy, is_flat, not content.is_whole, tuple(lost)
+    )
+
+
+def _has_comments(source: Path) -> bool:
+    return source.suffix.lower() in YAML and has_comments(source.read_text(encoding="utf-8-sig"))
 
 
 def _assert_same(batch: Batch, target: Path, data: bytes, head: str) -> None:
