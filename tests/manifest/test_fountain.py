@@ -67,12 +67,14 @@ def test_what_a_scene_holds() -> None:
             "INT. KEEPER'S HOUSE - NIGHT",
             "1A",
             [(8, "A lantern burns. The door opens.")],
-            ["MARA", "ILO"],
+            ["ILO"],
             ["slow push in"],
         ),
         ("EXT. HARBOUR WALL - DAWN", "", [(26, "Gulls."), (28, "THE WIND RISES.")], [], []),
         ("FORCED PLACE", "", [], ["McAvoy"], []),
     ]
+    assert (play.scenes[0].heard, [scene.act for scene in play.scenes]) == (["MARA"], [None, 0, 0])
+    assert [(act.title, act.notes) for act in play.acts] == [("Act two", ["They meet."])]
     assert (play.title, [scene.place for scene in play.scenes]) == (
         "The Pass",
         [("interior", "KEEPER'S HOUSE", "NIGHT"), ("exterior", "HARBOUR WALL", "DAWN"), ("", "FORCED PLACE", "")],
@@ -86,10 +88,12 @@ def test_its_scenes_cast_and_locations_become_a_manifest_with_shots_to_fill_in(
     assert call(["--json", "init", "--from", str(tmp_path / "film.fountain")]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {name: told[name] for name in ("scenes", "shots", "cast", "locations")} == {
-        "scenes": 3, "shots": 4, "cast": ["mara", "ilo", "mcavoy"],
+        "scenes": 3, "shots": 4, "cast": ["ilo", "mcavoy"],
         "locations": ["keepers_house", "harbour_wall", "forced_place"],
     }  # fmt: skip
+    assert told["heard"] == ["Mara"]
     batch = load_manifest(tmp_path / "film.yaml")
+    assert [shot.sequence for shot in batch.shots] == ["", "Act-two", "Act-two", "Act-two"]
     looks, style = "TODO: age, hair, clothes", "TODO: the look of the film"
     at_house = "Place: Keeper's House, interior, TODO: what it looks like."
     assert (batch.name, [(shot.id, shot.scene, dict(shot.own)) for shot in batch.shots], batch.shots[0].prompt) == (
@@ -100,12 +104,61 @@ def test_its_scenes_cast_and_locations_become_a_manifest_with_shots_to_fill_in(
             ("sc001AA_sh020", "sc001AA", {"x_line": "28"}),
             ("sc001AB_sh010", "sc001AB", {"x_line": "38"}),
         ],
-        f"TODO: Night. A lantern burns. The door opens. {at_house} With Mara, {looks}, Ilo, {looks}. {style}",
+        f"TODO: Night. A lantern burns. The door opens. {at_house} With Ilo, {looks}. {style}",
     )
     left = "prompt contains what looks like a placeholder, TODO: fill it in, or remove it; it would be sent unchanged"
-    assert [each.message.partition("; if you")[0] for each in batch.warnings] == [left] * 4
+    assert [each.message.partition("; if you")[0] for each in batch.warnings] == [left] * 10
     assert call(["init", "--from", str(tmp_path / "film.fountain")]) == 2
     assert "film.yaml is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("heading", "place"),
+    [
+        ("INT./EXT. BOAT - DAY", ("", "BOAT", "DAY")),
+        ("EXT/INT CAR - NIGHT", ("", "CAR", "NIGHT")),
+        ("I/E. CAR", ("", "CAR", "")),
+        ("EST. CITY - NIGHT", ("", "CITY", "NIGHT")),
+    ],
+)
+def test_a_heading_names_its_place(heading: str, place: tuple[str, str, str]) -> None:
+    assert read_fountain(f"{heading}\n\nGo.\n").scenes[0].place == place
+
+
+@pytest.mark.parametrize(
+    ("cue", "is_seen"),
+    [("ANA (V.O.)", False), ("ANA (O.S.)", False), ("ANA (on radio, V.O.)", False), ("ANA (OFF)", False), ("ANA (CONT'D)", True), ("ANA (OFFICER)", True)],
+)  # fmt: skip
+def test_who_is_only_heard_is_not_in_the_cast_of_the_scene(cue: str, is_seen: bool) -> None:
+    assert bool(read_fountain(f"INT. BAR\n\n{cue}\nYes.\n").scenes[0].cast) == is_seen
+
+
+def test_synopses_and_lower_sections_are_notes_and_braces_are_meant(tmp_path: Path) -> None:
+    play = "# One\n= The first.\n\n## Arrival\n\nINT. BAR\n= She waits.\n\nA {red} coat.\n\n===\n\n# Two\n\n# One\n\nEXT. BAR\n"
+    (tmp_path / "film.fountain").write_text(play)
+    made = write_manifest_of(tmp_path / "film.fountain")
+    assert [(each["id"], each.get("notes")) for each in made.found.sequences] == [
+        ("One", "The first."),
+        ("One-2", None),
+    ]
+    assert [scene.get("notes") for scene in made.found.all_scenes] == ["Arrival; She waits.", None]
+    assert {each.message.split(":")[0] for each in load_manifest(made.path).warnings} == {
+        "prompt contains what looks like a placeholder, TODO"
+    }
+
+
+@pytest.mark.parametrize("command", [["plan"], ["run", "--sandbox", "--yes"]])
+def test_what_is_still_to_be_written_is_a_problem_for_a_plan_and_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "version: 1\nstyle: 'TODO: ink'\nshots:\n  - {id: a, prompt: 'A TODO. {style}'}\n"
+    Path("film.yaml").write_text(text)
+    assert (call(["validate", "film.yaml"]), call([*command, "film.yaml"])) == (0, 2)
+    told = "".join(capsys.readouterr())
+    assert ("film.yaml:2:8 prompt contains" in told, "film.yaml:4:21 prompt contains" in told) == (True, True)
+    Path("film.yaml").write_text(text.replace("prompt:", "allow: [placeholder], prompt:"))
+    assert call(["plan", "film.yaml", "--sandbox"]) == 0
 
 
 def test_a_manifest_that_is_filled_in_has_nothing_left_to_warn_of(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from wanbatch.cli.problems import warning_text
 from wanbatch.cli.streams import echo
 from wanbatch.errors import ManifestInvalid, Problem
 from wanbatch.manifest.cache import Manifest
+from wanbatch.manifest.leftovers import is_to_do
 
 WARNINGS_SHOWN = 5
 
@@ -19,7 +20,8 @@ STRICT = click.option("--strict", is_flag=True, help="Treat warnings about the m
 
 
 def read_manifest(options: Global, path: Path, *, strict: bool) -> Manifest:
-    """Read a manifest; show its warnings on stderr, the first few and how many more. Raises ManifestInvalid.
+    """Read a manifest; show its warnings on stderr, the first few and how many more. Raises ManifestInvalid, also for
+    prompts that are still to be written.
 
     With --json the warnings are in the document of the plan.
     """
@@ -27,6 +29,9 @@ def read_manifest(options: Global, path: Path, *, strict: bool) -> Manifest:
     warnings, count = manifest.warnings()
     if strict and count:
         raise ManifestInvalid(warnings)
+    unwritten = [each for each in warnings if is_to_do(each.message)]
+    if unwritten:
+        raise ManifestInvalid(unwritten, [each for each in warnings if each not in unwritten])
     if not options.is_json and options.verbosity >= 0:
         for line in warning_lines(warnings, count, path):
             echo(line, err=True)

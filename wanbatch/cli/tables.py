@@ -70,16 +70,19 @@ def tell_source(options: Global, source: Path) -> int:
     found = done.found
     if options.is_json:
         names = {
-            "scenes": len(found.scenes),
+            "scenes": len(found.all_scenes),
             "shots": found.shots,
             "cast": [*found.cast],
             "locations": [*found.locations],
+            "heard": [*found.heard],
         }
         click.echo(json_text({"manifest": str(done.path), **names}))
     elif options.verbosity >= 0:
-        what = f"{count_text(len(found.scenes), 'scene')}, {count_text(found.shots, 'shot')}"
+        what = f"{count_text(len(found.all_scenes), 'scene')}, {count_text(found.shots, 'shot')}"
         what += f", {count_text(len(found.locations), 'location')}, {count_text(len(found.cast), 'speaking character')}"
         command = words("wanbatch", "validate", str(done.path))
+        if found.heard:
+            what += f"; heard but never seen, so not in the cast: {', '.join(found.heard)}"
         echo(f"wrote {done.path}: {what}. Replace each TODO in it; {command} shows what is left")
     return 0
 

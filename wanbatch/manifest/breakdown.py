@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase, capwords
 from typing import Any
 
 from wanbatch.batch.names import name_of_stem, twin_key
 from wanbatch.manifest.expansion.named_texts import LOOK, NEGATIVE
-from wanbatch.manifest.fountain import Screenplay, ScreenScene
+from wanbatch.manifest.fountain import Act, Screenplay, ScreenScene
 
 STEP = 10  # between two ids, so that a shot can be put between them
 WIDTH = 3  # digits of a scene's number, at least
@@ -26,16 +26,26 @@ TEMPLATE = ("{prompt}", "Place: {location}.", "With {cast}.", "{style}")
 
 @dataclass(frozen=True)
 class Breakdown:
-    """What a screenplay gives: the parts of a manifest, each in plain values."""
+    """What a screenplay gives: the parts of a manifest, each in plain values.
+
+    `scenes` are those before the first act, `sequences` the acts with theirs; `heard` are those who are never seen.
+    """
 
     cast: Mapping[str, str]
     locations: Mapping[str, str]
     scenes: tuple[Mapping[str, Any], ...]
+    sequences: tuple[Mapping[str, Any], ...] = ()
+    heard: tuple[str, ...] = ()
+
+    @property
+    def all_scenes(self) -> list[Mapping[str, Any]]:
+        """All scenes, in the order of the script."""
+        return [*self.scenes, *(scene for each in self.sequences for scene in each["scenes"])]
 
     @property
     def shots(self) -> int:
         """How many shots there are to fill in."""
-        return sum(len(scene["shots"]) for scene in self.scenes)
+        return sum(len(scene["shots"]) for scene in self.all_scenes)
 
 
 def breakdown_of(play: Screenplay) -> Breakdown:
@@ -45,14 +55,34 @@ def breakdown_of(play: Screenplay) -> Breakdown:
     both = _seen_from_both_sides(play.scenes)
     places = {_place_of(scene, both): scene for scene in reversed(play.scenes)}
     cast = {key: f"{_cased(name)}, {TODO}: age, hair, clothes" for name, key in reversed(names.items())}
+    scenes = [
+        _scene(scene_id, _place_of(scene, both), [names[name] for name in scene.cast], scene)
+        for scene_id, scene in zip(ids, play.scenes, strict=True)
+    ]
+    by_act: dict[int | None, list[dict[str, Any]]] = {}
+    for each, made in zip(play.scenes, scenes, strict=True):
+        by_act.setdefault(each.act, []).append(made)
+    heard = _keys(name for scene in play.scenes for name in scene.heard)
     return Breakdown(
         cast=dict(reversed(cast.items())),
         locations={key: _look_of(scene) for key, scene in reversed(places.items())},
-        scenes=tuple(
-            _scene(scene_id, _place_of(scene, both), [names[name] for name in scene.cast], scene)
-            for scene_id, scene in zip(ids, play.scenes, strict=True)
-        ),
+        scenes=tuple(by_act.pop(None, [])),
+        sequences=tuple(_sequences(play.acts, by_act)),
+        heard=tuple(_cased(name) for name, key in heard.items() if key not in cast),
     )
+
+
+def _sequences(acts: Sequence[Act], by_act: Mapping[int | None, list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Yield a sequence for each act that has scenes, named for its title."""
+    taken: set[str] = set()
+    for number, scenes in by_act.items():
+        assert number is not None
+        act = acts[number]
+        begin = name_of_stem("-".join(re.findall(r"\w+", act.title))[:NAME_CAP]) if act.title else f"sq{number + 1:02}"
+        names = (begin if count == 1 else f"{begin}-{count}" for count in range(1, len(acts) + 2))
+        name = next(each for each in names if twin_key(each) not in taken)
+        taken.add(twin_key(name))
+        yield {"id": name, **({"notes": "; ".join(act.notes)} if act.notes else {}), "scenes": scenes}
 
 
 def scene_ids(numbers: Iterable[str]) -> list[str]:
@@ -96,7 +126,12 @@ def _scene(scene_id: str, location: str, cast: list[str], scene: ScreenScene) ->
     begin = f"{TODO}: {time.capitalize()}. " if time else f"{TODO}: "
     told = [(line, part) for line, action in scene.actions for part in textwrap.wrap(action, SHOT_CAP)]
     shots = [
-        {"id": f"{scene_id}_sh{STEP * count:03}", "prompt": _literal(begin + text), "x_line": str(line)}
+        {
+            "id": f"{scene_id}_sh{STEP * count:03}",
+            "prompt": _literal(begin + text),
+            "x_line": str(line),
+            **({"allow": ["syntax"]} if "{" in text else {}),  # the braces of the script are meant
+        }
         for count, (line, text) in enumerate(told or [(scene.line, "what this scene shows")], 1)
     ]
     return {

@@ -356,9 +356,11 @@ class Checker:
             if doubt.rule in allowed:
                 continue
             node = nodes[doubt.field]
-            at = node.place_of(doubt.at) if isinstance(node, Filled) else node.at
-            at = Place(at.line, at.column + doubt.at) if self._is_text else at
-            self._problems.warn(at, doubt.words, doubt.rule)
+            is_filled = isinstance(node, Filled)
+            places = [node.place_of(at) for at in (doubt.at, *doubt.more)] if is_filled else [node.at]  # type: ignore[union-attr]
+            for at in dict.fromkeys(places):
+                place = Place(at.line, at.column + doubt.at) if self._is_text else at
+                self._problems.warn(place, doubt.words, doubt.rule)
 
     def _check_text(self, name: str, value: Any, node: Node) -> None:
         """Refuse text that cannot be sent, stored or shown unchanged."""

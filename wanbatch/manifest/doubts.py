@@ -20,12 +20,15 @@ _ROUND = 12  # characters shown before an invisible one
 
 
 class Doubt(NamedTuple):
-    """One doubt about a field of a shot; `at` is its position in the text, `rule` what allows it, if anything does."""
+    """One doubt about a field of a shot: `at` is its position in the text, `more` are those of others like it, and
+    `rule` is what allows it, if anything does.
+    """
 
     field: str
     words: str
     at: int
     rule: str = ""
+    more: tuple[int, ...] = ()
 
 
 def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
@@ -34,7 +37,7 @@ def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
         text = given.get(field)
         if isinstance(text, str):
             for each in leftovers(text):
-                yield Doubt(field, f"{field} contains {each.words}", each.at, each.rule)
+                yield Doubt(field, f"{field} contains {each.words}", each.at, each.rule, each.more)
     prompt = given.get("prompt")
     if isinstance(prompt, str):
         for mark in marks(prompt):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 PLACEHOLDER, SYNTAX, MARKUP = "placeholder", "syntax", "markup"  # the rules that allow each
+PLACEHOLDER_WORDS = "what looks like a placeholder, "
+_TODO = re.compile(rf"{PLACEHOLDER_WORDS}[^:]*\b(?:TODO|TBD|FIXME)\b")
 _SHOWN = 3
 _SHOWN_CAP = 40
 # None of the below can match without one of these: of a hundred thousand prompts nearly all are done here. Each of the
@@ -87,12 +89,13 @@ _QUOTED = re.compile(r"""\s*(?:"[^"]+"|“[^“”]+”|„[^„“”]+[“”]
 
 @dataclass(frozen=True)
 class Leftover:
-    """A piece of a text that should probably not be sent, and what it is."""
+    """A piece of a text that should probably not be sent, and what it is; `more` are the positions of its like."""
 
     at: int
     words: str
     rule: str = ""
     is_of_another_tool: bool = False
+    more: tuple[int, ...] = ()
 
 
 def leftovers(text: str) -> list[Leftover]:
@@ -108,8 +111,9 @@ def leftovers(text: str) -> list[Leftover]:
         if not any(begin < match.end() and match.start() < end for begin, end in taken)
     ]
     if unfilled:
-        words = f"{_named(unfilled)}: fill it in, or remove it; it would be sent unchanged"
-        found.append(Leftover(unfilled[0].start(), f"what looks like a placeholder, {words}", PLACEHOLDER))
+        words = f"{PLACEHOLDER_WORDS}{_named(unfilled)}: fill it in, or remove it; it would be sent unchanged"
+        more = tuple(match.start() for match in unfilled[1:])
+        found.append(Leftover(unfilled[0].start(), words, PLACEHOLDER, more=more))
     if of_others:
         words = f"{_named(of_others)}: the model reads plain text, so write it out or remove it"
         found.append(
@@ -142,6 +146,11 @@ def _may_hold_any(text: str) -> bool:
         return True
     folded = text.casefold()
     return text.lstrip()[:1] in _OPENING or any(word in folded for word in _SETTINGS)
+
+
+def is_to_do(warning: str) -> bool:
+    """Say whether a warning is about a text that its author has still to write: it says TODO, TBD or FIXME."""
+    return _TODO.search(warning) is not None
 
 
 @lru_cache(maxsize=256)  # the scenes of a table come again and again

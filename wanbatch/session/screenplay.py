@@ -67,6 +67,7 @@ def _text(source: Path, play: Screenplay, found: Breakdown) -> str:
             {"defaults": {"duration": 5, "resolution": "720p", "template": list(TEMPLATE)}},
         ),
         ("", {"scenes": [dict(scene) for scene in found.scenes]}),
+        ("The acts of the script.", {"sequences": [dict(each) for each in found.sequences]}),
     ]
     written = [(remark, values) for remark, values in parts if all(values.values())]
     return "\n".join(f"# {remark}\n{yaml_text(values)}" if remark else yaml_text(values) for remark, values in written)
