@@ -13,7 +13,7 @@ from wanbatch.manifest.clip_names import STEM_BYTES, NamedTake, stem_of
 
 def take(prompt: str = "A gull lands", number: int = 2, shot_id: str = "a") -> NamedTake:
     recipe = Recipe.of({"model": "alibaba/wan-2-6-t2v", "prompt": prompt, "seed": 7})
-    return NamedTake(shot_id, "sc010", "sq01", number, recipe, {"x_camera": "low"})
+    return NamedTake(shot_id, "sc010", "sq01", number, recipe, {"x_camera": "low", "x_lens": ""})
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,8 @@ def take(prompt: str = "A gull lands", number: int = 2, shot_id: str = "a") -> N
         ("{prompt}", "... ", "clip"),
         ("{prompt}", "e\u0301te\u0301", "été"),
         ("{{{id}}}", "x", "{a}"),
+        ("{x_lens}", "x", "unnamed"),
+        ("{id}_{x_none}", "x", "a_unnamed"),
         ("{prompt}", "雪 🐉", "雪 🐉"),
     ],
 )

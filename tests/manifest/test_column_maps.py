@@ -47,6 +47,23 @@ def test_a_table_with_the_columns_of_people_is_read_by_its_map(tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "camera", "prompt"),
+    [
+        ("A gull lands", "static", "A gull lands, static"),
+        ("A gull lands", "Slow push in", "A gull lands. Slow push in"),
+        ("A gull lands.", "Slow push in", "A gull lands. Slow push in"),
+        ("A gull lands!", "static", "A gull lands! static"),
+        ("A gull", "", "A gull"),
+    ],
+)
+def test_a_part_that_is_appended_begins_a_sentence_or_goes_on(
+    tmp_path: Path, text: str, camera: str, prompt: str
+) -> None:
+    columns = "columns: {Description: prompt, Camera: append to prompt}\n"
+    assert load(tmp_path, f"id,Description,Camera\na,{text},{camera}\n", columns).shots[0].prompt == prompt
+
+
 def test_columns_are_found_however_they_are_spelt(tmp_path: Path) -> None:
     shots = load(tmp_path, TABLE.replace("Duration (s)", " DURATION  (s)"), MAP.replace("Camera:", "camera:")).shots
     assert (shots[0].request["duration"], shots[2].prompt) == (5, "Fog, static")

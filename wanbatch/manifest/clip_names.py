@@ -23,6 +23,7 @@ from wanbatch.manifest.words import meant, one_of, shown
 FIELDS = ("id", "scene", "sequence", "take", "take0", "prompt", "seed", "model")
 STEM_BYTES = 240  # with `.mp4` within the 255 that a file name may have
 PATTERN_CAP = 200
+NO_VALUE = "unnamed"  # in place of an empty column of one's own
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 
 
@@ -111,7 +112,7 @@ def _value(piece: Reference | Fault, take: NamedTake) -> str:
         "seed": str(body.get("seed", "")),
         "model": take.recipe.model.rpartition("/")[2],
     }
-    return values.get(name, take.own.get(name, ""))
+    return values[name] if name in values else take.own.get(name) or NO_VALUE
 
 
 def check_names(pattern: str, node: Node, listed: list[Listed], problems: Problems) -> None:

@@ -131,8 +131,13 @@ def _plain_use(column: str, text: str, at: Place, problems: Problems) -> Use | N
 
 
 def joined(text: str, more: str) -> str:
-    """Return a text with another behind it: after a comma, or after the sign that ends it already."""
-    return f"{text}{' ' if text[-1:] in _ENDS else ', '}{more}" if text and more else text or more
+    """Return a text with another behind it: after the sign that ends it, else after a full stop if the other one begins
+    a sentence with a capital letter, else after a comma.
+    """
+    if not text or not more:
+        return text or more
+    sign = "" if text[-1] in _ENDS else "." if more[0].isupper() else ","
+    return f"{text}{sign} {more}"
 
 
 def with_map(shots: Listing, columns: ColumnMap, file: str, problems: Problems) -> None:
