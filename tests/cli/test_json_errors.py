@@ -51,6 +51,7 @@ def test_an_error_is_one_document_of_one_shape(
 
 
 def test_problems_of_a_manifest_stand_in_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told_by(["diff", "missing.yaml"], capsys)[1]["message"] == "1 problem"
     _, document, _ = told_by(["run", "missing.yaml"], capsys)
     problem = {
         "file": "missing.yaml",

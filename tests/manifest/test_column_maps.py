@@ -166,6 +166,8 @@ CASES = [
     (MAP, "columns: {Description: prompt}\n\0", ["shots.map.yaml:2:1 a NUL character; this is not a text file"]),
     (MAP, "columns: {Shot: prompt, Film: scene}\n", ["shots.csv:1:12 'Description' is not a column of a manifest; to keep it as a column of your own, call it x_description", "shots.csv:1:24 'Duration (s)' is not a column of a manifest; did you mean duration?", "shots.csv:1:37 'Camera' is not a column of a manifest; to keep it as a column of your own, call it x_camera", "shots.csv:1:44 'Reviewer' is not a column of a manifest; to keep it as a column of your own, call it x_reviewer", "shots.csv:1:53 'Approved' is not a column of a manifest; to keep it as a column of your own, call it x_approved", "shots.map.yaml:1:25 shots.csv has no column 'Film'; it has 'Scene', 'Shot', 'Description', 'Duration (s)', 'Camera', 'Reviewer' and 'Approved'"]),
     ("# how", "sheet: [a]\n# how", ["shots.map.yaml:1:8 sheet is a list; expected text"]),
+    ("Reviewer: keep", "Reviewer: cast", ["shots.map.yaml:8:3 'Reviewer' is read as cast, which a table alone cannot define: write a film in YAML with cast: and table: shots.csv, and run that; a cell names several with ; or , between them"]),
+    ("Shot: id within scene", "Shot: id", ["shots.csv:4:4 id '1' is already used on line 2; if the numbers begin again in each scene, map the column as `id within scene`, else choose another"]),
     ("# how", "version: 2\n# how", ["shots.map.yaml:1:10 version is 2; expected 1"]),
 ]  # fmt: skip
 
@@ -213,6 +215,12 @@ def test_a_manifest_names_a_table_and_says_the_rest(tmp_path: Path, is_in_manife
     assert (batch.name, batch.max_credits, batch.shots[2].id, batch.shots[2].request["resolution"]) == (
         "w", None, "13_1", "720p",
     )  # fmt: skip
+
+
+def test_a_cell_names_several_of_the_cast(tmp_path: Path) -> None:
+    (tmp_path / "shots.csv").write_text("id,prompt,cast\na,Snow.,mara; ilo\nb,Ice.,'mara,ilo'\n".replace("'", '"'))
+    path = manifest(tmp_path, "cast: {mara: M, ilo: I}\ndefaults: {template: '{prompt} {cast}'}\ntable: shots.csv\n")
+    assert [shot.prompt for shot in load_manifest(path).shots] == ["Snow. M, I", "Ice. M, I"]
 
 
 def test_problems_of_a_named_table_are_told_in_its_own_file(tmp_path: Path) -> None:

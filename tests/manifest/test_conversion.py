@@ -322,5 +322,5 @@ def test_convert_names_all_that_is_lost(
     for name, text in PARTS.items():
         Path(name).write_text(text)
     assert call(["convert", source, target]) == 0
-    gathered = f"the shots of the files that {source} names are written into {target}, which stands alone"
+    gathered = f"the shots of the files that {source} names are written into {target}, which needs no other file"
     assert capsys.readouterr().out.splitlines()[-2:] == [gathered, f"not in {target}: {'; '.join(lost)}"]

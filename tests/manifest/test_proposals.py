@@ -8,12 +8,21 @@ from pathlib import Path
 import pytest
 
 from wanbatch.cli import call
+from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.proposal import Column, propose
+from wanbatch.session.table_proposal import propose_map
 
 
 def uses(**columns: list[str]) -> dict[str, str]:
     return {each.column: each.use for each in propose([Column(name, tuple(cells)) for name, cells in columns.items()])}
+
+
+@pytest.mark.parametrize("ending", [".fdx", ".pdf"])
+def test_a_screenplay_of_another_program_is_to_be_exported_as_fountain(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"x{ending}").write_text("x")
+    with pytest.raises(ManifestInvalid, match=r"export it from your writing program as x\.fountain"):
+        propose_map(tmp_path / f"x{ending}")
 
 
 LONG = ["A gull lands on the wall of the harbour", "Snow falls over the pass"]
@@ -22,6 +31,7 @@ LONG = ["A gull lands on the wall of the harbour", "Snow falls over the pass"]
 @pytest.mark.parametrize(
     ("columns", "proposed"),
     [
+        ({"Scene": ["1", "", "2"], "Shot": ["1", "2", "1"], "Description": [*LONG, "Fog"]}, {"Scene": "scene, fill down", "Shot": "id within scene", "Description": "prompt"}),
         ({"Shot": ["1", "2"], "Description": LONG, "Length": ["5", "10"]}, {"Shot": "id", "Description": "prompt", "Length": "duration"}),
         ({"Scene": ["1", "2"], "Shot": ["1", "1"], "Text": LONG}, {"Scene": "scene", "Shot": "id within scene", "Text": "prompt"}),
         ({"Shot": ["1", "1"], "Text": LONG}, {"Shot": "keep", "Text": "prompt"}),

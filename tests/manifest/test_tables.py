@@ -98,10 +98,10 @@ def test_a_whole_number_may_have_a_fraction_of_zero(tmp_path: Path, delimiter: s
 @pytest.mark.parametrize(
     ("field", "cell", "problem"),
     [
-        ("duration", "5.5", f"duration is '5.5'; {TAKES} a whole number"),
-        ("duration", '"5,0"', f"duration is '5,0'; {TAKES} a whole number; write 5"),
-        ("duration", "10 s", f"duration is '10 s'; {TAKES} a whole number; write 10"),
-        ("duration", "5sec", f"duration is '5sec'; {TAKES} a whole number; write 5"),
+        ("duration", "5.5", f"duration is '5.5'; {TAKES} 5, 10 or 15"),
+        ("duration", '"5,0"', f"duration is '5,0'; {TAKES} 5, 10 or 15; write 5"),
+        ("duration", "10 s", f"duration is '10 s'; {TAKES} 5, 10 or 15; write 10"),
+        ("duration", "5sec", f"duration is '5sec'; {TAKES} 5, 10 or 15; write 5"),
         (
             "seed",
             '"1,101"',

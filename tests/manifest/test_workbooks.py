@@ -18,6 +18,7 @@ from tests.manifest.books import Rows, openpyxl, rewrite, write_book
 from wanbatch.errors import ManifestInvalid, UsageInvalid, cell_text
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.column_map import NO_MAP
+from wanbatch.manifest.file_text import Located
 from wanbatch.manifest.tree import Problems, ReadingStopped
 from wanbatch.manifest.workbook import read_workbook
 
@@ -185,7 +186,15 @@ def test_a_sheet_is_named_behind_the_file_and_is_a_batch_of_its_own(tmp_path: Pa
     assert (second.name, second.shots[0].id) == ("film-act-2.1", "b")
     words = "this workbook has several sheets, 'Act 1' and 'Act 2.1'; name the one with the shots"
     assert told(path) == [f"film.xlsx: {words}: 'film.xlsx#Act 1', or sheet: in film.map.yaml"]
-    assert told(f"{path}#Act 3") == ["film.xlsx: this workbook has no sheet 'Act 3'; did you mean Act 1?"]
+    assert told(f"{path}#Act 3") == [
+        "film.xlsx: this workbook has no sheet 'Act 3'; it has 'Act 1' and 'Act 2.1'; did you mean Act 1?"
+    ]
+    (tmp_path / "film.map.yaml").write_text("version: 1\nsheet: Act 3\n")
+    assert told(path) == [
+        "film.map.yaml:2:8 film.xlsx has no sheet 'Act 3'; it has 'Act 1' and 'Act 2.1'; did you mean Act 1?"
+    ]
+    (tmp_path / "whole.yaml").write_text("version: 1\ntable: {file: film.xlsx, sheet: Act 3}\n")
+    assert told(tmp_path / "whole.yaml")[0].startswith("whole.yaml:2:33 film.xlsx has no sheet 'Act 3'")
     (tmp_path / "film.map.yaml").write_text("sheet: Act 2.1\n")
     assert load_manifest(path).shots[0].id == "b"
 
@@ -305,7 +314,7 @@ def test_a_sheet_with_too_many_rows_is_refused(tmp_path: Path) -> None:
     path = write_book(tmp_path / "x.xlsx", S=[HEAD, *[[f"s{n}", "Snow", 5] for n in range(20)]])
     problems = Problems("x.xlsx")
     with pytest.raises(ReadingStopped):
-        read_workbook(path, "", NO_MAP, problems, rows_cap=10)
+        read_workbook(Located(path), NO_MAP, problems, rows_cap=10)
     assert list(map(str, problems.found)) == ["x.xlsx#S:A12 this sheet has more than 10 rows: save it as CSV"]
 
 

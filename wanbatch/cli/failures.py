@@ -11,6 +11,7 @@ from wanbatch.cli.streams import echo, json_text
 from wanbatch.errors import ExitCode, ManifestInvalid, WanbatchError, fault_text
 
 JSON_FLAG = "--json"
+_NEVER_SEND = frozenset({"plan", "validate", "diff", "convert", "preview", "schema", "init"})
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def failure_of(error: BaseException, words: list[str]) -> Failure | None:
             return Failure(ExitCode.USAGE, told.format_message(), told)
         case ManifestInvalid():
             count = len(error.problems)
-            return Failure(error.exit_code, f"{count} problem{'s' * (count != 1)}; nothing was sent", error)
+            sent = "" if _NEVER_SEND.intersection(words) and "run" not in words else "; nothing was sent"
+            return Failure(error.exit_code, f"{count} problem{'s' * (count != 1)}{sent}", error)
         case WanbatchError():
             return Failure(error.exit_code, str(error), error)
     refusal = _refusal_of(error)

@@ -55,7 +55,7 @@ def _lines(source: Path, done: Conversion) -> list[str]:
         )
     if done.is_gathered:
         lines.append(
-            f"the shots of the files that {source} names are written into {done.path.name}, which stands alone"
+            f"the shots of the files that {source} names are written into {done.path.name}, which needs no other file"
         )
     if done.lost:
         lines.append(f"not in {done.path.name}: {'; '.join(done.lost)}")

@@ -34,7 +34,7 @@ from wanbatch.manifest.several_models import (
     with_model,
 )
 from wanbatch.manifest.shapes import place_of, version_to_write
-from wanbatch.manifest.spreadsheet_ids import tell_equal_numbers
+from wanbatch.manifest.spreadsheet_ids import cure_of_twin, tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Filled, Listing, Node, Place, Scalar, Table
 from wanbatch.manifest.values import Shape, head_value, is_null
@@ -89,7 +89,8 @@ class Checker:
         for key, at in root.keys.items():
             if key not in known:
                 is_of_shots = key in fields_of_shots() and key != "id"
-                cure = f"; put {key} under defaults:" if is_of_shots else place_of(key) or meant(key, known)
+                place = place_of(key) or (f"; put {key} under defaults:" if is_of_shots else "")
+                cure = place or meant(key, known)
                 self._problems.add(at, f"{shown(key)} is not a field of a manifest{cure}")
         head = self._head(root)
         defaults = self._table(root, "defaults")
@@ -199,9 +200,8 @@ class Checker:
         if key in taken:
             other, at = taken[key]
             if other == text:
-                self._problems.add(
-                    node.at, f"id {shown(text)} is already used {self._problems.where(at)}; choose another"
-                )
+                cure = cure_of_twin(shot, self._problems)
+                self._problems.add(node.at, f"id {shown(text)} is already used {self._problems.where(at)}; {cure}")
             else:
                 both = f"id {shown(text)} and {shown(other)} {self._problems.where(at)}"
                 self._problems.add(node.at, f"{both} would be one file on a disk that ignores case; choose another")

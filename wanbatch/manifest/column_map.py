@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from wanbatch.batch.shots import OWN
-from wanbatch.manifest.fields import columns_of_shots
+from wanbatch.manifest.fields import OF_TEXTS, columns_of_shots
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import folded, is_own, own_name, unknown_field
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
@@ -58,6 +58,18 @@ class ColumnMap:
                 f"did you mean {shown(there[close[0]])}?" if close else f"it has {one_of(has)}".replace(" or ", " and ")
             )
             problems.add(self.places[key], f"{file} has no column {shown(self.names[key])}; {hint}")
+
+    def tell_texts(self, file: str, problems: Problems) -> None:
+        """Report columns that name the texts of a film, in the map of a table that is read on its own."""
+        for key, use in self.uses.items():
+            if use.field in OF_TEXTS:
+                group = {"cast": "cast:", "location": "locations:"}.get(use.field, "style: or cast:")
+                words = (
+                    f"{shown(self.names[key])} is read as {use.field}, which a table alone cannot define: write a film"
+                )
+                words += f" in YAML with {group} and table: {file}, and run that"
+                more = "; a cell names several with ; or , between them" if use.field == "cast" else ""
+                problems.add(self.places[key], words + more)
 
 
 NO_MAP = ColumnMap()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from wanbatch.errors import LocalFault, fault_text
@@ -20,6 +21,18 @@ _WIDE = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+
+
+@dataclass(frozen=True)
+class Located:
+    """A file, and the sheet of it that `FILE#SHEET` names; empty if it names none.
+
+    `sheet_at` is where a manifest or a map names that sheet.
+    """
+
+    file: Path
+    sheet: str = ""
+    sheet_at: Place = NOWHERE
 
 
 def map_path(table: Path) -> Path:

@@ -16,7 +16,7 @@ from wanbatch.batch.request_schemas import HTTPS_OR_DATA_PATTERN
 from wanbatch.manifest.names import close_name
 from wanbatch.manifest.shapes import amount_wanted, shape_wanted
 from wanbatch.manifest.tree import Place, Problems, Scalar, Table, follow
-from wanbatch.manifest.words import fault_words, shown, spelling_hint
+from wanbatch.manifest.words import WITHOUT_QUOTES, fault_words, one_of, shown, spelling_hint
 
 Finding = ValidationError
 Validator = Draft202012Validator
@@ -109,11 +109,17 @@ class Teller:
             keyword, limit = str(error.validator), error.validator_value
             is_quoted = isinstance(node, Scalar) and node.is_quoted
             words = fault_words(name, error.instance, keyword, limit, model)
+            spelling = spelling_hint(error.instance, keyword, limit, is_quoted=is_quoted)
+            choices = error.schema.get("enum", ()) if isinstance(error.schema, Mapping) and keyword == "type" else ()
+            if model and choices and limit == "integer":
+                words = f"{name} is {shown(error.instance)}; {model} accepts {one_of(choices)}"
+                is_choice = spelling.removeprefix("; write ") in map(str, choices)
+                spelling = spelling if is_choice or spelling == WITHOUT_QUOTES else ""
             if limit == "object" and not model:
                 shape = shape_wanted(path, error.instance, self._source)
                 words = f"{name} is {shown(error.instance)}; {shape}" if shape else words
             hint = hint or amount_wanted(name, error.instance)
-            self._problems.add(at, words + spelling_hint(error.instance, keyword, limit, is_quoted=is_quoted) + hint)
+            self._problems.add(at, words + spelling + hint)
 
     def _tell_unknown(self, error: Finding, inner: Any) -> None:
         known = list(error.schema.get("properties", {})) if isinstance(error.schema, Mapping) else []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from wanbatch.batch.names import composed
 from wanbatch.manifest.column_map import ColumnMap, with_map
-from wanbatch.manifest.file_text import MAP_ENDING, NOWHERE, TABLES, check_file, text_of
+from wanbatch.manifest.file_text import MAP_ENDING, NOWHERE, TABLES, Located, check_file, text_of
 from wanbatch.manifest.map_file import TableMap, map_beside
 from wanbatch.manifest.tree import Listing, Node, Problems, Table, in_one_form
 from wanbatch.manifest.words import one_of
@@ -18,14 +17,6 @@ YAML = (".yaml", ".yml")
 _OTHER_WORKBOOKS = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 _DOCUMENTS = (".md", ".markdown", ".doc", ".docx", ".odt", ".rtf", ".pdf", ".pages", ".html", ".fdx")
 MAPPED = (*TABLES, WORKBOOK, ".json", *JSON_LINES)
-
-
-@dataclass(frozen=True)
-class Located:
-    """A file, and the sheet of it that `FILE#SHEET` names; empty if it names none."""
-
-    file: Path
-    sheet: str = ""
 
 
 def located(path: Path) -> Located:
@@ -52,8 +43,8 @@ def read_root(path: Path, problems: Problems) -> Node | None:
     check_file(found.file, problems)
     _check_ending(ending, found.file.name, problems)
     told = map_beside(found.file, problems) if ending in MAPPED else TableMap()
-    sheet = found.sheet or told.sheet
-    root = read_shots(Located(found.file, sheet), told.columns, problems)
+    chosen = found if found.sheet else Located(found.file, told.sheet, told.sheet_at)
+    root = read_shots(chosen, told.columns, problems)
     if isinstance(root, Table) and root.is_made:
         root.items |= told.head.items
         root.keys |= told.head.keys
@@ -75,7 +66,7 @@ def read_shots(found: Located, columns: ColumnMap, problems: Problems) -> Node |
     if ending == WORKBOOK:
         from wanbatch.manifest.workbook import read_workbook
 
-        root: Node | None = read_workbook(path, found.sheet, columns, problems)
+        root: Node | None = read_workbook(found, columns, problems)
     else:
         root = _read_text(path, columns, problems)
     return root if root is None else in_one_form(root, problems)

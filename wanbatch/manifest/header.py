@@ -10,7 +10,7 @@ from pathlib import PurePath
 from wanbatch.batch.shots import OWN
 from wanbatch.manifest.cells import DELIMITERS, Row
 from wanbatch.manifest.column_map import NO_MAP, ColumnMap, Use
-from wanbatch.manifest.fields import columns_of_shots
+from wanbatch.manifest.fields import OF_TEXTS, columns_of_shots
 from wanbatch.manifest.lookalikes import is_column
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import field_meant, folded, is_own, unknown_field
@@ -69,6 +69,8 @@ def header_of(rows: Sequence[Row], shape: TableShape, problems: Problems) -> Hea
         return None
     columns.tell_missing(row.cells, PurePath(problems.file).name, problems)
     known = columns_of_shots(is_part=problems.is_part)
+    if not problems.is_part:
+        columns.tell_texts(PurePath(problems.file).name, problems)
     uses = [columns.use_of(cell) if cell else None for cell in row.cells]
     pairs = zip(row.cells, uses, strict=True)
     names = [_column_name(cell, known) if use is None else _name_in(use) for cell, use in pairs]
@@ -146,6 +148,8 @@ def _tell_names(names: list[str], row: Row, shape: TableShape, problems: Problem
     for name, at in zip(bare, row.places, strict=True):
         if not name or name == NOT_A_FIELD:
             continue
+        if name in OF_TEXTS and shape.columns.use_of(row.cells[names.index(name)]) and not problems.is_part:
+            continue  # the problem is one of the map
         if name in columns:
             problems.add(
                 at,

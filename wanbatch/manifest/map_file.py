@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wanbatch.manifest.column_map import NO_MAP, ColumnMap, column_map_of
-from wanbatch.manifest.file_text import check_file, map_path, text_of
+from wanbatch.manifest.file_text import NOWHERE, check_file, map_path, text_of
 from wanbatch.manifest.findings import Teller, errors_of, validator_for
 from wanbatch.manifest.schemas import HEAD, MAP, schema
-from wanbatch.manifest.tree import Node, Problems, ReadingStopped, Scalar, Table, moved, start_of_file
+from wanbatch.manifest.tree import Node, Place, Problems, ReadingStopped, Scalar, Table, moved, start_of_file
 from wanbatch.manifest.values import head_value
 from wanbatch.manifest.words import meant, one_of, shown
 from wanbatch.manifest.yaml_file import read_yaml
@@ -26,6 +26,7 @@ class TableMap:
 
     columns: ColumnMap = NO_MAP
     sheet: str = ""
+    sheet_at: Place = NOWHERE
     head: Table = field(default_factory=lambda: Table(start_of_file()))
 
 
@@ -68,5 +69,6 @@ def table_map_of(node: Node, problems: Problems) -> TableMap:
     return TableMap(
         NO_MAP if columns is None else column_map_of(columns, problems),
         sheet.text.strip() if isinstance(sheet, Scalar) else "",
+        NOWHERE if sheet is None else sheet.at,
         head,
     )

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from wanbatch.manifest.column_map import NO_MAP, ColumnMap, column_map_of
-from wanbatch.manifest.file_text import check_file
-from wanbatch.manifest.formats import MAPPED, Located, located, read_shots
+from wanbatch.manifest.file_text import Located, check_file
+from wanbatch.manifest.formats import MAPPED, located, read_shots
 from wanbatch.manifest.map_file import map_beside
 from wanbatch.manifest.tree import Node, Problems, ReadingStopped, Scalar, Table, moved
 from wanbatch.manifest.words import meant, one_of, shown
@@ -32,7 +32,8 @@ def with_table(root: Node | None, manifest: Path, problems: Problems) -> tuple[N
         check_file(found.file, told)
         beside = map_beside(found.file, told) if not columns.uses else None
         if beside is not None:
-            columns, found = beside.columns, replace(found, sheet=found.sheet or beside.sheet)
+            columns = beside.columns
+            found = found if found.sheet else replace(found, sheet=beside.sheet, sheet_at=beside.sheet_at)
         read = read_shots(found, columns, told)
     finally:
         problems.adopt(told)
@@ -58,7 +59,7 @@ def _named(node: Node, manifest: Path, problems: Problems) -> tuple[Located, Col
             raise ReadingStopped
     found = _found(node, file, manifest, problems)
     if isinstance(sheet, Scalar) and sheet.text.strip():
-        found = replace(found, sheet=sheet.text.strip())
+        found = replace(found, sheet=sheet.text.strip(), sheet_at=sheet.at._replace(file=problems.file))
     return found, columns
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from wanbatch.batch.names import fault_of_name
 from wanbatch.batch.registry import registry
 from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.manifest.cells import Row, delimiter_of, read_rows
-from wanbatch.manifest.column_map import IGNORE, KEEP, NO_MAP, WITHIN_SCENE
+from wanbatch.manifest.column_map import FILL_DOWN, IGNORE, KEEP, NO_MAP, WITHIN_SCENE
 from wanbatch.manifest.fields import columns_of_shots, kinds_of
-from wanbatch.manifest.file_text import NOWHERE, TABLES, check_file, text_of
-from wanbatch.manifest.formats import JSON_LINES, MAPPED, WORKBOOK, Located
+from wanbatch.manifest.file_text import NOWHERE, TABLES, Located, check_file, text_of
+from wanbatch.manifest.formats import JSON_LINES, MAPPED, WORKBOOK
 from wanbatch.manifest.header import row_of_header
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
 from wanbatch.manifest.synonyms import field_meant, field_told, folded, is_own
@@ -35,6 +36,7 @@ _WORD_LETTERS = 4.0  # CU and WS are signs for people; a model reads words
 _FITTING = 0.5
 _PLAIN_KEY = re.compile(r"[A-Za-z][\w ()/.-]*[\w)]|[A-Za-z]")
 _ROWS_READ = 5000
+_SCRIPTS = (".fdx", ".pdf", ".celtx", ".fadein", ".docx", ".doc", ".rtf", ".odt")
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,8 @@ def _check_ids(made: dict[str, Proposed], columns: Mapping[str, Column]) -> None
     filled = [cell for cell in cells if cell]
     scene = next((each for each in made.values() if each.use == "scene"), None)
     scenes = columns[scene.column].cells if scene is not None else ()
+    is_sparse = "" in scenes and any(scenes[:1])
+    scenes = tuple(accumulate(scenes, lambda above, cell: cell or above)) if is_sparse else scenes
     within = [f"{one}_{two}" for one, two in zip(scenes, cells, strict=False) if one and two]
     unfit = next((cell for cell in filled if fault_of_name(cell) is not None), "")
     if unfit:
@@ -164,6 +168,10 @@ def _check_ids(made: dict[str, Proposed], columns: Mapping[str, Column]) -> None
         return
     elif len({each.casefold() for each in within}) == len(filled) and not any(map(fault_of_name, within)):
         made[ids.column] = Proposed(ids.column, WITHIN_SCENE, "its numbers begin again in each scene")
+        if is_sparse and scene is not None:
+            made[scene.column] = Proposed(
+                scene.column, f"scene, {FILL_DOWN}", "it is only in the first row of each scene"
+            )
     else:
         made[ids.column] = Proposed(ids.column, KEEP, "an id is there twice; ids are made from the prompts")
 
@@ -174,6 +182,11 @@ def columns_of(found: Located, problems: Problems) -> list[Column]:
     Raises ReadingStopped for what is not a table. `problems` gets the sheet of a workbook.
     """
     path, ending = found.file, found.file.suffix.lower()
+    if ending in _SCRIPTS:
+        words = (
+            f"wanbatch reads a screenplay only as Fountain: export it from your writing program as {path.stem}.fountain"
+        )
+        raise problems.stop(NOWHERE, words)
     if ending not in MAPPED:
         raise problems.stop(NOWHERE, f"a map is for tables, which end in {one_of(MAPPED)}")
     check_file(path, problems)
@@ -182,7 +195,7 @@ def columns_of(found: Located, problems: Problems) -> list[Column]:
     if ending == WORKBOOK:
         from wanbatch.manifest.workbook import rows_of_sheet
 
-        rows = rows_of_sheet(path, found.sheet, problems)
+        rows = rows_of_sheet(found, problems)
     else:
         assert ending in TABLES
         text = text_of(path, problems)

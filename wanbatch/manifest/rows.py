@@ -28,6 +28,7 @@ _NUMBER = {  # 1,500 may be 1500: it is left as it is, and refused
 }
 _FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
 _NAMING = frozenset({"id", "scene", "sequence", "cost_code"})
+_BETWEEN = {"tags": r"[;,]", "cast": r"[;,\s]"}
 _OTHER_QUOTES = "“”„«»'\u2018\u2019"
 _VALUES_CAP = 10_000  # different cells of one column that are remembered
 _SUM_CAP = 20  # letters: no word for a sum is longer
@@ -262,7 +263,7 @@ class RowReader:
         """Return the parts of a cell that holds a list, else its text and its value."""
         kinds = column.kinds
         if "array" in kinds and column.name != "template":  # one text
-            parts = [part.strip() for part in re.split(r"[;,]" if column.name == "tags" else r"[;\s]", text)]
+            parts = [part.strip() for part in re.split(_BETWEEN.get(column.name, r"[;\s]"), text)]
             return [part for part in parts if part]
         if kinds & NUMERIC:
             fraction = _FRACTION[self._delimiter != ","].fullmatch(text)

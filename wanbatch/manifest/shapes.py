@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from wanbatch.manifest.fields import OF_VARIANTS
 from wanbatch.manifest.schemas import MANIFEST, schema
 from wanbatch.manifest.words import one_of
 from wanbatch.money.credits import CREDITS_PER_USD
@@ -53,6 +54,8 @@ def amount_wanted(name: str, value: Any) -> str:
 
 def place_of(key: str) -> str:
     """Say to which table of the head a name at the top level belongs; or nothing."""
+    if key in OF_VARIANTS:
+        return f"; write it in a shot: shots: [{{{key}: {'prompts.txt' if key == 'prompts_from' else '{...}'}}}]"
     tables = schema(MANIFEST)["properties"]
     under = [f"{each}:" for each in ("budget", "limits") if key in tables[each]["properties"]]
     return f"; put {key} under {one_of(under)}" if under else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from wanbatch.manifest.tree import Place, Problems
+from wanbatch.manifest.tree import Place, Problems, Scalar, Table
 from wanbatch.manifest.words import one_of, shown
 
 _MONTH = (
@@ -31,6 +31,15 @@ def change_of(text: str) -> str:
     if _SHORTENED.fullmatch(text):
         return f"looks like a large number that a spreadsheet shortened; {_CURE}"
     return ""
+
+
+def cure_of_twin(shot: Table, problems: Problems) -> str:
+    """Return what to do about an id that a shot before it has: in a table, its number may be one within its scene."""
+    shot_id, scene = shot.items.get("id"), shot.items.get("scene")
+    is_number = isinstance(shot_id, Scalar) and _NUMBER.match(shot_id.text) is not None
+    if is_number and isinstance(scene, Scalar) and scene.text.strip() and problems.is_in_table(shot.at):
+        return "if the numbers begin again in each scene, map the column as `id within scene`, else choose another"
+    return "choose another"
 
 
 def tell_equal_numbers(ids: Iterable[str], places: Mapping[str, Place], problems: Problems) -> None:

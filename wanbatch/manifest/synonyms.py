@@ -109,7 +109,10 @@ def _meant(name: str, known: frozenset[str]) -> str:
     if _NOT_SECONDS.search(bare):
         return ""
     close = get_close_matches(bare, sorted(known), n=1, cutoff=_CLOSE)
-    return close[0] if close else ""
+    if close:
+        return close[0]
+    swapped = [each for each in get_close_matches(bare, _BY_NAME, cutoff=_CLOSE) if sorted(each) == sorted(bare)]
+    return _BY_NAME[swapped[0]] if swapped and _BY_NAME[swapped[0]] in known else ""
 
 
 def own_name(name: str) -> str:

@@ -32,6 +32,7 @@ _WITH_UNIT = re.compile("([0-9]{1,9}) ?(?:s|sec|secs|seconds?|sek|sekunden|seg|ç
 _WITH_FRACTION = re.compile("([0-9]{1,18})[.,]0*")
 _SHORTENED = re.compile("[0-9](?:[.,][0-9]+)?E[+]?[0-9]+")
 _RATIO = re.compile("([0-9]{1,5}) ?[:x\u00d7*/-] ?([0-9]{1,5})(?::00)?(?: ?[AP]M)?", re.IGNORECASE)
+WITHOUT_QUOTES = "; write it without quotes"
 _RUNS_SHOWN = 6
 _LINES = re.compile(r"([0-9]{3,4})[pP]?")  # a size by its lines
 _BOUNDS = {"const": "{}", "minimum": "{} or more", "maximum": "{} at most"}
@@ -174,7 +175,7 @@ def spelling_hint(value: Any, keyword: str, limit: Any, *, is_quoted: bool) -> s
         return f"; write {_SWITCHES[value.casefold()]}{without}"
     is_number = keyword == "const" or limit in ("integer", "number")
     if is_quoted and is_number and _NUMBER.fullmatch(value) is not None:
-        return "; write it without quotes"
+        return WITHOUT_QUOTES
     return _number_hint(value) if is_number else ""
 
 

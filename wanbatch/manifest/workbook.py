@@ -15,7 +15,7 @@ from typing import Any
 from wanbatch.errors import UsageInvalid, cell_text
 from wanbatch.manifest.cells import Row
 from wanbatch.manifest.column_map import ColumnMap
-from wanbatch.manifest.file_text import NOWHERE
+from wanbatch.manifest.file_text import NOWHERE, Located
 from wanbatch.manifest.header import TableShape, row_of_header
 from wanbatch.manifest.table_file import read_table
 from wanbatch.manifest.tree import HIDDEN, STRUCK, Node, Place, Problems, ReadingStopped, start_of_file
@@ -32,25 +32,25 @@ _BROKEN = (*BROKEN, KeyError, TypeError, AttributeError, IndexError, SyntaxError
 _DAMAGED = "this workbook is damaged, or of a kind that cannot be read: open it in Excel and save it again"
 
 
-def read_workbook(path: Path, sheet: str, columns: ColumnMap, problems: Problems, *, rows_cap: int = ROWS_CAP) -> Node:
-    """Read the shots of a sheet, the one with cells if `sheet` is empty. Raises ReadingStopped.
+def read_workbook(found: Located, columns: ColumnMap, problems: Problems, *, rows_cap: int = ROWS_CAP) -> Node:
+    """Read the shots of a sheet, the one with cells if none is named. Raises ReadingStopped.
 
     Only values are read: a formula counts with the value that Excel saved for it.
     """
-    with path.open("rb") as file:
-        check_package(path, file.read(8), problems)
-    rows = _rows_of(path, sheet, columns, problems, rows_cap)
+    with found.file.open("rb") as file:
+        check_package(found.file, file.read(8), problems)
+    rows = _rows_of(found, columns, problems, rows_cap)
     if not any(not row.is_empty for row in rows):
         raise problems.stop(start_of_file(), "this sheet is empty")
     return read_table(rows, TableShape("", columns), problems)
 
 
-def rows_of_sheet(path: Path, sheet: str, problems: Problems) -> list[Row]:
+def rows_of_sheet(found: Located, problems: Problems) -> list[Row]:
     """Return the rows of a sheet as they are, whatever they hold. Raises ReadingStopped."""
-    with path.open("rb") as file:
-        check_package(path, file.read(8), problems)
-    with _opened(path, problems) as book:
-        chosen = _chosen(book, sheet, path, problems)
+    with found.file.open("rb") as file:
+        check_package(found.file, file.read(8), problems)
+    with _opened(found.file, problems) as book:
+        chosen = _chosen(book, found, problems)
         problems.sheet = chosen.title
         return _cells_of(chosen, problems, ROWS_CAP, frozenset())
 
@@ -83,16 +83,16 @@ def _visible(book: Any) -> list[Any]:
     return [each for each in book.worksheets if each.sheet_state == "visible"]
 
 
-def _rows_of(path: Path, sheet: str, columns: ColumnMap, problems: Problems, rows_cap: int) -> list[Row]:
+def _rows_of(found: Located, columns: ColumnMap, problems: Problems, rows_cap: int) -> list[Row]:
     """Return the rows of a sheet. Raises ReadingStopped if cells have no value of their own."""
-    with _opened(path, problems) as book:
-        chosen = _chosen(book, sheet, path, problems)
+    with _opened(found.file, problems) as book:
+        chosen = _chosen(book, found, problems)
         problems.sheet = chosen.title
         part = chosen._worksheet_path  # noqa: SLF001 - openpyxl does not name the part of a sheet elsewhere
         struck = _struck_styles(book)
         rows = _cells_of(chosen, problems, rows_cap, struck)
     before = len(problems.found)
-    scan = scan_sheet(path, part)
+    scan = scan_sheet(found.file, part)
     problems.mark(HIDDEN, scan.hidden)
     _tell_formulas(scan.bare_formulas, rows, problems)
     header = row_of_header(rows, columns)
@@ -102,18 +102,17 @@ def _rows_of(path: Path, sheet: str, columns: ColumnMap, problems: Problems, row
     return rows
 
 
-def _chosen(book: Any, sheet: str, path: Path, problems: Problems) -> Any:
+def _chosen(book: Any, found: Located, problems: Problems) -> Any:
     """Return the sheet that is named, else the only one with cells. Raises ReadingStopped."""
-    visible = _visible(book)
+    visible, sheet, path = _visible(book), found.sheet, found.file
     names = [each.title for each in visible]
     if sheet:
         for each in book.worksheets:
             if each.title.casefold() == sheet.casefold():
                 return each
         has = one_of([shown(name) for name in names[:_SHEETS_SHOWN]]).replace(" or ", " and ")
-        raise problems.stop(
-            NOWHERE, f"this workbook has no sheet {shown(sheet)}{meant(sheet, names) or f'; it has {has}'}"
-        )
+        what = "this workbook" if found.sheet_at == NOWHERE else path.name
+        raise problems.stop(found.sheet_at, f"{what} has no sheet {shown(sheet)}; it has {has}{meant(sheet, names)}")
     filled = [each for each in visible if _has_cells(each)]
     if not filled:
         raise problems.stop(NOWHERE, "this workbook is empty")

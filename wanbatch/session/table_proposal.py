@@ -11,8 +11,8 @@ from wanbatch.batch.shots import Batch
 from wanbatch.disk import replacing
 from wanbatch.errors import ManifestInvalid, Problem, UsageInvalid
 from wanbatch.manifest import first_ones, load_manifest
-from wanbatch.manifest.file_text import map_path
-from wanbatch.manifest.formats import Located, located
+from wanbatch.manifest.file_text import Located, map_path
+from wanbatch.manifest.formats import located
 from wanbatch.manifest.proposal import Proposed, columns_of, map_text, propose
 from wanbatch.manifest.tree import Problems, ReadingStopped
 

@@ -92,7 +92,8 @@ class Walk:
                 "put them into its scenes" if kind == "sequence" else "list its shots"
             )
         known = list(_FIELDS[kind])
-        return f"{shown(name)} is not a field of a {kind}{close_name(name, known) or meant(name, known)}"
+        hint = f"; did you mean {name}s?" if f"{name}s" in known else close_name(name, known) or meant(name, known)
+        return f"{shown(name)} is not a field of a {kind}{hint}"
 
     def _name_of(self, kind: str, table: Table) -> str:
         node = table.items.get("id")
