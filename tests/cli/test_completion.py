@@ -45,6 +45,10 @@ def completed(*words: str) -> list[str]:
         (("retry", "--only", "sc2"), ["sc2_a"]),
         (("plan", "none.csv", "--only", "sc"), []),
         (("completion", "f"), ["fish"]),
+        (("plan", "film.csv", "--explain", "sc1"), ["sc1_a", "sc1_b"]),
+        (("run", "film.csv", "--rename", "sc2"), ["sc2_a="]),
+        (("run", "film.csv", "--rename", "old=sc2"), ["old=sc2_a"]),
+        (("schema", "ma"), ["manifest", "map"]),
     ],
 )
 def test_names_are_completed(words: tuple[str, ...], values: list[str]) -> None:
@@ -61,15 +65,27 @@ def test_a_script_is_printed_for_each_shell(shell: str, capsys: pytest.CaptureFi
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="this machine has no bash")
-def test_bash_completes_with_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "breaks", "completed"),
+    [
+        ("retake sc2", ":=", "sc2_a"),
+        ("plan film.csv --only scene : t", ":=", "two"),
+        ("plan film.csv --only scene :", ":=", "one two"),
+        ("plan film.csv --only scene:t", "=", "scene:two"),
+        ("plan film.csv --only = scene : t", ":=", "two"),
+        ("run film.csv --rename old = sc2", ":=", "sc2_a"),
+    ],
+)
+def test_bash_completes_with_the_script(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, breaks: str, completed: str
+) -> None:
     assert call(["completion", "bash"]) == 0
     (tmp_path / "script.sh").write_text(capsys.readouterr().out)
     (tmp_path / "wanbatch").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m wanbatch "$@"\n')
     (tmp_path / "wanbatch").chmod(0o755)
-    asks = (
-        "PATH=.:$PATH; . ./script.sh; COMP_WORDS=(wanbatch retake sc2); COMP_CWORD=2; _wanbatch_completion wanbatch; "
-    )
+    asks = f"PATH=.:$PATH; . ./script.sh; COMP_WORDBREAKS='{breaks}'; COMP_WORDS=(wanbatch {words}); "
+    asks += f"COMP_CWORD={len(words.split())}; _wanbatch_completion wanbatch; "
     ran = subprocess.run(
         ["bash", "-c", asks + 'echo "${COMPREPLY[@]}"'], capture_output=True, text=True, check=False, timeout=60
     )
-    assert (ran.stdout, ran.stderr) == ("sc2_a\n", "")
+    assert (ran.stdout, ran.stderr) == (f"{completed}\n", "")

@@ -123,6 +123,21 @@ def completed_choices(ctx: click.Context, param: click.Parameter, incomplete: st
     return choices(incomplete, None if named is None else Path(named))
 
 
+def completed_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the ids of shots that a shell may complete after --explain."""
+    return [each for each in completed_choices(ctx, param, incomplete) if ":" not in each]
+
+
+def completed_renames(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return what a shell may complete after --rename: an id of the folder and =, then one of the manifest."""
+    from wanbatch.session.completion import shots
+
+    old, is_pair, new = incomplete.partition("=")
+    if is_pair:
+        return [f"{old}={each}" for each in completed_ids(ctx, param, new)]
+    return [f"{each}=" for each in shots(old)]
+
+
 ONLY = click.option(
     "--only",
     multiple=True,

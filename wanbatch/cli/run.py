@@ -17,7 +17,7 @@ from wanbatch.cli.grid import say
 from wanbatch.cli.manifest import STRICT, read_manifest
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.outcome import tell
-from wanbatch.cli.parameters import CURRENCY, EXCEPT, ONLY, USD
+from wanbatch.cli.parameters import CURRENCY, EXCEPT, ONLY, USD, completed_ids
 from wanbatch.cli.payment import converted_estimate
 from wanbatch.cli.problems import warnings_json
 from wanbatch.cli.run_flags import (
@@ -63,6 +63,7 @@ from wanbatch.session.session import session_of
 @click.option(
     "--explain",
     metavar="SHOT",
+    shell_complete=completed_ids,
     help="Show what is sent for this shot, and where in the manifest each value comes from; nothing else.",
 )
 @CURRENCY

@@ -12,7 +12,7 @@ import click
 from wanbatch.batch.plan import First
 from wanbatch.batch.shots import Limits
 from wanbatch.cli.flags import written_flags
-from wanbatch.cli.parameters import DURATION, EXCEPT, ONLY, RATE, RENAME, USD
+from wanbatch.cli.parameters import DURATION, EXCEPT, ONLY, RATE, RENAME, USD, completed_renames
 from wanbatch.errors import UsageInvalid
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.session.options import RunOptions
@@ -154,6 +154,7 @@ _IDENTITY = (
         multiple=True,
         metavar="OLD=NEW",
         type=RENAME,
+        shell_complete=completed_renames,
         help="Shot OLD of the folder is shot NEW of the manifest: its takes go with it; repeatable.",
     ),
     click.option(
