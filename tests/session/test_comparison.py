@@ -59,6 +59,28 @@ def test_the_lines_show_what_changed_in_a_text(capsys: pytest.CaptureFixture[str
     assert out[3] == f"1 shot differs, 0 the same; 1 take to make, 1.575 USD, by {source}"
 
 
+def test_columns_of_ones_own_and_lists_are_shown_as_they_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.yaml").write_text("version: 1\nshots: [{id: a, prompt: x, tags: [b, c], x_cam: low, x_same: 1}]\n")
+    Path("y.yaml").write_text("version: 1\nshots: [{id: a, prompt: x, x_lens: 35, x_same: 1}]\n")
+    assert call(["diff", "x.yaml", "y.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:4] == [
+        "    tags: b, c -> none",
+        "    x_cam: low -> none",
+        "    x_lens: none -> 35",
+    ]
+
+
+def test_a_price_that_is_unknown_names_the_command_that_asks_and_the_sandbox_has_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(["diff", "old.csv", "new.csv"]) == 0
+    assert (
+        capsys.readouterr().out.rstrip().endswith("for the price of the others: wanbatch plan, which asks the provider")
+    )
+    assert call(["--json", "diff", "old.csv", "new.csv", "--sandbox"]) == 0
+    assert json.loads(capsys.readouterr().out)["credits"] > 0
+
+
 def test_an_unknown_price_is_not_zero(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["--json", "diff", "old.csv", "new.csv"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -80,7 +102,7 @@ def test_a_manifest_is_compared_with_the_takes_of_its_output_folder(capsys: pyte
     assert "outputs/old has no state file" in capsys.readouterr().err
     planned(Path("outputs/old"), load_manifest("old.csv"))
     assert call(["diff", "old.csv"]) == 0
-    assert capsys.readouterr().out == "nothing differs: 4 shots\n"
+    assert capsys.readouterr().out == "nothing differs: 4 shots; 5 takes of its folder not sent yet\n"
     Path("old.csv").write_text(NEW)
     assert call(["--json", "diff", "old.csv"]) == 0
     told = json.loads(capsys.readouterr().out)

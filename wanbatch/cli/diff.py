@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from wanbatch.cli.streams import echo, json_text
 from wanbatch.manifest import load_manifest
 from wanbatch.money.credits import partly_known, usd_text
 from wanbatch.session.comparison import Comparison, compare
-from wanbatch.session.kept_prices import SOURCE, Cost, PriceOf, cost_of, kept_prices
+from wanbatch.session.kept_prices import SOURCE, Cost, PriceOf, cost_of, kept_prices, sandbox_prices
 from wanbatch.session.options import RunOptions, output_of
 from wanbatch.units import count_text
 
@@ -31,8 +33,18 @@ _SHOWN_CAP = 160
 @click.argument("before", metavar="[BEFORE]", type=click.Path(path_type=Path))
 @click.argument("after", metavar="MANIFEST", required=False, type=click.Path(path_type=Path))
 @OUTPUT
+@click.option(
+    "--sandbox", "is_sandbox", is_flag=True, help="Take the prices of the embedded sandbox, which are play money."
+)
 @click.pass_obj
-def diff_command(options: Global, /, before: Path, after: Path | None, output: Path | None) -> int:
+def diff_command(
+    options: Global,
+    /,
+    before: Path,
+    after: Path | None,
+    output: Path | None,
+    is_sandbox: bool,  # noqa: FBT001
+) -> int:
     """Show what MANIFEST asks for that BEFORE does not, shot by shot, with the cost of the new takes.
 
     Without BEFORE, it compares MANIFEST with the takes in its output folder. A take is expected to cost what such takes
@@ -41,13 +53,14 @@ def diff_command(options: Global, /, before: Path, after: Path | None, output: P
     new = load_manifest(before if after is None else after)
     folder = output_of(new.head, RunOptions(output=output))
     found = compare(load_manifest(before) if after is not None else folder, new)
-    price_of = kept_prices(options.env_file, folder)
+    price_of = sandbox_prices() if is_sandbox else kept_prices(options.env_file, folder)
     if options.is_json:
         click.echo(
             json_text(
                 {
                     "shots": [_json(each, price_of) for each in found.shots],
                     "same": found.same,
+                    "not_sent": found.unsent,
                     **_cost_json(cost_of(found.recipes, price_of)),
                 }
             )
@@ -55,10 +68,11 @@ def diff_command(options: Global, /, before: Path, after: Path | None, output: P
         return 0
     for each in found.shots:
         echo(_line(each, price_of))
-        for name, one, two in each.fields:
+        for name, one, two in _rows(each):
             echo(f"    {name}: {_change(*(with_names(side, found.files, _with_hash) for side in (one, two)))}")
     if options.verbosity >= 0:
-        echo(_sum(found, cost_of(found.recipes, price_of)))
+        source = "the sandbox's list: play money" if is_sandbox else SOURCE
+        echo(_sum(found, cost_of(found.recipes, price_of), source))
     return 0
 
 
@@ -91,11 +105,27 @@ def _cost_text(cost: Cost, before: str) -> str:
     return f"{before}{count_text(cost.takes, 'take')} to make, {text}"
 
 
-def _sum(found: Comparison, cost: Cost) -> str:
+def _rows(each: ShotDifference) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the fields that differ, each column of one's own and each part of a table as one of them."""
+    for name, one, two in each.fields:
+        if not (isinstance(one, Mapping) or isinstance(two, Mapping)):
+            yield name, one, two
+            continue
+        old, new = (side if isinstance(side, Mapping) else {} for side in (one, two))
+        for inner in dict.fromkeys([*old, *new]):
+            if old.get(inner) != new.get(inner):
+                yield inner if name == "own" else f"{name}.{inner}", old.get(inner), new.get(inner)
+
+
+def _sum(found: Comparison, cost: Cost, source: str) -> str:
+    unsent = f"; {count_text(found.unsent, 'take')} of its folder not sent yet" if found.unsent else ""
     if not found.shots:
-        return f"nothing differs: {count_text(found.same, 'shot')}"
+        return f"nothing differs: {count_text(found.same, 'shot')}{unsent}"
     differ = f"{count_text(len(found.shots), 'shot')} differ{'s' * (len(found.shots) == 1)}, {found.same} the same"
-    return f"{differ}{_cost_text(cost, '; ')}, by {SOURCE}" if cost.takes else f"{differ}; no take to make"
+    if not cost.takes:
+        return f"{differ}; no take to make{unsent}"
+    cure = "; for the price of the others: wanbatch plan, which asks the provider" if cost.unpriced else ""
+    return f"{differ}{_cost_text(cost, '; ')}, by {source}{cure}{unsent}"
 
 
 def _with_hash(file: GivenFile) -> str:
@@ -118,4 +148,6 @@ def _change(one: Any, two: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else str(value)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -85,12 +85,16 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
     return code
 
 
+def _completed_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    return [name for name in schema_names() if name.startswith(incomplete)]
+
+
 @click.command(
     "schema",
     epilog="\b\nExamples:\n  wanbatch schema > manifest.schema.json\n  wanbatch schema --list"
     "\n  wanbatch schema --install",
 )
-@click.argument("name", required=False, default="manifest")
+@click.argument("name", required=False, default="manifest", shell_complete=_completed_names)
 @click.option("--list", "is_listing", is_flag=True, help="List the names.")
 @click.option(
     "--install",
@@ -119,7 +123,8 @@ def _install(options: Global, folder: Path) -> int:
         click.echo(json_text({"files": [str(each) for each in files]}))
     elif options.verbosity >= 0:
         echo(
-            f"wrote {', '.join(map(str, files))}: VS Code's YAML extension completes and checks manifests and maps here"
+            f"wrote {', '.join(map(str, files))}: VS Code's YAML extension completes and checks manifests and maps"
+            " here. It takes each .yaml file in this folder for a manifest, but not those in folders below"
         )
     return 0
 

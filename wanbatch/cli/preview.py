@@ -52,6 +52,8 @@ def preview_command(options: Global, /, manifest: Path, page: Path | None, is_on
         time.sleep(LOOK_S)
         return True
 
+    if options.verbosity >= 0:
+        echo(f"watching {manifest}: {page} is written again each time you save it; Ctrl-C ends this", err=True)
     try:
         follow((manifest, page), price_of, lambda done: _tell(options, done), wait)
     except KeyboardInterrupt:

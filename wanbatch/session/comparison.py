@@ -6,20 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wanbatch.batch.differences import Known, ShotDifference, differences, sides_of, sides_of_takes
+from wanbatch.batch.differences import ShotDifference, differences, sides_of, sides_of_takes
 from wanbatch.batch.given_files import Files
+from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch, Recipe
+from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
 from wanbatch.state.reader import STATE_NAME, StateReader
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs, how many shots are the same, and the files of both sides by hash."""
+    """What differs, how many shots are the same, the files of both sides by hash, and how many takes of an output folder
+    were not sent yet.
+    """
 
     shots: Sequence[ShotDifference]
     same: int
     files: Files = field(default_factory=dict)
+    unsent: int = 0
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
@@ -32,19 +37,21 @@ def compare(before: Batch | Path, after: Batch) -> Comparison:
 
     Raises UsageInvalid for a folder without a state file.
     """
-    old, files = (sides_of(before.shots), before.files) if isinstance(before, Batch) else _sides_in(before)
+    takes, files = ((), before.files) if isinstance(before, Batch) else _takes_in(before)
+    old = sides_of(before.shots) if isinstance(before, Batch) else sides_of_takes(takes)
     new = sides_of(after.shots)
     found = differences(old, new)
     differing = {each.shot_id for each in found}
     same = sum(shot_id in old and shot_id not in differing for shot_id in new)
-    return Comparison(found, same, {**files, **after.files})
+    unsent = sum(not take.superseded and take.state is State.PLANNED for take in takes)
+    return Comparison(found, same, {**files, **after.files}, unsent)
 
 
-def _sides_in(output: Path) -> tuple[dict[str, Known], Files]:
+def _takes_in(output: Path) -> tuple[tuple[Take, ...], Files]:
     if not (output / STATE_NAME).is_file():
         raise UsageInvalid(
             f"{output} has no state file, so there is nothing to compare with yet: name the earlier manifest, or the"
             " output folder with -o"
         )
     with StateReader.open(output) as reader:
-        return sides_of_takes(reader.takes()), reader.files()
+        return tuple(reader.takes()), reader.files()

@@ -60,6 +60,21 @@ def kept_prices(env_file: Path | None = None, output: Path | None = None) -> Pri
     return lambda recipe: of_class(class_of({**recipe.body, "model": recipe.model}))
 
 
+def sandbox_prices() -> PriceOf:
+    """Return what says the price of a take at the embedded sandbox, in credits of play money."""
+    from wanbatch.sandbox.models import models_served
+    from wanbatch.sandbox.prices import pricing_of
+
+    served = models_served()
+
+    def of(recipe: Recipe) -> int | None:
+        model = served.get(recipe.model)
+        told = class_of({**recipe.body, "model": recipe.model})
+        return None if model is None else listed_quote(pricing_of(model), told).credits
+
+    return of
+
+
 @dataclass(frozen=True)
 class _Paid:
     """What a batch paid for takes of each class, and what was quoted to its newest run, at one provider."""
