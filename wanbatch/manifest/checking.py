@@ -12,7 +12,7 @@ from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Fallback, Shot, Version
 from wanbatch.manifest.alike import First, FirstRows, has_loose, texts_of
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
 from wanbatch.manifest.clip_names import check_names
-from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell_twins
+from wanbatch.manifest.doubts import doubts_of, places_in, tell_nothing, tell_numbers, tell_twins
 from wanbatch.manifest.fallbacks import fallback_in
 from wanbatch.manifest.fields import PLANNING_FIELDS
 from wanbatch.manifest.findings import Teller, errors_of, validator_for
@@ -36,7 +36,7 @@ from wanbatch.manifest.several_models import (
 from wanbatch.manifest.shapes import place_of, version_to_write
 from wanbatch.manifest.spreadsheet_ids import cure_of_twin, tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
-from wanbatch.manifest.tree import Filled, Listing, Node, Place, Scalar, Table
+from wanbatch.manifest.tree import Listing, Node, Place, Scalar, Table
 from wanbatch.manifest.values import Shape, head_value, is_null
 from wanbatch.manifest.words import meant, shown
 
@@ -356,9 +356,7 @@ class Checker:
             if doubt.rule in allowed:
                 continue
             node = nodes[doubt.field]
-            is_filled = isinstance(node, Filled)
-            places = [node.place_of(at) for at in (doubt.at, *doubt.more)] if is_filled else [node.at]  # type: ignore[union-attr]
-            for at in dict.fromkeys(places):
+            for at in places_in(doubt, node):
                 place = Place(at.line, at.column + doubt.at) if self._is_text else at
                 self._problems.warn(place, doubt.words, doubt.rule)
 

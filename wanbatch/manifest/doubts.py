@@ -10,7 +10,7 @@ from wanbatch.manifest.characters import character_name, misread, unseen
 from wanbatch.manifest.leftovers import leftovers, says_nothing
 from wanbatch.manifest.lint import DUPLICATE, Listed
 from wanbatch.manifest.prompt_markers import NUMBERED, counted_up, marks
-from wanbatch.manifest.tree import Node, Place, Problems
+from wanbatch.manifest.tree import Filled, Node, Place, Problems
 from wanbatch.manifest.words import shown
 
 _SENT_TEXTS = ("prompt", "negative_prompt")
@@ -50,6 +50,13 @@ def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
             if isinstance(text, str) and not text.isascii():
                 yield from _unseen(field, text)
                 yield from _misread(field, text)
+
+
+def places_in(doubt: Doubt, node: Node) -> list[Place]:
+    """Return the places of a doubt: in a text that was put together, that of each part that gives rise to it."""
+    if not isinstance(node, Filled):
+        return [node.at]
+    return list(dict.fromkeys(node.place_of(at) for at in (doubt.at, *doubt.more)))
 
 
 def _unseen(field: str, text: str) -> Iterator[Doubt]:

@@ -17,8 +17,8 @@ from wanbatch.state.reader import STATE_NAME, StateReader
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs, how many shots are the same, the files of both sides by hash, and how many takes of an output folder
-    were not sent yet.
+    """What differs, how many shots are the same, the files of both sides by hash, and how many takes of an output
+    folder were not sent yet.
     """
 
     shots: Sequence[ShotDifference]
