@@ -180,6 +180,15 @@ def test_a_heading_across_a_row_is_told_as_a_heading(tmp_path: Path) -> None:
 # --- sheets
 
 
+def test_cells_that_are_merged_downwards_in_a_column_that_is_filled_down_are_no_problem(tmp_path: Path) -> None:
+    rows: Rows = [["Scene", "id", "prompt"], ["s1", "a", "Snow"], [None, "b", "Ice"], ["s2", "c", "Fog"]]
+    path = write_book(tmp_path / "x.xlsx", lambda book: book["S"].merge_cells("A2:A3"), S=rows)
+    (tmp_path / "x.map.yaml").write_text("columns: {Scene: 'scene, fill down'}\n")
+    assert [shot.scene for shot in load_manifest(path).shots] == ["s1", "s1", "s2"]
+    (tmp_path / "x.map.yaml").write_text("columns: {Scene: scene}\n")
+    assert told(path)[0].startswith("x.xlsx#S:A2 the cells A2 to A3 are merged")
+
+
 def test_a_sheet_is_named_behind_the_file_and_is_a_batch_of_its_own(tmp_path: Path) -> None:
     path = write_book(tmp_path / "film.xlsx", **{"Act 1": [HEAD, ["a", "Snow", 5]], "Act 2.1": [HEAD, ["b", "Ice", 5]]})
     second = load_manifest(f"{path}#act 2.1")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,6 +144,18 @@ def test_a_manifest_with_problems_gives_a_page_of_them(capsys: pytest.CaptureFix
         2,
         True,
     )
+
+
+def test_the_command_says_that_it_watches_and_how_it_ends() -> None:
+    command = [sys.executable, "-m", "wanbatch", "preview", "old.csv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        first = watching.stdout.readline()  # it watches from here on
+        watching.send_signal(signal.SIGINT)
+        told = watching.communicate(timeout=60)[1]
+    page = "outputs/old.preview.html"
+    words = f"watching old.csv: {page} is written again each time you save it; Ctrl-C ends this\n"
+    assert (first, told, watching.returncode) == (f"{page}: 4 shots\n", words, 0)
 
 
 def test_the_page_follows_the_manifest_its_map_and_its_table() -> None:

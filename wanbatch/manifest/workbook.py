@@ -96,7 +96,10 @@ def _rows_of(found: Located, columns: ColumnMap, problems: Problems, rows_cap: i
     problems.mark(HIDDEN, scan.hidden)
     _tell_formulas(scan.bare_formulas, rows, problems)
     header = row_of_header(rows, columns)
-    _tell_merged([each for each in scan.merged if header is not None and each[2] > header], rows, problems)
+    below = [each for each in scan.merged if header is not None and each[2] > header]
+    names = rows[header].cells if header is not None else []
+    filled = {number for number, name in enumerate(names, 1) if (use := columns.use_of(name)) and use.is_filled}
+    _tell_merged([each for each in below if not (each[1] == each[3] and each[1] in filled)], rows, problems)
     if len(problems.found) > before:
         raise ReadingStopped  # what is missing in these cells would only be told as other problems
     return rows
