@@ -204,6 +204,11 @@ def test_each_reason_has_its_sum_and_unknown_is_not_0() -> None:
         (Reason.OTHER, kind(State.PLANNED, None), 1),
         (Reason.RETAKE, kind(charged=PRICE + 50), 2),
         (Reason.EDIT, kind(is_old=True), 1),
+        (
+            Reason.EDIT,
+            Kind(State.FAILED, True, PRICE, PRICE, None, False, 0, 1, price_class=CLASS),
+            3,
+        ),  # no clip: no edit
         (Reason.EDIT, kind(), 1),
         (Reason.NEW_SHOT, Kind(State.PLANNED, False, None, None, None, False, 0, 0, price_class=OTHER), 1),
         (Reason.UNPRICED, kind(), 1),

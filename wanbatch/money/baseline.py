@@ -224,8 +224,9 @@ def baseline_of(
         is_to_come = kind.state is State.PLANNED and not kind.superseded
         price = prices.get(kind.price_class) if is_to_come else 0
         is_counted = is_to_come or kind.state is not State.PLANNED
-        if reason is Reason.EDIT:
-            is_counted = kind.superseded and kind.state is not State.PLANNED
+        if reason is Reason.EDIT:  # of clips that an edit replaced; a try that cost nothing is none
+            is_free = kind.state is State.FAILED and kind.credits_committed == 0
+            is_counted = kind.superseded and kind.state is not State.PLANNED and not is_free
         if reason in (Reason.LEFT_OUT, Reason.UNPRICED):
             is_counted = False  # those of the baseline count
         unknown = count * ((kind.credits_committed is None) or price is None)

@@ -75,7 +75,8 @@ def _added(book: Book, lines: pd.DataFrame) -> pd.DataFrame:
         [Reason.RETAKE.value, Reason.NEW_SHOT.value],
         default=reason,
     )
-    is_counted = np.where(reason == Reason.EDIT.value, old & ~to_come, ~(to_come & old))
+    is_free = (takes["state"] == State.FAILED.value) & (money["credits_committed"] == 0).fillna(value=False)
+    is_counted = np.where(reason == Reason.EDIT.value, old & ~to_come & ~is_free, ~(to_come & old))
     is_counted &= ~np.isin(reason, [Reason.LEFT_OUT.value, Reason.UNPRICED.value])  # those of the baseline count
     price = money["to_complete"]
     spent = pd.DataFrame(
