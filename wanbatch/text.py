@@ -28,3 +28,12 @@ def shown(text: object) -> str:
     flat = " ".join(str(text).split())
     clean = "".join(char for char in flat if unicodedata.category(char)[0] != "C")
     return clean if len(clean) <= MESSAGE_CAP else clean[: MESSAGE_CAP - 1] + "…"
+
+
+def is_text(name: str) -> bool:
+    """Say whether a name is text: a path may hold bytes that are not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -159,3 +159,26 @@ def test_batches_of_one_name_in_folders_of_one_name_stay_apart(tmp_path: Path) -
     folders = [stopped_and_then_retaken(tmp_path / each / "film") for each in ("ep1", "ep2")]
     _, facts = write_combined(folders, tmp_path / "all", MADE_AT)
     assert facts["batches"] == ["film (ep1/film)", "film (ep2/film)"]
+
+
+@pytest.mark.parametrize(
+    ("remaining", "words"),
+    [
+        (
+            Remaining(0, 0, 0, None, USD, failed=2, tries=2, failed_known=USD),
+            "2 takes failed; another try would cost 1.00 USD, which is not in the final cost",
+        ),
+        (
+            Remaining(0, 0, 0, 9 * USD, USD, failed=2, tries=3, failed_known=USD),
+            "2 takes failed; another try would cost 1.00 USD for 3 takes, as a changed shot gets new takes only,"
+            " which is not in the final cost; the cap of 9.00 USD allows it",
+        ),
+        (
+            Remaining(0, 0, 0, 3 * USD, 3 * USD, failed=1, tries=1, failed_known=USD),
+            "1 take failed; another try would cost 1.00 USD, which is not in the final cost, and needs a cap of 4.00 USD",
+        ),
+        (Remaining(0, 0, 0, 3 * USD, 3 * USD), ""),
+    ],
+)
+def test_another_try_has_its_price_and_says_whether_the_cap_allows_it(remaining: Remaining, words: str) -> None:
+    assert remaining.failed_words == words

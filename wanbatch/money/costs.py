@@ -49,12 +49,19 @@ def cost_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass,
     unsent = price if is_to_come else 0
     spent = take.credits_charged or 0
     return TakeCost(
-        estimated=sent[0].credits_estimated if sent else unsent,
+        estimated=_expected(take, sent, unsent),
         held=_held(attempts),
         at_risk=None if take.credits_committed is None else take.credits_committed - spent,
         to_complete=unsent,
         **_went_into(take, attempts, spent),
     )
+
+
+def _expected(take: Take, sent: Sequence[Attempt], unsent: int | None) -> int | None:
+    """Return what a take was expected to cost; nothing for a try that an edit replaced and that cost nothing."""
+    if take.superseded and take.state is State.FAILED and take.credits_committed == 0:
+        return 0
+    return sent[0].credits_estimated if sent else unsent
 
 
 _NO_GENERATION = NO_POST | {Outcome.FAILED}

@@ -20,7 +20,8 @@ class Remaining:
     `known` is what those of them cost that have a price, `unpriced` counts the others. `cap` is that of the newest run,
     None without one; `committed` is what counts against it already, None while a part of it is unknown. `worst` is what
     all of them cost at the highest prices seen, by which a run holds its cap; None for what is known of them.
-    `failed` counts takes that failed and that a retry sends again: `failed_known` and the others are of another try.
+    `failed` counts takes that failed, `tries` the takes that are bought to make them after all: those, and the others
+    of a shot that has to be changed. `failed_known` and the others are what these cost.
     """
 
     takes: int
@@ -30,6 +31,7 @@ class Remaining:
     committed: int | None
     worst: int | None = None
     failed: int = 0
+    tries: int = 0
     failed_known: int = 0
     failed_unpriced: int = 0
     failed_worst: int | None = None
@@ -76,12 +78,14 @@ class Remaining:
         if not self.failed:
             return ""
         cost = partly_known(self.failed_known, self.failed_unpriced)
-        line = (
-            f"{count_text(self.failed, 'take')} failed; another try would cost {cost}, which is not in the final cost"
-        )
-        if self.cap_for_failed is None:
-            return line
-        return f"{line}, and needs a cap of {usd_text(self.cap_for_failed)}"
+        line = f"{count_text(self.failed, 'take')} failed; another try would cost {cost}"
+        if self.tries > self.failed:
+            line += f" for {self.tries} takes, as a changed shot gets new takes only"
+        line += ", which is not in the final cost"
+        if self.cap_for_failed is not None:
+            return f"{line}, and needs a cap of {usd_text(self.cap_for_failed)}"
+        is_known = self.room is not None and not (self.unpriced or self.failed_unpriced)
+        return f"{line}; the cap of {usd_text(self.cap)} allows it" if is_known else line
 
 
 def _higher(known: int, worst: int | None) -> int:
@@ -93,21 +97,23 @@ NOTHING_REMAINS = Remaining(0, 0, 0, None, 0)
 
 def remaining_of(
     kinds: Iterable[tuple[Kind, int]],
-    failed: Iterable[PriceClass],
+    failed: tuple[int, Iterable[PriceClass]],
     prices: Mapping[PriceClass, int],
     strays: Iterable[int | None],
     cap: int | None,
 ) -> Remaining:
-    """Count what is still to be sent. `kinds` are of all takes, `failed` the classes of those that a retry sends again,
-    `prices` what a take costs now, `strays` what submits of no take hold.
+    """Count what is still to be sent.
+
+    `kinds` are of all takes. `failed` says how many failed, and has the classes of the takes that are bought to make
+    them after all. `prices` are what a take costs now, `strays` what submits of no take hold.
     """
     every = list(kinds)
     waiting = [(k.price_class, n) for k, n in every if k.state is State.PLANNED and not k.superseded]
-    again = [(each, 1) for each in failed]
+    bought = [(each, 1) for each in failed[1]]
     progress = BatchProgress.of(every, strays)
     highest = _highest(every)
     takes, known, unpriced, worst = _priced(waiting, prices, highest)
-    tries, failed_known, failed_unpriced, failed_worst = _priced(again, prices, highest)
+    tries, failed_known, failed_unpriced, failed_worst = _priced(bought, prices, highest)
     return Remaining(
         takes=takes,
         known=known,
@@ -115,7 +121,8 @@ def remaining_of(
         cap=cap,
         committed=None if progress.uncosted else progress.credits_committed,
         worst=worst,
-        failed=tries,
+        failed=failed[0],
+        tries=tries,
         failed_known=failed_known,
         failed_unpriced=failed_unpriced,
         failed_worst=failed_worst,
@@ -154,6 +161,7 @@ def remaining_json(remaining: Remaining) -> dict[str, int | str | None]:
         "cap_needed": remaining.needed_cap,
         "words": remaining.words,
         "failed_takes": remaining.failed,
+        "takes_of_another_try": remaining.tries,
         "failed_known_credits": remaining.failed_known,
         "failed_unpriced_takes": remaining.failed_unpriced,
         "failed_words": remaining.failed_words,

@@ -12,7 +12,7 @@ from wanbatch.reporting.meanings import COST_WORDS
 
 SUMMARY = "summary"
 TAKES_NAMED = 10
-_SCENE_SUMS = ("estimated", "charged", "at_risk", "to_complete", "final", "in_cut", "outside_cut")
+_SCENE_SUMS = ("charged", "at_risk", "committed", "to_complete", "final", "in_cut", "outside_cut")
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.opening import has_clips
 from wanbatch.state.progress_reader import COMMAND_NOTE, PLACE_NOTE, RUN_AT_NOTE
 from wanbatch.state.reader import entry
+from wanbatch.text import is_text
 
 NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
 
@@ -84,7 +85,8 @@ class Job:
             state.adopt(self.plan, at, self.digest)
         if self.command:
             state.note(COMMAND_NOTE, self.command)
-            state.note(PLACE_NOTE, os.path.realpath("."))
+            place = os.path.realpath(".")
+            state.note(PLACE_NOTE, place if is_text(place) else "")
         for take in self.again:
             state.record(take.take_id, entry(Fact.RETRY_PLANNED, at, {"by": "user"}))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from wanbatch.batch.advice import in_folder
+from wanbatch.batch.advice import in_folder, is_same_again
 from wanbatch.batch.alarms import ALARM_FACTS, standing_alarms
 from wanbatch.batch.forecast import START_OF_TIME, Sending
 from wanbatch.batch.guarded_forecast import GuardedForecast
@@ -128,14 +128,22 @@ def read_remaining(reader: StateReader) -> Remaining:
     return remaining_of(kinds, _tried_again(reader), prices, strays, cap)
 
 
-def _tried_again(reader: StateReader) -> list[PriceClass]:
-    """Return the price classes of the failed takes that are asked for: what was refused costs a try once it is changed.
+def _tried_again(reader: StateReader) -> tuple[int, list[PriceClass]]:
+    """Count the failed takes that are asked for, and return the price classes of what is bought to make them after all.
 
-    Not of those of which a clip may be there: the user decides about them first.
+    What the provider refused is made by changing its shot, and then all takes of that shot are bought. Those of which a
+    clip may be there do not count: the user decides about them first.
     """
     made = reader.made_for_failed()
-    failed = [take for take in reader.takes_in([State.FAILED]) if reader.is_asked_for(take)]
-    return [take.price_class for take in failed if take.take_id not in made]
+    failed = [
+        take for take in reader.takes_in([State.FAILED]) if take.take_id not in made and reader.is_asked_for(take)
+    ]
+    problems = problems_in(failed, findings=read_findings(reader), folder=str(reader.output)) if failed else ()
+    refused = {each.take for each in problems if is_same_again(each.todo)}
+    shots = {take.shot_id for take in failed if take.label in refused}
+    again = [take for take in failed if take.shot_id not in shots]
+    again += [take for take in reader.takes_of_shots(shots) if not take.superseded and not take.is_retake]
+    return len(failed), [take.price_class for take in again]
 
 
 def read_overview(output: Path) -> BatchOverview:

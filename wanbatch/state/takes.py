@@ -234,6 +234,13 @@ class TakeRecords(Records):
         wanted = sorted(state.value for state in states)
         return self._all(Take, f"WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY take_id", *wanted)
 
+    def takes_of_shots(self, shot_ids: Iterable[str]) -> list[Take]:
+        """All takes of these shots, in the order they were planned."""
+        found: list[Take] = []
+        for shot_id in sorted(shot_ids):
+            found += self._all(Take, "WHERE shot_id = ? ORDER BY take_id", shot_id)
+        return found
+
     def labels_by_hash(self) -> dict[str, str]:
         """Labels of the takes with a verified clip, by the SHA-256 of the clip; of equal clips that planned first."""
         sql = (
