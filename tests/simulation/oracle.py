@@ -79,7 +79,8 @@ class Oracle:
             if "internal error" in text:
                 yield f"an internal error: {text[:300]}"
         code = world.ends[-1].code if world.ends else None
-        current = [take.state for take in world.takes if not take.superseded]
+        # One that is held may have been charged, also if an edit replaced it: the user has to decide.
+        current = [take.state for take in world.takes if not take.superseded or take.state is State.HELD]
         if code is ExitCode.OK and any(state is not State.VERIFIED for state in current):
             yield f"exit 0 with takes {sorted(set(current))}"
         if code is not ExitCode.OK and set(current) == {State.VERIFIED} and not world.is_rolled_back:
