@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.sidecar import iso
 from wanbatch.reporting.summary import needs_of, problems_of
+from wanbatch.state.needs import Problem
 from wanbatch.state.next_step import NextStep
 from wanbatch.state.shown import shown_folder, shown_text
 from wanbatch.state.tables import Run
@@ -25,6 +27,7 @@ def progress_json(book: Book) -> dict[str, Any]:
     states = record.takes.loc[~record.takes["superseded"], "state"]
     counts = {name: int(states.isin(each).sum()) for name, each in _GROUPS.items()}
     last = record.runs[-1] if record.runs else None
+    problems = problems_of(record, folder_of(book))
     return {
         "batch": book.batch,
         "takes": len(states),
@@ -32,8 +35,8 @@ def progress_json(book: Book) -> dict[str, Any]:
         "remaining": remaining_json(record.remaining),
         "last_run": None if last is None else _end_of(book, last),
         "stopped": None if record.early_end is None else _end_of(book, record.early_end),
-        "needs": needs_of(problems_of(record, folder_of(book))),
-        "next": _next_lines(book),
+        "needs": needs_of(problems),
+        "next": _next_lines(book, problems),
     }
 
 
@@ -70,7 +73,7 @@ def folder_of(book: Book) -> str:
     return str(output) if not output.is_absolute() and ".." not in output.parts else shown_folder(output)
 
 
-def _next_lines(book: Book) -> list[str]:
+def _next_lines(book: Book, problems: Sequence[Problem]) -> list[str]:
     """Say how to go on, with the command between backticks."""
     record = book.record
     step = NextStep(
@@ -78,7 +81,7 @@ def _next_lines(book: Book) -> list[str]:
         folder=folder_of(book),
         last_run=record.runs[-1] if record.runs else None,
         remaining=record.remaining,
-        problems=problems_of(record, folder_of(book)),
+        problems=problems,
         is_running=record.is_running,
         is_elsewhere=record.is_elsewhere,
         is_finished=record.is_finished,

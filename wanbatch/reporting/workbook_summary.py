@@ -9,6 +9,7 @@ from typing import Any
 from wanbatch.money.credits import usd
 from wanbatch.money.spending import OUTSIDE_WORDS
 from wanbatch.reporting.meanings import COST_WORDS
+from wanbatch.units import count_text
 
 SUMMARY = "summary"
 TAKES_NAMED = 10
@@ -75,13 +76,12 @@ def _baseline_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
         why = next(each["why"] for each in facts["without_baseline"] if each["batch"] == batch)
         yield Row("baseline", text=f"none: {why}")
         return
-    takes = baseline["takes"]
-    label = f"baseline: the first confirmed plan, {takes} take{'' if takes == 1 else 's'}"
+    label = f"baseline: the first confirmed plan, {count_text(baseline['takes'], 'take')}"
     yield Row(label, baseline["known_credits"], _takes(baseline["unpriced_takes"]))
     for part in baseline["variance"]:
         yield Row(part["words"], part["credits"], _takes(part["unknown_takes"]))
-    total = Row("final cost", baseline["final_known_credits"], _takes(baseline["unknown_takes"]))
-    yield Row(total.label, total.credits, total.unknown, sum_of=1 + len(baseline["variance"]))
+    unknown, parts = _takes(baseline["unknown_takes"]), len(baseline["variance"])
+    yield Row("final cost", baseline["final_known_credits"], unknown, sum_of=1 + parts)
 
 
 def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> Iterator[Row]:
@@ -92,8 +92,7 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
         "at risk: it may still be charged", whole["at_risk_known_credits"], _takes(whole["takes_of_unknown_cost"])
     )
     yield Row("committed", whole["committed_known_credits"], _takes(whole["takes_of_unknown_cost"]), sum_of=2)
-    count = remaining["takes"]
-    label = f"still to be sent: {count} take{'' if count == 1 else 's'}"
+    label = f"still to be sent: {count_text(remaining['takes'], 'take')}"
     yield Row(label, remaining["known_credits"], _takes(remaining["unpriced_takes"]))
     if remaining["failed_takes"]:
         label = "not in the final cost: another try of what failed"
