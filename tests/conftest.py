@@ -74,12 +74,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of `.ci/run`."""
-    parser.addoption("--all-cases", action="store_true", help="play all cases of tests marked `sampled`")
+    parser.addoption("--all-cases", action="store_true", help="play also what is marked `sampled` or `long`")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Play a sample of what has many cases alike, unless all of them are asked for."""
-    left = [] if config.getoption("--all-cases") else left_out(items)
+    """Leave out what is long and most of what has many cases alike, unless they are named or all are asked for."""
+    is_named = any("::" in each for each in config.args)
+    left = [] if is_named or config.getoption("--all-cases") else left_out(items)
     if left:
         config.hook.pytest_deselected(items=left)
         gone = set(left)

@@ -1,6 +1,6 @@
-"""Which cases of a long list are played: one in so many of a test marked `sampled`, or all of them (`--all-cases`).
+"""What the quick suite leaves out: tests marked `long`, and all but one in so many cases of a test marked `sampled`.
 
-The first of those that were asked for is always among them, so one that is named on the command line is played.
+With `--all-cases` nothing is left out, and a test that is named on the command line is played with all its cases.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import pytest
 
 
 def left_out(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Return the cases that a sample leaves out: of a test marked `sampled(n)`, all but each nth."""
+    """Return the cases that a sample leaves out: those marked `long`, and of a test marked `sampled(n)` all but each nth."""
     seen: Counter[str] = Counter()
     left = []
     for item in items:
+        if item.get_closest_marker("long") is not None:
+            left.append(item)
+            continue
         mark = item.get_closest_marker("sampled")
         if mark is None:
             continue

@@ -222,6 +222,7 @@ LINES = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", LINES)
 def test_a_log_of_somebody_else_is_read_as_far_as_it_makes_sense(name: str, folder: Path) -> None:
     text = LINES[name]
@@ -229,6 +230,7 @@ def test_a_log_of_somebody_else_is_read_as_far_as_it_makes_sense(name: str, fold
     assert [call(["status", "out"]), call(["retry", "out", "--yes"])] == [0, 1]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "text",
     [DEEP, "[]", "{", '{"sandbox": {"x": ' + DEEP, '{"pid": 7}', "\x1b[2J", "7", "null"],

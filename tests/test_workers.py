@@ -30,14 +30,20 @@ def test_a_file_is_a_unit_but_browsers_share_one_and_slow_tests_go_one_by_one(no
 class Case:
     """A collected test with a mark, as far as a sample asks for it."""
 
-    def __init__(self, nodeid: str, each: int | None) -> None:
+    def __init__(self, nodeid: str, mark: pytest.MarkDecorator | None = None) -> None:
         self.nodeid = nodeid
-        self._mark = None if each is None else pytest.mark.sampled(each).mark
+        self._mark = None if mark is None else mark.mark
 
     def get_closest_marker(self, name: str) -> pytest.Mark | None:
-        return self._mark if name == "sampled" else None
+        return self._mark if self._mark is not None and self._mark.name == name else None
 
 
 def test_one_in_so_many_of_a_marked_test_is_played_and_every_other_test() -> None:
-    cases = [*(Case(f"t.py::a[{number}]", 3) for number in range(5)), Case("t.py::b", None), Case("t.py::c[x]", 3)]
+    third = pytest.mark.sampled(3)
+    cases = [*(Case(f"t.py::a[{number}]", third) for number in range(5)), Case("t.py::b"), Case("t.py::c[x]", third)]
     assert [each.nodeid for each in left_out(cases)] == ["t.py::a[1]", "t.py::a[2]", "t.py::a[4]"]  # type: ignore[arg-type]
+
+
+def test_what_is_marked_long_is_left_out() -> None:
+    cases = [Case("t.py::a"), Case("t.py::b", pytest.mark.long)]
+    assert [each.nodeid for each in left_out(cases)] == ["t.py::b"]  # type: ignore[arg-type]

@@ -194,6 +194,7 @@ def test_failed_takes_are_run_again_by_retry(inside: Inside) -> None:
     assert (again.returncode, "2 verified" in again.stdout) == (0, True), again.stderr
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("word", ["omitted", "removed"])
 def test_retry_leaves_out_what_the_manifest_no_longer_asks_for(inside: Inside, word: str) -> None:
     Path("faults.json").write_text('[{"on": "submit", "do": "fail", "nth": [1, 2], "message": "policy violation"}]')

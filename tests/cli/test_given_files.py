@@ -92,6 +92,7 @@ def test_a_difference_names_both_pictures(film: Path, capsys: pytest.CaptureFixt
     )
 
 
+@pytest.mark.long
 def test_sheet_and_sidecar_name_the_files_and_say_what_was_sent_of_the_cast(film: Path) -> None:
     assert call(["-q", "run", film.name, "--sandbox", "--speed", "300"]) == 0
     output = film.parent / "outputs/film"

@@ -46,6 +46,7 @@ def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     return json.loads(shown.out)
 
 
+@pytest.mark.long
 def test_a_batch_over_eight_models_of_seven_vendors_comes_to_verified_clips(
     provided: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -179,6 +179,7 @@ def test_a_plan_is_told_in_the_encoding_of_the_terminal(encoding: str) -> None:
     ), done.stderr  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_working_folder_whose_name_is_not_utf_8_works_wholly() -> None:
     Path(os.fsdecode(b"d\xe9cor")).mkdir()
     done = run(
@@ -244,6 +245,7 @@ def test_a_closed_terminal_ends_a_command_as_ctrl_c_does(before: Any, after: Any
 # --- colour
 
 
+@pytest.mark.long
 def test_colour_that_is_forced_into_a_file_moves_no_cursor() -> None:
     done = run(f"wanbatch {PLAY} >log 2>&1; COLUMNS=300 wanbatch status o --watch >>log", FORCE_COLOR="1", TERM="xterm")
     text = Path("log").read_text(encoding="utf-8")
@@ -315,6 +317,7 @@ def numbers_of(command: list[str], width: int, monkeypatch: pytest.MonkeyPatch, 
     return sorted(set(NUMBER.findall(told.out + told.err)))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "command",
     [["plan", "small.csv", "--sandbox"], ["status", "o"], ["reconcile", "o"],  ["cut", "o", "--reencode"]],

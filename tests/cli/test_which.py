@@ -63,6 +63,7 @@ def test_a_folder_that_is_named_is_meant_and_nothing_more_is_said(capsys: pytest
     assert (call(["retake", "outputs/two", "sh000", "--later"]), capsys.readouterr().err) == (0, "")
 
 
+@pytest.mark.long
 def test_at_a_terminal_it_asks() -> None:
     films(one=3, two=5)
     ours, theirs = os.openpty()

@@ -213,6 +213,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return shoot(tmp_path_factory.mktemp("looks") / "clip.mp4", MOVING).read_bytes()
 
 
+@pytest.mark.long
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12))
 def test_whatever_the_bytes_a_look_ends_and_only_media_invalid_escapes(

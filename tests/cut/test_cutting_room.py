@@ -52,6 +52,7 @@ def states(output: Path) -> dict[str, str]:
     return {label: take.state.value for label, take in takes_of(output).items()}
 
 
+@pytest.mark.long
 def test_a_morning_from_the_first_clips_to_the_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "m.yaml").write_text(MANIFEST)
     (tmp_path / "faults.json").write_text(json.dumps(FAULTS))

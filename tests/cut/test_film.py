@@ -85,6 +85,7 @@ AWKWARD = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("reencode", [False, True], ids=["copied", "encoded"])
 def test_sound_is_in_sync_to_the_sample_at_every_join(tmp_path: Path, reencode: bool) -> None:
     names = [f"s{number:02}" for number in range(2 * len(AWKWARD))]
@@ -115,6 +116,7 @@ def test_sound_that_begins_late_of_another_rate_or_none_keeps_its_place(tmp_path
     assert abs(delay_of(line, noise(33, RATE_HZ)[0], 2 * RATE_HZ)) <= 1  # resampled
 
 
+@pytest.mark.long
 def test_lengths_do_not_drift_at_a_rate_of_broken_seconds(tmp_path: Path) -> None:
     names = [f"s{number:02}" for number in range(25)]
     reels = {name: Reel(100 + at, fps=NTSC, frames=7, sound_s=0.3) for at, name in enumerate(names)}
@@ -269,6 +271,7 @@ def left_over(output: Path) -> list[str]:
     return sorted(path.name for path in output.iterdir() if "part" in path.name)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("limit_bytes", [500, 20_000, 60_000])
 @pytest.mark.parametrize("reencode", [False, True], ids=["copied", "encoded"])
 def test_a_full_disk_leaves_the_old_cut_and_no_part(tmp_path: Path, limit_bytes: int, reencode: bool) -> None:

@@ -68,6 +68,7 @@ def outcome(path: Path, keeps: Keeps) -> Any:
     return batch.shots, [shot.recipes for shot in batch.shots], [shot.line for shot in batch.shots], batch.warnings
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("head", ["", "defaults: {scene: sc9, notes: all, x_of: y}\n"])
 @given(rows)
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))

@@ -211,6 +211,7 @@ def carried_out(takes: list[Take], batch: Batch) -> tuple[list[Take], bool]:
     return list(by_id.values()), plan.is_lasting
 
 
+@pytest.mark.long
 @given(CHOICES, CHOICES, st.sets(st.integers(0, 3)), st.sets(st.integers(0, 3)), st.randoms(use_true_random=False))
 @settings(max_examples=400)
 def test_a_lasting_plan_needs_no_other_whatever_comes_of_its_takes(

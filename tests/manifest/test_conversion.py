@@ -189,6 +189,7 @@ SCENE = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
 @given(
     scenes=st.lists(SCENE, min_size=1, max_size=3),

@@ -140,6 +140,7 @@ def flat(film: dict[str, Any]) -> dict[str, Any]:
     return {"version": 1, "name": "film", "shots": shots}
 
 
+@pytest.mark.long
 @given(films())
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_structured_manifest_is_its_flat_equivalent(

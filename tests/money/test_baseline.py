@@ -274,6 +274,7 @@ shots:
 """
 
 
+@pytest.mark.long
 def test_plan_question_baseline_and_pages_say_a_partly_known_sum_in_one_way(said: Any) -> None:
     Path("film.yaml").write_text(TWO_MODELS)
     words = "3.15 USD + unknown (2 takes)"

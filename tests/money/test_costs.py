@@ -167,6 +167,7 @@ TAKE = st.tuples(
 )
 
 
+@pytest.mark.long
 @given(st.lists(TAKE, max_size=6))
 @settings(max_examples=15)  # each makes a whole report; `make fuzz` tries others
 def test_every_sum_is_that_of_its_parts(takes: Sequence[tuple[State, str, tuple[str, ...], int | None, bool]]) -> None:

@@ -175,6 +175,7 @@ def test_takes_of_a_class_are_counted_once_for_each_way_to_leave_it_open() -> No
     ]
 
 
+@pytest.mark.long
 def test_a_plan_of_a_manifest_names_its_defaults_before_and_after_it_was_planned(
     near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

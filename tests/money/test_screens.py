@@ -214,6 +214,7 @@ def test_the_end_of_a_run_expects_no_less_than_nothing(charged: int, held: int |
     assert told == f"  charged 0.15 USD (300,000 credits){more}; and 1 with an unknown cost"
 
 
+@pytest.mark.long
 def test_several_batches_are_reported_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = [str(story(tmp_path / name, name)) for name in ("one", "two")]
     assert call(["report", *folders, "-o", "x"]) == 2

@@ -125,6 +125,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Take], list[At
     return takes, attempts, book_of(type(empty)(**(vars(empty) | tables)))
 
 
+@pytest.mark.long
 def test_a_take_costs_what_the_rules_say_of_it_alone(crowd: tuple[list[Take], list[Attempt], Book]) -> None:
     takes, attempts, made = crowd
     by_take, prices = attempts_by_take(attempts), prices_now(takes, QUOTES)

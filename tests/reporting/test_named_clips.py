@@ -49,6 +49,7 @@ def test_other_names_rename_nothing_that_was_made_and_buy_nothing() -> None:
     assert named(output) == ["a 2.mp4", "mine.mp4"]
 
 
+@pytest.mark.long
 def test_a_name_that_several_takes_have_goes_to_the_one_that_was_circled() -> None:
     film = FILM.replace("{prompt}-{take0}", "{id}").replace("takes: 2", "takes: 1")
     output = run_film(film)

@@ -89,6 +89,7 @@ def one_take(output: Path, state: State, prompt: str = "p", **words: str) -> Rep
     return reported(output)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_from_outside_is_shown_and_never_markup(tmp_path: Path, text: str) -> None:
     files = one_take(tmp_path, State.FAILED, text, error=text, warning=text, scene=text, batch=text)
@@ -151,6 +152,7 @@ def test_every_link_leads_to_a_file_of_the_output_folder(tmp_path: Path) -> None
         assert all(target.is_file() and target.is_relative_to(tmp_path.resolve()) for target in targets)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "file",
     [

@@ -61,6 +61,7 @@ def summary_of(takes: Sequence[tuple[State, str, int | None, int | None, int | N
     return summary
 
 
+@pytest.mark.long
 @settings(max_examples=12)
 @given(st.lists(TAKE, max_size=5))
 def test_every_level_sums_to_the_batch(takes: list[tuple[State, str, int | None, int | None, int | None]]) -> None:

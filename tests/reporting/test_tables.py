@@ -119,6 +119,7 @@ FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\uff1dx", "\uff0bx", 
 HARMLESS = ["plain", 'say "hi", twice', "two\nlines", "a\rb", "7-1", "", "NA", "naïve 龍"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_free_text_cell_starts_a_formula(tmp_path: Path, text: str) -> None:
     facts = {"scene": text, "sequence": text, "cost_code": text, "notes": text, "tags": (text,)}

@@ -58,6 +58,7 @@ def test_play_through_goes_on_by_itself_to_the_end_of_what_the_page_shows(looked
     assert page.locator("#viewer .place").inner_text() == "2 of 2 takes"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("width", [400, 1280, 2560])
 def test_the_large_view_fits_at_any_width(looked: Looked, width: int) -> None:
     page = looked.page

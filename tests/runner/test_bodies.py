@@ -30,6 +30,8 @@ from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.state.reader import StateReader
 
+pytestmark = pytest.mark.usefixtures("quick_clips")
+
 SMALL = {"resolution": "720p", "duration": 5, "generate_audio": False}
 
 
@@ -87,6 +89,7 @@ def test_the_hash_that_is_recorded_before_a_post_is_that_of_the_bytes_that_are_s
         assert [each.body_sha256 for each in reader.attempts_of(1)] == [hashlib.sha256(body).hexdigest()]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("do", "said"),
     [
@@ -140,6 +143,7 @@ def test_an_edited_picture_supersedes_the_clip_of_the_old_one(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kill_at", [1, 2, 3, 4, 5, 6, 7])
 def test_a_kill_at_any_step_sends_no_picture_twice(kill_at: int, tmp_path: Path) -> None:
     path = film(tmp_path, 2)

@@ -126,6 +126,7 @@ def test_a_clip_that_is_not_as_ordered_is_kept_with_a_warning(
     assert warning in take.warning
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("model", "ratio", "warning"),
     [
@@ -149,6 +150,7 @@ def test_a_1080p_order_that_comes_at_1072_lines_is_one_warning(
     assert (world.takes()[0].state, world.takes()[0].warning) == (State.VERIFIED, warning)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("do", "more", "warning"),
     [
@@ -181,6 +183,7 @@ def test_a_clip_that_cannot_be_looked_at_is_kept_with_a_warning(tmp_path: Path) 
     assert world.takes()[0].warning == "wanbatch could not check it for defects: the clip cannot be decoded: no memory"
 
 
+@pytest.mark.long
 def test_a_crash_between_the_look_and_the_record_loses_no_warning(tmp_path: Path) -> None:
     batch = batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5)
     found = []

@@ -125,6 +125,7 @@ def close(world: World, reading: str) -> None:
     world.sandbox.faults = FaultPlan((Rule(reading, "status", probability=1.0, code=403),), 0)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("proof", ["P2", "P4"])
 @pytest.mark.parametrize("reading", ["ledger", "logs"])
 def test_nothing_is_sent_again_where_the_books_of_the_proof_cannot_be_read_any_more(

@@ -82,6 +82,7 @@ def test_slates_of_one_scene_have_one_colour() -> None:
     assert hue_of("sc010") != hue_of("sc020")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("ratio", ["16:9", "9:16", "1:1"])
 @pytest.mark.parametrize("name", ["s", LONG, "w" * 400, "\u4e00\u4f4d\u706f\u5854" * 20, "\u062d\u0627\u0631\u0633"])
 def test_any_name_fits_on_any_slate(ratio: str, name: str) -> None:

@@ -29,6 +29,7 @@ SHIPPED, SAMPLED = models_served(), [schema_of(request, COMPONENTS, name) for na
 EVERY = [*SHIPPED.values(), *(Model(str(schema["title"]), schema) for schema in SAMPLED)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("model", EVERY, ids=[model.name for model in EVERY])
 def test_every_size_that_a_model_lists_is_made_and_drawn(model: Model) -> None:
     """Each choice of size and shape beside each other, as far as the schema lists them."""

@@ -50,6 +50,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Found:
     return Found(tmp_path_factory.mktemp("left") / "out")
 
 
+@pytest.mark.long
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_submit_that_the_provider_knows_has_a_take_or_is_a_stray(left: Found, data: st.DataObject) -> None:

@@ -98,6 +98,7 @@ def _nonsense(folder: Path) -> None:
     (folder / "costs.json").write_text("[" * 100_000, encoding="utf-8")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("change", [_of_another_batch, _edited, _of_two_batches, _nonsense, lambda _: None])
 def test_reports_that_do_not_fit_together_are_not_used(tmp_path: Path, change) -> None:  # type: ignore[no-untyped-def]
     run_once(tmp_path / "out")

@@ -34,6 +34,7 @@ def told(found: sweep.Found) -> str:
     return "\n".join(["python -m tests.simulation --seed N shows the whole trace, --freeze N keeps it", *lines])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("part", range(SEEDS // CHUNK))
 def test_no_seed_breaks_a_rule(part: int) -> None:
     """The first part is of seeds that were never run: others each time, so that it may fail where it passed before.
@@ -49,7 +50,7 @@ def test_no_seed_breaks_a_rule(part: int) -> None:
     assert not found.broken, f"seeds {first} to {first + CHUNK - 1}, generator {VERSION}\n{told(found)}"
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("name", FAILED_ONCE)
 def test_what_failed_once_fails_no_more(name: str) -> None:
     _, wrong = sweep.live(FAILED_ONCE[name])
@@ -68,6 +69,7 @@ def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
     assert first.trace == second.trace
 
 
+@pytest.mark.long
 def test_a_trace_does_not_hang_on_the_process() -> None:
     code = "from tests.simulation.sweep import seeds; print(sorted(seeds(range(40, 42)).hashes.items()))"
     root = Path(__file__).resolve().parents[2]
@@ -86,6 +88,7 @@ def test_a_trace_does_not_hang_on_the_process() -> None:
     assert (runs[0], len(runs[0]) > 100) == (runs[1], True)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("part", range(SINGLES))
 def test_a_crash_at_any_step_is_resumed(part: int) -> None:
     every = sweep.single_crashes(sweep.three_shots())
@@ -139,12 +142,14 @@ def test_the_moves_seen_are_moves_of_the_table() -> None:
     assert (wrong, world.moves <= set(TRANSITIONS), len(world.moves) > 5) == ([], True, True)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("first", [0, 618])
 def test_the_reports_say_what_the_providers_books_say(first: int) -> None:
     found = accounts.seeds(range(first, first + REPORTED), accounts.usual)
     assert (found.broken, found.charges > REPORTED) == ({}, True)
 
 
+@pytest.mark.long
 def test_fifty_at_once_pass_no_cap_of_a_batch_or_a_scene() -> None:
     found = accounts.seeds(range(2), accounts.crowd_of)
     assert (found.broken, found.in_flight >= 50) == ({}, True)
