@@ -94,7 +94,7 @@ def one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[
     return code, len(lines), all(line.startswith("wanbatch: ") for line in lines)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("number", KINDS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("command", WRITING)
 def test_a_file_that_cannot_be_written_is_one_line(

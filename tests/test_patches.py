@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -15,8 +16,13 @@ REPLACED = 91
 KNOWN_CONSTANTS = {("simulation/seams.py", "GENERATION_LIMIT_S")}
 
 
-def patched(path: Path) -> Iterator[tuple[int, str]]:
-    """Find each replacement, by pytest's monkeypatch or unittest's mock: its line, and the name that is replaced."""
+@cache
+def patched(path: Path) -> list[tuple[int, str]]:
+    """Return each replacement, by pytest's monkeypatch or unittest's mock: its line, and the name that is replaced."""
+    return list(_patched(path))
+
+
+def _patched(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call):
             continue

@@ -135,7 +135,7 @@ TEXTS = {
 }
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("name", "command"),
     [
@@ -230,7 +230,7 @@ def test_a_log_of_somebody_else_is_read_as_far_as_it_makes_sense(name: str, fold
     assert [call(["status", "out"]), call(["retry", "out", "--yes"])] == [0, 1]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     "text",
     [DEEP, "[]", "{", '{"sandbox": {"x": ' + DEEP, '{"pid": 7}', "\x1b[2J", "7", "null"],

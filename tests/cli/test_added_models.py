@@ -14,6 +14,7 @@ from wanbatch.cli import call
 from wanbatch.clip.media import check_clip
 
 
+@pytest.mark.long
 def test_a_fourteenth_model_runs_from_its_file_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(tmp_path)
     code = call(["--json", "run", "shots.yaml", "--sandbox", "--speed", "300", "-o", "out"])

@@ -183,6 +183,7 @@ def test_a_clip_to_look_at_is_told_on_the_screen_and_in_every_file_about_it(insi
         assert "not as ordered: black picture" in (out / file).read_text(), file
 
 
+@pytest.mark.long
 def test_failed_takes_are_run_again_by_retry(inside: Inside) -> None:
     Path("faults.json").write_text('[{"on": "submit", "do": "fail", "nth": [1], "message": "policy violation"}]')
     first = inside(*RUN, "--faults", "faults.json")

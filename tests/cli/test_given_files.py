@@ -116,6 +116,7 @@ def test_sheet_and_sidecar_name_the_files_and_say_what_was_sent_of_the_cast(film
         assert b";base64," not in path.read_bytes(), path
 
 
+@pytest.mark.long
 def test_a_finished_batch_asks_for_nothing_until_a_picture_is_edited(
     film: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_finished_batch_asks_for_nothing_until_a_picture_is_edited(
     assert [(each["model"], each["takes"]) for each in plan["to_submit"]] == [(I2V, 1)]
 
 
+@pytest.mark.long
 def test_a_failed_take_is_tried_again_with_its_picture_from_the_folder_alone(
     film: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

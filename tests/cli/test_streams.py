@@ -169,7 +169,7 @@ def test_a_short_command_ends_in_order_too(command: str, code: int, told: str) -
     assert (done.returncode, done.stderr) == (code, told)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
 def test_a_plan_is_told_in_the_encoding_of_the_terminal(encoding: str) -> None:
     done = run("wanbatch plan small.csv --sandbox --offline; wanbatch --json plan small.csv --sandbox --offline", PYTHONIOENCODING=encoding)  # fmt: skip
@@ -191,7 +191,7 @@ def test_a_working_folder_whose_name_is_not_utf_8_works_wholly() -> None:
 # --- signals
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("ignored", "sent", "code", "verified"),
     [("HUP", signal.SIGHUP, 0, 2), ("INT", signal.SIGINT, 0, 2), ("", signal.SIGHUP, 130, 1)],

@@ -159,6 +159,7 @@ def loud(folder: Path, level: float | None, codec: str = "aac") -> Look:
     return look_at(path)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("level", "sound", "told"),
     [

@@ -59,6 +59,7 @@ def test_a_slate_in_a_cut_shows_what_was_drawn(tmp_path: Path) -> None:
     assert np.abs(drawn - wanted).mean() < 6
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("profile", ["baseline", "main", "high"])
 def test_slates_lie_between_copied_clips_of_every_common_profile(tmp_path: Path, profile: str) -> None:
     x264 = "keyint=20" if profile == "baseline" else "bframes=3:keyint=20"

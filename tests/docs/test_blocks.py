@@ -72,7 +72,7 @@ def test_the_tutorial_leads_where_it_says(tutorial: Followed) -> None:
     assert [name for name in ("cut.mp4", "storyboard.html", "reports/takes.csv") if not (output / name).is_file()] == []
 
 
-@pytest.mark.sampled(6)  # the README first; `.ci/run` follows all of them
+@pytest.mark.sampled(9)  # the README first; `.ci/run` follows all of them
 @pytest.mark.parametrize("page", [each for each in OTHERS if blocks_of(each)], ids=lambda page: page.stem)
 def test_a_page_does_what_it_says(page: Path, tutorial: Followed, tmp_path: Path) -> None:
     home = tmp_path / "reader"

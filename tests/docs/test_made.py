@@ -33,6 +33,7 @@ def test_every_part_is_on_a_page_and_every_mark_is_a_part() -> None:
     assert sorted(marked) == sorted([*PARTS, *PARTS_OF_A_BATCH])
 
 
+@pytest.mark.long
 def test_no_mark_is_left_on_a_page_that_is_filled(sample: Sample) -> None:
     page = "\n\n".join(f"<!-- made: {name} -->" for name in [*PARTS, *PARTS_OF_A_BATCH])
     assert "<!--" not in filled(page, lambda: sample)

@@ -33,6 +33,7 @@ def no_settings_from_outside(near: None, monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.long
 def test_following_the_advice_on_renames_ends(capsys: pytest.CaptureFixture[str]) -> None:
     manifest = Path("dark.csv")
     manifest.write_text(f"{HEAD}a,Black,{TURBO}\nb,Black,{TURBO}\nc,Black,{TURBO}\n", encoding="utf-8")

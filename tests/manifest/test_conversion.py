@@ -98,6 +98,7 @@ HEADS = {
 SHOT = st.fixed_dictionaries({"id": st.text("ab01-_", min_size=1, max_size=8), "prompt": TEXTS}, optional=OPTIONAL)
 
 
+@pytest.mark.long
 @settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
 @given(
     shots=st.lists(SHOT, min_size=1, max_size=4),

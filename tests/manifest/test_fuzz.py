@@ -101,7 +101,7 @@ def is_ordered_or_told(path: Path, data: bytes) -> bool:
     )
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_odd_value_alone_in_a_shot(tmp_path: Path, field: str) -> None:
     failed = []
@@ -113,6 +113,7 @@ def test_each_odd_value_alone_in_a_shot(tmp_path: Path, field: str) -> None:
     assert failed == []
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("field", INNER)
 @pytest.mark.parametrize("part", ["limits", "budget"])
 def test_each_odd_value_alone_in_the_head(tmp_path: Path, part: str, field: str) -> None:

@@ -141,6 +141,7 @@ def folder(tmp_path: Path) -> Path:
     return home
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("shot", "said"), WRONG, ids=[f"{n}" for n in range(len(WRONG))])
 def test_a_file_that_cannot_be_sent_is_a_problem_with_its_place(shot: dict[str, Any], said: str, folder: Path) -> None:
     path = manifest(folder, shot)

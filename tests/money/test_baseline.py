@@ -300,6 +300,7 @@ def test_plan_question_baseline_and_pages_say_a_partly_known_sum_in_one_way(said
     ]
 
 
+@pytest.mark.long
 def test_a_baseline_of_an_older_file_stays_unknown_shot_by_shot(said: Any) -> None:
     Path("film.yaml").write_text(TWO_MODELS)
     said(*RUN, "--no-report")

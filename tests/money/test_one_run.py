@@ -252,6 +252,7 @@ def _before(word: str, text: str) -> int:
     return int(found[1].replace(",", ""))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("make", [story, every_kind, with_strays, everything])
 def test_all_figures_of_one_run_agree(make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     folder = make(tmp_path)

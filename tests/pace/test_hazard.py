@@ -94,6 +94,7 @@ def test_what_is_learnt_in_a_run_comes_near_the_best_there_is(shape: str) -> Non
     assert lag_s * polls < (fixed if shape != "drift" else 1.3 * fixed)
 
 
+@pytest.mark.long
 def test_two_hundred_takes_are_enough_to_learn_from_nothing() -> None:
     found = [follow(SHAPES["middle"], Hazard(), 200, 20, seed) for seed in range(20)]
     lag_s, polls = (sum(each) / len(each) for each in zip(*found, strict=True))

@@ -52,7 +52,7 @@ def test_a_kill_at_any_transition_is_resumed_without_a_second_charge(tmp_path: P
     assert all(take.state in (State.VERIFIED, State.HELD) for take in world.takes()), end
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("seed", range(12))
 def test_kills_upon_kills_and_a_hostile_provider_settle(tmp_path: Path, seed: int) -> None:
     plan = ("hostile", "lost-answers", "flaky", "failures")[seed % 4]

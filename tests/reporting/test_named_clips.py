@@ -27,6 +27,7 @@ def named(output: Path) -> list[str]:
     return sorted(path.name for path in (output / "named").iterdir())
 
 
+@pytest.mark.long
 def test_clips_have_the_names_of_the_manifest_beside_their_own() -> None:
     output = run_film(FILM)
     assert named(output) == ["A gull lands-0.mp4", "A gull lands-1.mp4", "names.json"]
@@ -36,6 +37,7 @@ def test_clips_have_the_names_of_the_manifest_beside_their_own() -> None:
     assert {name: told["file"] for name, told in index.items()} == {name: f"clips/{clip}" for name, clip in pairs}
 
 
+@pytest.mark.long
 def test_other_names_rename_nothing_that_was_made_and_buy_nothing() -> None:
     output = run_film(FILM)
     (output / "named" / "mine.mp4").write_text("a file of the user's own")

@@ -40,6 +40,7 @@ def test_a_card_says_where_its_values_come_from() -> None:
     )
 
 
+@pytest.mark.long
 def test_the_card_of_a_plain_manifest_has_no_such_list() -> None:
     output = run_film(PLAIN)
     assert ("where each value comes from" in (output / "storyboard.html").read_text(), origins(output)) == (False, {})

@@ -152,7 +152,7 @@ def test_every_link_leads_to_a_file_of_the_output_folder(tmp_path: Path) -> None
         assert all(target.is_file() and target.is_relative_to(tmp_path.resolve()) for target in targets)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     "file",
     [
@@ -206,6 +206,7 @@ def test_what_is_too_much_for_a_page_is_told_with_where_the_rest_is(tmp_path: Pa
     assert f'The first {ROWS_SHOWN} takes; 7 more are in <a href="takes.csv">takes.csv</a>.' in report
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("state", "words", "told"),
     [
@@ -287,6 +288,7 @@ def test_a_sandbox_says_so_on_every_page(tmp_path: Path) -> None:
         assert "60 times faster than real" in text
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("kind", "told", "shown"),
     [

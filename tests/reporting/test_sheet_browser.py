@@ -13,6 +13,8 @@ from tests.reporting.storyboard import EVIL, Looked
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.long  # a browser of its own: the quick suite opens the report alone
+
 
 def test_every_shot_has_a_card_under_its_scene(looked: Looked) -> None:
     heads = [each.inner_text().splitlines()[0] for each in looked.page.locator("h2:visible").all()]

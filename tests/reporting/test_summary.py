@@ -76,6 +76,7 @@ def test_every_level_sums_to_the_batch(takes: list[tuple[State, str, int | None,
     assert (0 if pd.isna(batch["credits_charged"]) else batch["credits_charged"]) == sum(each[4] or 0 for each in known)
 
 
+@pytest.mark.long
 @settings(max_examples=12)
 @given(st.lists(TAKE, min_size=1, max_size=5))
 def test_a_zero_is_claimed_only_where_every_charge_is_known(

@@ -6,6 +6,8 @@ import pytest
 
 from tests.reporting.storyboard import Looked
 
+pytestmark = pytest.mark.long  # a browser of its own: the quick suite opens the report alone
+
 
 def test_a_take_is_shown_large_with_its_data_and_the_arrows_lead_on(looked: Looked) -> None:
     page = looked.page

@@ -87,6 +87,7 @@ def test_a_list_of_one_clip_is_that_clip(tmp_path: Path) -> None:
     assert ([take.warning for take in world.takes()], files(world)) == ([""], ["sh000_t1.mp4"])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("rules", "kept", "why"),
     [
@@ -130,6 +131,7 @@ def test_a_file_of_somebody_else_keeps_its_name(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kill_at", range(4, 8))
 def test_a_run_that_is_killed_leaves_no_further_clip_behind(tmp_path: Path, kill_at: int) -> None:
     world = World(tmp_path / "out", rules=(TWO,))

@@ -21,6 +21,7 @@ from wanbatch.sandbox.options import SandboxOptions
 pytestmark = pytest.mark.usefixtures("quick_clips")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "rule",
     [

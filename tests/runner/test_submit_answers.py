@@ -25,6 +25,7 @@ from wanbatch.session.lookup import look_up
 pytestmark = pytest.mark.usefixtures("quick_clips")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("rule", "error"),
     [

@@ -39,7 +39,7 @@ class Clocked:
         return left_s / (self.told[-1][0] - at) - 1
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("rules", "rates", "error"),
     [

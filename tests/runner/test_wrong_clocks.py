@@ -204,6 +204,7 @@ def late(world: World, by_s: float) -> None:
     world.observe = delay
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("policy", list(OnUnknown)[:2])
 @pytest.mark.parametrize("is_lasting", [False, True], ids=["one date", "all dates from then on"])
 def test_a_provider_clock_that_jumps_ends_no_grace(tmp_path: Path, policy: OnUnknown, is_lasting: bool) -> None:

@@ -191,6 +191,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("model", "name", "value", "fits"), CASES)
 def test_a_body_is_held_to_the_models_published_parameters(
     context: LocalSandbox, model: str, name: str, value: object, fits: int

@@ -204,6 +204,7 @@ def test_a_clip_says_how_long_it_was_drawn(sandbox_of: Callable[..., LocalSandbo
 # --- slates
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("body", "size", "duration_s", "has_audio"),
     [

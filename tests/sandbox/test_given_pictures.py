@@ -129,6 +129,7 @@ def test_a_clip_begins_with_the_first_frame_and_ends_with_the_last(tmp_path: Pat
     assert not is_near(halves(frames[45])[0], LEFT)
 
 
+@pytest.mark.long
 def test_references_are_shown_small(tmp_path: Path) -> None:
     body = {
         "model": LENS,

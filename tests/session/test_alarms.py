@@ -81,6 +81,7 @@ def test_a_submit_of_no_take_ends_a_run_with_3_once(capsys: pytest.CaptureFixtur
 RESULT = RunResult(ExitCode.OK, (), OUTPUT, BatchProgress.of([]), None)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("code", "ends_with", "next_one"),
     [(0, 3, 0), (1, 3, 0), (3, 3, 0), (4, 3, 0), (5, 3, 0), (8, 3, 0), (7, 7, 3), (130, 130, 3), (143, 143, 3)],

@@ -144,6 +144,7 @@ def test_an_estimate_is_told_in_words(estimate: Estimate, words: str) -> None:
     assert str(estimate) == words
 
 
+@pytest.mark.long
 def test_takes_are_circled_cut_exported_and_made_again() -> None:
     wanbatch.run("a.csv", options(), confirm=agreed)
     wanbatch.circle("out", "a", 1)

@@ -237,7 +237,7 @@ RULES = (
 )
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("kill_at", range(2, 40, 3))
 @pytest.mark.parametrize("lost", [("state.sqlite*",), ("state.sqlite*", "clips/*.json")], ids=["state", "and sidecars"])
 def test_a_killed_run_whose_state_is_lost_buys_nothing_twice(
@@ -257,6 +257,7 @@ def test_a_killed_run_whose_state_is_lost_buys_nothing_twice(
     assert sum(bool(row["charged"]) for row in world.ledger()) == found.count("verified")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("event", ["submit_started", "accepted", "failure_seen", "completed", "downloaded", "verified"])
 def test_a_run_whose_write_ahead_log_was_deleted_is_brought_up_to_date(tmp_path: Path, event: str) -> None:
     world = world_in(tmp_path / "out", (Rule("submit", "fail", nth=(1,)),))

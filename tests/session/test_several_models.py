@@ -21,6 +21,7 @@ def rows(path: Path, level: str) -> dict[str, dict[str, str]]:
         return {row["key"]: row for row in csv.DictReader(stream) if row["level"] == level}
 
 
+@pytest.mark.long
 def test_a_pilot_compares_models_on_one_shot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AIMLAPI_BASE_URL", raising=False)

@@ -96,6 +96,7 @@ def test_a_crash_at_any_step_is_resumed(part: int) -> None:
     assert not found.broken, told(found)
 
 
+@pytest.mark.long
 def test_two_crashes_are_resumed() -> None:
     found = sweep.crashes(sweep.double_crashes(sweep.three_shots(), 8))
     assert not found.broken, told(found)
@@ -142,7 +143,7 @@ def test_the_moves_seen_are_moves_of_the_table() -> None:
     assert (wrong, world.moves <= set(TRANSITIONS), len(world.moves) > 5) == ([], True, True)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.long
 @pytest.mark.parametrize("first", [0, 618])
 def test_the_reports_say_what_the_providers_books_say(first: int) -> None:
     found = accounts.seeds(range(first, first + REPORTED), accounts.usual)
