@@ -94,3 +94,9 @@ def test_every_flag_is_declared_under_the_name_of_its_option(command: click.Comm
     }
     named = {each.name for each in command.params if isinstance(each, click.Option)}
     assert named - known - own == set()
+
+
+def test_the_help_of_retake_offers_no_selection_that_the_command_refuses() -> None:
+    shown = {command: command.get_help(click.Context(command)) for command in (retry_command, retake_command)}
+    offers = [(" --only " in text, " --except " in text) for text in shown.values()]
+    assert offers == [(True, True), (False, False)]

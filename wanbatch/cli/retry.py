@@ -14,7 +14,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.confirmations import confirm, confirm_key, confirm_move
 from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import completed_runs, completed_shots, split_run
-from wanbatch.cli.run_flags import AT_LEAST_ONE, options_of, run_flags
+from wanbatch.cli.run_flags import AT_LEAST_ONE, options_of, retake_flags, run_flags
 from wanbatch.cli.screen import Follower, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant
@@ -52,7 +52,7 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Seed of the first new take; each further take adds 1.")
 @click.option("--note", metavar="TEXT", default="", help="Why you want it; reports and exports show it.")
 @click.option("--later", is_flag=True, help="Only plan them: the next `run` of the manifest buys them.")
-@run_flags
+@retake_flags
 @click.pass_obj
 def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **flags: Any) -> int:  # noqa: FBT001
     """Make new takes of each SHOT from its newest recipe with a new seed. Existing takes keep their numbers and clips.

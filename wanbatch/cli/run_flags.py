@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 AT_LEAST_ONE = click.IntRange(min=1)
 ATTEMPTS_HELP = "At most this many paid tries of each take with its own model, and as many with its fallback"
 
+_SELECTION = (ONLY, EXCEPT)
+# Options of a command that names its shots itself: no help shows them, and the command says why it refuses them.
+_REFUSED_SELECTION = (
+    click.option("--only", multiple=True, hidden=True),
+    click.option("--except", "excepted", multiple=True, hidden=True),
+)
 _RUN_OPTIONS = (
     click.option(
         "--yes",
@@ -41,8 +47,7 @@ _RUN_OPTIONS = (
         metavar="N",
         help="Send N representative takes first, show their cost and time, and ask before sending the rest.",
     ),
-    ONLY,
-    EXCEPT,
+    *_SELECTION,
     click.option("--limit", type=AT_LEAST_ONE, help="Send at most this many takes."),
     click.option(
         "--order",
@@ -115,14 +120,22 @@ _RUN_OPTIONS = (
 
 def identity_flags(command: F) -> F:
     """Give a command the flags that say which batch of a folder a manifest is."""
-    for option in reversed(_IDENTITY):
-        command = option(command)
-    return command
+    return _with_options(command, _IDENTITY)
 
 
 def run_flags(command: F) -> F:
     """Give a command the flags of a run."""
-    for option in reversed(_RUN_OPTIONS):
+    return _with_options(command, _RUN_OPTIONS)
+
+
+def retake_flags(command: F) -> F:
+    """Give a command the flags of a run, for shots that it names itself."""
+    others = (each for each in _RUN_OPTIONS if each not in _SELECTION)
+    return _with_options(command, (*others, *_REFUSED_SELECTION))
+
+
+def _with_options(command: F, options: Iterable[Callable[[F], F]]) -> F:
+    for option in reversed(tuple(options)):
         command = option(command)
     return command
 
