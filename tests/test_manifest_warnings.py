@@ -34,7 +34,7 @@ def test_validate_prints_warnings_and_ends_well(capsys: pytest.CaptureFixture[st
     assert (code, first.split(",")[0], last) == (
         0,
         WARNED.split(",", maxsplit=1)[0],
-        "x.yaml: 1 shot, 1 take, no problem, 1 warning",
+        "x.yaml: 1 shot, 1 take, no problems, 1 warning",
     )
 
 

@@ -91,8 +91,8 @@ def links_of(output: Path) -> Mapping[str, Path]:
             found[folder] = home
         elif folder in LINKABLE:
             raise LocalFault(
-                f"{named} is a link to {named.readlink()}, which is not a folder outside of {output}: make that folder,"
-                " mount its disk, or remove the link"
+                f"{named} is a link to {named.readlink()}; it must lead to an existing folder outside {output}: make"
+                " that folder, mount its disk, or remove the link"
             )
         else:
             raise LocalFault(

@@ -37,7 +37,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_validate_lists_the_files_and_their_sizes(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["validate", film.name]) == 0
-    assert lines(capsys) == ["film.json: 2 shots, 3 takes, 2 files (2.9 KiB), no problem", STILL, CAST]
+    assert lines(capsys) == ["film.json: 2 shots, 3 takes, 2 files (2.9 KiB), no problems", STILL, CAST]
     assert call(["--json", "validate", film.name]) == 0
     files = json.loads(capsys.readouterr().out)[0]["files"]
     assert [(each["name"], each["form"], each["width"], len(each["sha256"])) for each in files] == [

@@ -85,14 +85,20 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             ),
             ["to continue: wanbatch run film.yaml --max-usd 4"],
         ),
-        (
-            replace(
-                STEP,
-                command="wanbatch run film.yaml",
-                last_run=replace(CAPPED, message="the cap of scene sc010, 1.00 USD, stops it: 0.95 USD is committed"),
-                remaining=replace(LEFT, cap=None),
-            ),
-            ["to continue, with a higher cap of the scene in the manifest: wanbatch run film.yaml"],
+        *(
+            (
+                replace(
+                    STEP,
+                    command="wanbatch run film.yaml",
+                    last_run=replace(CAPPED, message=f"{message}: 0.95 USD is committed"),
+                    remaining=replace(LEFT, cap=None),
+                ),
+                ["to continue, with a higher cap of the scene in the manifest: wanbatch run film.yaml"],
+            )
+            for message in (
+                "scene sc010 has reached its cap of 1.00 USD",
+                "the cap of scene sc010, 1.00 USD, stops it",  # as earlier versions said it
+            )
         ),
         (
             replace(
@@ -106,7 +112,7 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             replace(
                 STEP,
                 last_run=replace(CAPPED, exit_code=1, message=""),
-                problems=(Problem("a_t1", "failed", "no", "`wanbatch retry` pays for another", needs_user=True),),
+                problems=(Problem("a_t1", "failed", "no", "`wanbatch retry` pays for a new one", needs_user=True),),
                 remaining=Remaining(0, 0, 0, None, 3 * USD),
                 is_finished=True,
             ),

@@ -42,7 +42,7 @@ def test_two_films_with_one_file_name_are_never_mixed(say: Tell) -> None:
     planned = say("plan", str(second), "--sandbox", "--offline")
     ran = say("run", str(second), *SANDBOX)
     facts = (
-        "another manifest made outputs/shots:",
+        "outputs/shots was made from another manifest:",
         "remembered north/shots.csv, batch 'shots'",
         "given south/shots.csv, batch 'shots'",
         "2 of 2 shot ids are the same, 0 with the same prompt",

@@ -159,7 +159,7 @@ def test_scenes_cast_and_variants_stay_in_json_and_are_written_out_in_a_table(
     }
     out = capsys.readouterr().out.splitlines()
     assert [line for line in out if "written out" in line] == [
-        "its scenes, cast and variants are written out: in d.csv each shot says all of its own"
+        "its scenes, cast and variants are written out: in d.csv each shot has all its values written out"
     ]
     assert (made, {**json.loads(Path("b.json").read_text()), "version": 1}.keys()) == (
         dict.fromkeys(made, 0), {"version", "names", "style", "cast", "defaults", "scenes"},

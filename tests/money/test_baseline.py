@@ -186,7 +186,7 @@ def test_a_folder_without_a_baseline_says_why_and_when_the_next_is_kept(said: An
 def test_why_there_is_no_baseline_depends_on_what_became_of_it() -> None:
     told = [why_none(was_sent=sent, was_lost=lost) for sent, lost in ((False, False), (True, True), (True, False))]
     assert [text.split(":")[0].split(",")[0] for text in told] == [
-        "there is none yet",
+        "no plan was confirmed yet; the first one that you confirm becomes the baseline",
         "it was lost with the state file that `wanbatch recover` replaced",
         "an earlier version of wanbatch sent the first takes",
     ]

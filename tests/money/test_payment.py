@@ -73,7 +73,7 @@ UNDER = "under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Go o
         ),
         (
             {"names": ("resolution", "duration")},
-            "Send 44 takes for about 44.00 USD, at worst 88.00 USD (no cap; balance 900.00; defaults of 44 takes: 1080p, 10 s)",
+            "Send 44 takes for about 44.00 USD, at worst 88.00 USD (no cap; balance 900.00; 44 takes use the model's defaults: 1080p, 10 s)",
         ),
     ],
     ids=lambda value: None if isinstance(value, str) else "-".join(value) or "plain",
@@ -126,7 +126,7 @@ def test_the_plan_names_defaults_and_what_smaller_clips_would_cost() -> None:
     made = forty_four(names=("resolution", "duration"))
     (line,) = lines_with(made, "default")
     assert line == (
-        "1080p, 10 s are defaults of wan-2-6-t2v: the manifest does not say (44 takes for 44.00 USD); 720p, 5 s would"
+        "1080p, 10 s are defaults of wan-2-6-t2v: the manifest does not set them (44 takes for 44.00 USD); 720p, 5 s would"
         " cost 11.00 USD"
     )
     assert preview_json(made)["defaults"] == [

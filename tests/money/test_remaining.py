@@ -140,7 +140,7 @@ def test_what_failed_has_a_price_of_its_own_and_what_is_not_asked_for_is_not_tri
     with StateReader.open(tmp_path / "one") as reader:
         remaining = read_remaining(reader)
     assert (remaining.takes, remaining.failed) == (0, 1)
-    assert "1 take failed; another try would cost 0.525 USD" in remaining.failed_words
+    assert "1 take failed: trying it again would cost 0.525 USD" in remaining.failed_words
 
 
 @pytest.mark.parametrize("is_absolute", [False, True])
@@ -161,7 +161,8 @@ def test_batches_of_one_name_in_folders_of_one_name_stay_apart(tmp_path: Path) -
     assert facts["batches"] == ["film (ep1/film)", "film (ep2/film)"]
 
 
-OF_THREE = "2 takes failed; another try would cost 1.00 USD for 3 takes, as a changed shot gets new takes only"
+OF_TWO = "2 takes failed: trying them again would cost 1.00 USD (not in the final cost)"
+OF_THREE = "This buys 3 takes, because all takes of a shot that you change are made again"
 
 
 @pytest.mark.parametrize(
@@ -169,15 +170,15 @@ OF_THREE = "2 takes failed; another try would cost 1.00 USD for 3 takes, as a ch
     [
         (
             Remaining(0, 0, 0, None, USD, failed=2, tries=2, failed_known=USD),
-            "2 takes failed; another try would cost 1.00 USD, which is not in the final cost",
+            OF_TWO,
         ),
         (
             Remaining(0, 0, 0, 9 * USD, USD, failed=2, tries=3, failed_known=USD),
-            f"{OF_THREE}, which is not in the final cost; the cap of 9.00 USD allows it",
+            f"{OF_TWO}, which the cap of 9.00 USD allows. {OF_THREE}",
         ),
         (
             Remaining(0, 0, 0, 3 * USD, 3 * USD, failed=1, tries=1, failed_known=USD),
-            "1 take failed; another try would cost 1.00 USD, which is not in the final cost, and needs a cap of 4.00 USD",
+            "1 take failed: trying it again would cost 1.00 USD (not in the final cost) and needs a cap of 4.00 USD",
         ),
         (Remaining(0, 0, 0, 3 * USD, 3 * USD), ""),
     ],

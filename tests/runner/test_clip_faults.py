@@ -154,8 +154,8 @@ def test_a_1080p_order_that_comes_at_1072_lines_is_one_warning(
 @pytest.mark.parametrize(
     ("do", "more", "warning"),
     [
-        ("black", {}, "not as ordered: black picture"),
-        ("frozen", {}, "not as ordered: the picture is frozen"),
+        ("black", {}, "the picture is black"),
+        ("frozen", {}, "the picture is frozen"),
         ("silent", {}, "not as ordered: the sound is silent (peak -inf dBFS)"),
         ("silent", {"generate_audio": False}, ""),
         ("delay", {}, ""),
@@ -194,7 +194,7 @@ def test_a_crash_between_the_look_and_the_record_loses_no_warning(tmp_path: Path
         world.run(batch)
         take = world.takes()[0]
         found.append((take.state, take.warning, world.submits))
-    assert set(found) == {(State.VERIFIED, "not as ordered: black picture", 1)}
+    assert set(found) == {(State.VERIFIED, "the picture is black", 1)}
 
 
 @pytest.mark.parametrize("runs", [1, 2])

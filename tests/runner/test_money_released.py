@@ -70,4 +70,4 @@ def test_a_scene_in_which_nothing_fails_is_paused_and_said(tmp_path: Path) -> No
     settings = RunSettings(scene_caps={"a": 2 * PRICE}, rates=ONCE)
     world, code = made(tmp_path, settings, batch=replace(batch, shots=shots))
     assert (states(world), code) == ({"verified": 3, "planned": 1}, ExitCode.BUDGET_REACHED)
-    assert any("the cap of scene a" in event.text and "stops it" in event.text for event in world.events)
+    assert any("scene a has reached its cap of " in event.text for event in world.events)

@@ -161,7 +161,7 @@ def test_a_charge_whose_amount_cannot_be_read_is_named_and_not_called_missing(tm
     found = beside_runs(world, work)
     assert (found.uncharged, found.unreadable) == ((), ("sh000_t1",))
     assert _exit_code(found) is ExitCode.DECISION_NEEDED
-    assert any("1 charged an amount that cannot be read" in line for line in _lines(found))
+    assert any("a charge for 1 take (sh000_t1) whose amount cannot be read" in line for line in _lines(found))
 
 
 def test_a_charge_of_a_failed_row_under_our_own_request_id_is_named(tmp_path: Path) -> None:
@@ -185,4 +185,4 @@ def test_a_charge_that_the_ledger_lowers_is_named_and_the_sum_is_the_ledgers(tmp
     world.elapsed_s += 48 * HOURS
     found = told(world)
     assert (found.credits_charged, found.lowered) == (PRICE + 300_000, ("sh001_t1",))
-    assert any("has a smaller charge in the ledger than wanbatch recorded" in line for line in _lines(found))
+    assert any("a smaller charge for 1 take (sh001_t1) than wanbatch recorded" in line for line in _lines(found))

@@ -59,7 +59,7 @@ def test_the_lines_show_what_changed_in_a_text(capsys: pytest.CaptureFixture[str
         "    resolution: none -> 1080p",
     ]
     source = "what was paid before, the provider's last list or its documentation"
-    assert out[3] == f"1 shot differs, 0 the same; 1 take to make, 1.575 USD, by {source}"
+    assert out[3] == f"1 shot differs, 0 the same; 1 take to make, 1.575 USD, based on {source}"
 
 
 def test_columns_of_ones_own_and_lists_are_shown_as_they_are_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,9 +77,7 @@ def test_a_price_that_is_unknown_names_the_command_that_asks_and_the_sandbox_has
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert call(["diff", "old.csv", "new.csv"]) == 0
-    assert (
-        capsys.readouterr().out.rstrip().endswith("for the price of the others: wanbatch plan, which asks the provider")
-    )
+    assert capsys.readouterr().out.rstrip().endswith("; `wanbatch plan` asks the provider for the missing prices")
     assert call(["--json", "diff", "old.csv", "new.csv", "--sandbox"]) == 0
     assert json.loads(capsys.readouterr().out)["credits"] > 0
 
@@ -105,7 +103,7 @@ def test_a_manifest_is_compared_with_the_takes_of_its_output_folder(capsys: pyte
     assert "outputs/old has no state file" in capsys.readouterr().err
     planned(Path("outputs/old"), load_manifest("old.csv"))
     assert call(["diff", "old.csv"]) == 0
-    assert capsys.readouterr().out == "nothing differs: 4 shots; 5 takes of its folder not sent yet\n"
+    assert capsys.readouterr().out == "nothing differs: 4 shots; 5 takes in its folder are not sent yet\n"
     Path("old.csv").write_text(NEW)
     assert call(["--json", "diff", "old.csv"]) == 0
     told = json.loads(capsys.readouterr().out)

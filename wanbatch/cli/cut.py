@@ -53,7 +53,7 @@ def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> i
             stale = ", made from an older recipe" if take.superseded else ""
             echo(f"{take.label} {'is circled' + stale if fact is Fact.CIRCLED else 'is no longer circled'}")
         if not facts:
-            echo("nothing to change: the circles are like that already")
+            echo("nothing to change: the circles are already set that way")
     return 0
 
 

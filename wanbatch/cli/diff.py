@@ -20,7 +20,7 @@ from wanbatch.money.credits import partly_known, usd_text
 from wanbatch.session.comparison import Comparison, compare
 from wanbatch.session.kept_prices import SOURCE, Cost, PriceOf, cost_of, kept_prices, sandbox_prices
 from wanbatch.session.options import RunOptions, output_of
-from wanbatch.units import count_text
+from wanbatch.units import agreeing, count_text
 
 _AROUND = 3  # words before and after a change of a text
 _SHOWN_CAP = 160
@@ -47,8 +47,9 @@ def diff_command(
 ) -> int:
     """Show what MANIFEST asks for that BEFORE does not, shot by shot, with the cost of the new takes.
 
-    Without BEFORE, it compares MANIFEST with the takes in its output folder. A take is expected to cost what such takes
-    cost before, else what the provider's last list or its documentation says; `plan` asks the provider for today's.
+    Without BEFORE, it compares MANIFEST with the takes in its output folder. A take is expected to cost what similar
+    takes cost before, else what the provider's last list or its documentation says; `plan` asks the provider for
+    today's prices.
     """
     new = load_manifest(before if after is None else after)
     folder = output_of(new.head, RunOptions(output=output))
@@ -118,14 +119,18 @@ def _rows(each: ShotDifference) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _sum(found: Comparison, cost: Cost, source: str) -> str:
-    unsent = f"; {count_text(found.unsent, 'take')} of its folder not sent yet" if found.unsent else ""
+    unsent = (
+        f"; {count_text(found.unsent, 'take')} in its folder {agreeing(found.unsent, 'are|is')} not sent yet"
+        if found.unsent
+        else ""
+    )
     if not found.shots:
         return f"nothing differs: {count_text(found.same, 'shot')}{unsent}"
     differ = f"{count_text(len(found.shots), 'shot')} differ{'s' * (len(found.shots) == 1)}, {found.same} the same"
     if not cost.takes:
-        return f"{differ}; no take to make{unsent}"
-    cure = "; for the price of the others: wanbatch plan, which asks the provider" if cost.unpriced else ""
-    return f"{differ}{_cost_text(cost, '; ')}, by {source}{cure}{unsent}"
+        return f"{differ}; nothing to make{unsent}"
+    cure = "; `wanbatch plan` asks the provider for the missing prices" if cost.unpriced else ""
+    return f"{differ}{_cost_text(cost, '; ')}, based on {source}{cure}{unsent}"
 
 
 def _with_hash(file: GivenFile) -> str:

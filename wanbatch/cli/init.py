@@ -77,7 +77,7 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
             shots = len(batch.shots)
             said = f"{shots} shot{'s' * (shots != 1)}, {takes} take{'s' * (takes != 1)}"
             files = f", {sum_text(batch.files)}" if batch.files else ""
-            echo(f"{path}: {said}{files}, no problem{warned}")
+            echo(f"{path}: {said}{files}, no problems{warned}")
             for line in file_lines(batch.files):
                 echo(f"  {line}")
     if options.is_json:
@@ -156,7 +156,7 @@ def _schema(options: Global, name: str, is_listing: bool) -> int:  # noqa: FBT00
 @click.option("--yes", "is_agreed", is_flag=True, help="Ask nothing.")
 @click.pass_obj
 def init_command(options: Global, /, folder: Path | None, source: Path | None, is_agreed: bool) -> int:  # noqa: FBT001
-    """Write an example film into FOLDER for you to edit, with the name of the folder: a manifest of two scenes with a
+    """Write an example film, named after the folder, into FOLDER for you to edit: a manifest of two scenes with a
     cast and a style, its schema, the same shots as CSV, .env.example, .gitignore.
 
     On a terminal it asks for the shape of the picture and the look of the film; press Enter to accept the proposal.

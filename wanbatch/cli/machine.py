@@ -23,7 +23,9 @@ from wanbatch.units import count_text
 @click.option("--fetch", is_flag=True, help="Fetch missing or altered clips again, without asking.")
 @click.pass_obj
 def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  # noqa: FBT001
-    """Compare the clips of RUN with their recorded hashes, and offer to fetch missing ones again. Never pays."""
+    """Compare the clips of RUN with their recorded hashes, and offer to fetch missing ones again. Costs
+    nothing.
+    """
     from wanbatch.session.verify import verify_output
 
     output = output_seen(run)
@@ -52,7 +54,9 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
 @click.option("--offline", is_flag=True, help="Do not ask the provider.")
 @click.pass_obj
 def doctor_command(options: Global, /, offline: bool) -> int:  # noqa: FBT001
-    """Check whether this machine and its settings can do a run, and whether the key is accepted. Never pays."""
+    """Check whether this machine and its settings are ready for a run, and whether the key is accepted. Costs
+    nothing.
+    """
     from wanbatch.session.doctor import examine
 
     findings = asyncio.run(examine(options.env_file, is_offline=offline))

@@ -34,7 +34,7 @@ def models_command(options: Global, /, action: str, names: tuple[str, ...], fold
     """List the video models that the provider serves now; add MODELs to a project; or update those in it.
 
     `add` writes the provider's own schema of each MODEL into the folder `models` beside the manifest, where a manifest
-    finds it. `update` does so again and shows what changed. Never pays, and needs no key.
+    finds it. `update` does so again and shows what changed. Costs nothing, and needs no key.
     """
     access = Access(load_settings(os.environ, options.env_file, Path.cwd()), sandbox)
     if action == "list":

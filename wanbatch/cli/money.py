@@ -288,8 +288,9 @@ def _fallback_lines(preview: Preview) -> list[str]:
         takes = f"{count_text(each.takes, 'take')} may go on with {each.price_class.model}{left}"
         lines.append(escape(f"fallback: {takes}, {worst}, if the first model makes nothing and costs nothing"))
         if each.defaults:
-            verb = "is the default" if len(each.unwritten) == 1 else "are defaults"
-            lines.append(escape(f"{each.defaults} {verb} of {each.price_class.model}: the fallback does not say"))
+            verb, them = ("is the default", "it") if len(each.unwritten) == 1 else ("are defaults", "them")
+            why = f"neither the shot nor the fallback sets {them}"
+            lines.append(escape(f"{each.defaults} {verb} of {each.price_class.model}: {why}"))
     return lines
 
 

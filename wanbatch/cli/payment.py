@@ -8,7 +8,7 @@ from wanbatch.money.credits import amount_text, partly_known, usd, usd_text
 from wanbatch.money.currency import Currency
 from wanbatch.money.defaulted import Defaulted
 from wanbatch.session.preview import Preview, Why
-from wanbatch.units import count_text
+from wanbatch.units import agreeing, count_text
 
 ROWS_SHOWN = 4
 
@@ -48,8 +48,8 @@ def _bounds(preview: Preview, *, is_all_named: bool) -> list[str]:
     parts.append("balance unknown" if known is None else f"balance {amount_text(known)}")
     for each in preview.defaulted[:1]:
         count = sum(row.takes for row in preview.defaulted)
-        values = each.values if len(preview.defaulted) == 1 else "not in the manifest"
-        parts.append(f"defaults of {count_text(count, 'take')}: {values}")
+        what = f"defaults: {each.values}" if len(preview.defaulted) == 1 else "defaults"
+        parts.append(f"{count_text(count, 'take')} {agreeing(count, 'use|uses')} the model's {what}")
     return parts
 
 
@@ -118,9 +118,9 @@ def default_lines(preview: Preview) -> list[str]:
 
 def _default_line(each: Defaulted) -> str:
     model = escape(each.price_class.model.split("/")[-1])
-    verb = "is the default" if len(each.names) == 1 else "are defaults"
+    verb, them = ("is the default", "it") if len(each.names) == 1 else ("are defaults", "them")
     takes = f"{count_text(each.takes, 'take')} for {_in_all(each.credits, each.takes)}"
-    line = f"{each.values} {verb} of {model}: the manifest does not say ({takes})"
+    line = f"{each.values} {verb} of {model}: the manifest does not set {them} ({takes})"
     if each.smaller is None:
         return line
     return f"{line}; {each.smaller_values} would cost {_in_all(each.smaller_credits, each.takes)}"

@@ -34,7 +34,7 @@ from wanbatch.session.session import Session, session_of
 from wanbatch.session.which_run import newest_output
 from wanbatch.state.progress_reader import is_play_money, read_figures
 from wanbatch.state.reader import StateReader
-from wanbatch.units import agreeing
+from wanbatch.units import agreeing, count_text
 
 _RUN = click.argument(
     "run", required=False, type=click.Path(path_type=Path, file_okay=False), shell_complete=completed_runs
@@ -52,21 +52,20 @@ _RUN = click.argument(
     "without_keys",
     multiple=True,
     metavar="FINGERPRINT",
-    help="You no longer have this key: do not ask again about what only its log can show; repeatable. The folder"
-    " remembers it.",
+    help="You no longer have this key: stop reporting what only its log can show; repeatable. The folder remembers it.",
 )
 @click.option(
     "--shared-account",
     "is_account_shared",
     is_flag=True,
-    help="Other people or programs use this account, too: do not ask about charges that nothing here explains. The"
+    help="Other people or programs use this account, too: do not report charges that nothing here explains. The"
     " folder remembers it.",
 )
 @click.option(
     "--not-mine",
     multiple=True,
     metavar="GENERATION",
-    help="This generation's charge is not of this batch: do not ask about it again; repeatable. The folder remembers"
+    help="This generation's charge does not belong to this batch: stop reporting it; repeatable. The folder remembers"
     " it.",
 )
 @click.option(
@@ -77,7 +76,7 @@ _RUN = click.argument(
 )
 @click.pass_obj
 def reconcile_command(options: Global, /, run: Path | None, against: Path | None, **answers: Any) -> int:
-    """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Never pays.
+    """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Costs nothing.
 
     With --against, check the recorded charges against an invoice instead.
     """
@@ -143,30 +142,30 @@ def _watch(options: Global, output: Path | None) -> Watch:
 def _lines(found: Reconciled) -> list[str]:
     lines = []
     for labels, reported in (
-        (found.adopted, "found again; run the manifest again to fetch them|it"),
-        (found.failed, "failed, and cost nothing; `wanbatch retry` tries again"),
-        (found.planned, "left no trace; run the manifest again to send them|it"),
-        (found.open, "wait|waits for your decision or for the provider's log; `wanbatch status` says why"),
-        (found.doubles, "DOUBLE: the provider made more than one generation; contact its support"),
-        (found.twice, "the provider charged one generation more than once; contact its support"),
-        (found.breaches, "the provider charged a failed generation; contact its support"),
+        (found.adopted, "{} were|was found again: run the manifest again to fetch them|it"),
+        (found.failed, "{} failed, and cost nothing: `wanbatch retry` tries again"),
+        (found.planned, "{} left no trace: run the manifest again to send them|it"),
+        (found.open, "{} wait|waits for your decision or for the provider's log: `wanbatch status` says why"),
+        (found.doubles, "DOUBLE: the provider made more than one generation for {}: contact its support"),
+        (found.twice, "the provider charged more than once for a generation of {}: contact its support"),
+        (found.breaches, "the provider charged for a failed generation of {}: contact its support"),
         (
             found.questions,
-            "may explain a charge that belongs to no take; see the report, and contact the provider's support",
+            "{} may explain a charge that belongs to no take: see the report, and contact the provider's support",
         ),
         (
             found.unreadable,
-            "charged an amount that cannot be read in the ledger, and so unknown; contact the provider's support",
+            "the ledger has a charge for {} whose amount cannot be read: contact the provider's support",
         ),
         (
             found.lowered,
-            "have|has a smaller charge in the ledger than wanbatch recorded and the reports show; go by the invoice",
+            "the ledger has a smaller charge for {} than wanbatch recorded and the reports show: go by the invoice",
         ),
-        (found.uncharged, "verified, but their|its charge is not in the ledger yet"),
+        (found.uncharged, "the ledger has no charge yet for {}, which are|is verified"),
     ):
         if labels:
             names = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
-            lines.append(f"{len(labels)} {agreeing(len(labels), reported)}: {names}")
+            lines.append(agreeing(len(labels), reported).format(f"{count_text(len(labels), 'take')} ({names})"))
     if found.unexplained:
         lines.append(unexplained_text(found.unexplained))
     lines += [
@@ -197,8 +196,8 @@ def _lines(found: Reconciled) -> list[str]:
 @click.option("--sandbox", is_flag=True, help="Show what the account of a new embedded sandbox begins with.")
 @click.pass_obj
 def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:  # noqa: FBT001
-    """Show the balance of an account: with RUN the account of that run, without it the account of your key. Never
-    pays.
+    """Show the balance of an account: with RUN the account of that run, without it the account of your key.
+    Costs nothing.
     """
     session = session_of(RunOptions(sandbox=sandbox, makes_report=False), _watch(options, run), options.env_file)
     other = _newest_account(session) if run is None else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from wanbatch.cli import Global
+from wanbatch.cli.run_flags import OUTPUT
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.manifest.cache import Manifest
@@ -27,7 +28,7 @@ _SHOWN = 8
     epilog="\b\nExamples:\n  wanbatch recover shots.yaml\n  wanbatch recover shots.yaml -o outputs/final --yes",
 )
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="[default: outputs/NAME]")
+@OUTPUT
 @click.option("--yes", is_flag=True, help="Do not ask before the new state file is written.")
 @click.pass_obj
 def recover_command(options: Global, /, manifest: Path, output: Path | None, yes: bool) -> int:  # noqa: FBT001

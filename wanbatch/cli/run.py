@@ -28,6 +28,7 @@ from wanbatch.cli.run_flags import (
     SANDBOX,
     identity_flags,
     options_of,
+    output_option,
     run_flags,
 )
 from wanbatch.cli.screen import Follower, console_of, print_json
@@ -54,7 +55,7 @@ from wanbatch.session.session import session_of
 @click.option(
     "--max-attempts",
     type=AT_LEAST_ONE,
-    help=f"{ATTEMPTS_HELP}; for the worst case.  [default: 2]",
+    help=f"{ATTEMPTS_HELP}; used here only to compute the worst case.  [default: 2]",
 )
 @click.option("--max-credits", type=click.IntRange(min=0), help="Plan with this cap.")
 @click.option("--max-usd", type=USD, help="The same cap in USD; give one of the two.")
@@ -117,7 +118,8 @@ def _explain(options: Global, manifest: Path, shot_id: str) -> int:
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Start over if the state file of an earlier run is lost. This buys again everything that run bought.",
+    help="Start over if the state file of an earlier run is lost. Everything that the earlier run bought is bought"
+    " again.",
 )
 @click.option(
     "--ask",
@@ -141,7 +143,7 @@ def run_command(options: Global, /, manifest: Path, strict: bool, **flags: Any) 
 
 
 @click.command("demo", epilog="\b\nExample:\n  wanbatch demo")
-@OUTPUT
+@output_option("outputs/quickstart")
 @click.option(
     "--speed", type=click.FloatRange(min=0, min_open=True), help="How many times faster than real time.  [default: 60]"
 )

@@ -140,12 +140,17 @@ def _with_options(command: F, options: Iterable[Callable[[F], F]]) -> F:
     return command
 
 
-OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where clips, state and reports go.  [default: outputs/NAME]",
-)
+def output_option(default: str) -> Callable[[F], F]:
+    """Return the option that names the output folder; its help says what is used without it."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, file_okay=False),
+        help=f"Where clips, state and reports go.  [default: {default}]",
+    )
+
+
+OUTPUT = output_option("outputs/ and the batch's name")
 SANDBOX = click.option(
     "--sandbox", is_flag=True, help="Use the embedded sandbox: no key, no cost, real clips that show slates."
 )

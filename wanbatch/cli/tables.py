@@ -29,9 +29,9 @@ PROMPT_SHOWN = 100
 def convert_command(options: Global, /, source: Path, target: Path) -> int:
     """Write the manifest SOURCE as TARGET, in the format of its ending: .yaml, .json, .jsonl, .csv, .tsv, .xlsx, .txt.
 
-    wanbatch reads the result before it saves it. If a shot would not keep its id, recipes, scene and own columns, it
-    writes nothing. A table has the defaults in each row, and a map beside it for name, names, limits and budget; of
-    scenes, cast and variants each row says what they come to. YAML to YAML keeps comments.
+    wanbatch reads the result before it saves it. If a shot would not keep its id, recipes, scene or own columns, it
+    writes nothing. In a table, every row contains the defaults, and the resolved values of its scene, cast and
+    variants; name, names, limits and budget go into a map beside it. YAML to YAML keeps comments.
     """
     done = convert(source, target)
     files = [done.path, *([done.map_path] if done.map_path is not None else [])]
@@ -51,7 +51,8 @@ def _lines(source: Path, done: Conversion) -> list[str]:
         lines.append(f"wrote {done.map_path}, which says what a table cannot: keep it beside {done.path.name}")
     if done.is_flat:
         lines.append(
-            f"its scenes, cast and variants are written out: in {done.path.name} each shot says all of its own"
+            f"its scenes, cast and variants are written out: in {done.path.name} each shot has all its values written"
+            " out"
         )
     if done.is_gathered:
         lines.append(

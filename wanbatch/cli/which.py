@@ -26,7 +26,7 @@ def output_seen(run: Path | None) -> Path:
 def output_meant(options: Global, run: Path | None) -> Path:
     """Return the folder that a command pays for, cuts or exports; where none is named it says or asks which.
 
-    Raises UsageInvalid if several were run within a day and there is no terminal to ask on.
+    Raises UsageInvalid if several were run in the last 24 hours and there is no terminal to ask on.
     """
     if run is not None:
         return run
@@ -38,7 +38,9 @@ def output_meant(options: Global, run: Path | None) -> Path:
 
 
 def _asked(found: Sequence[Candidate]) -> Candidate:
-    several = f"{count_text(len(found), 'output folder')} were run within a day, and the command names none of them"
+    several = (
+        f"{count_text(len(found), 'output folder')} were run in the last 24 hours, and the command names none of them"
+    )
     lines = [_line(each) for each in found[:SHOWN]]
     if not is_interactive():
         more = [f"and {len(found) - SHOWN} more under {found[0].output.parent}/"] if len(found) > SHOWN else []

@@ -51,11 +51,11 @@ def shortfalls(look: Look, *, sound: bool | None) -> list[str]:
     """
     found = []
     if look.black:
-        found.append(f"not as ordered: black picture{_when(look.black, look.duration_s)}")
+        found.append(f"the picture is black{_when(look.black, look.duration_s)}")
     if look.still:
-        found.append(f"not as ordered: the picture is frozen{_when(look.still, look.duration_s)}")
+        found.append(f"the picture is frozen{_when(look.still, look.duration_s)}")
     if look.damaged_s is not None:
-        found.append(f"not as ordered: the picture is damaged at {look.damaged_s:.1f} s")
+        found.append(f"the picture is damaged at {look.damaged_s:.1f} s")
     if sound is True and look.peak_dbfs is not None and look.peak_dbfs < SILENT_DBFS:
         found.append(f"not as ordered: the sound is silent (peak {look.peak_dbfs:.1f} dBFS)")
     if sound is False and look.peak_dbfs is not None and look.peak_dbfs >= SILENT_DBFS:

@@ -160,7 +160,7 @@ _NEXT = "The next baseline is that of a new output folder: the first plan that y
 def why_none(*, was_sent: bool, was_lost: bool) -> str:
     """Say why a batch has no baseline, and when one is kept."""
     if not was_sent:
-        return "there is none yet: the first plan that you confirm is kept as the baseline"
+        return "no plan was confirmed yet; the first one that you confirm becomes the baseline"
     if was_lost:
         return f"it was lost with the state file that `wanbatch recover` replaced, and no report here holds it. {_NEXT}"
     return f"an earlier version of wanbatch sent the first takes, and kept no baseline. {_NEXT}"

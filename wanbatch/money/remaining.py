@@ -78,14 +78,15 @@ class Remaining:
         if not self.failed:
             return ""
         cost = partly_known(self.failed_known, self.failed_unpriced)
-        line = f"{count_text(self.failed, 'take')} failed; another try would cost {cost}"
-        if self.tries > self.failed:
-            line += f" for {self.tries} takes, as a changed shot gets new takes only"
-        line += ", which is not in the final cost"
+        what = f"trying {'it' if self.failed == 1 else 'them'} again would cost {cost} (not in the final cost)"
+        line = f"{count_text(self.failed, 'take')} failed: {what}"
         if self.cap_for_failed is not None:
-            return f"{line}, and needs a cap of {usd_text(self.cap_for_failed)}"
-        is_known = self.room is not None and not (self.unpriced or self.failed_unpriced)
-        return f"{line}; the cap of {usd_text(self.cap)} allows it" if is_known else line
+            line += f" and needs a cap of {usd_text(self.cap_for_failed)}"
+        elif self.room is not None and not (self.unpriced or self.failed_unpriced):
+            line += f", which the cap of {usd_text(self.cap)} allows"
+        if self.tries > self.failed:
+            line += f". This buys {self.tries} takes, because all takes of a shot that you change are made again"
+        return line
 
 
 def _higher(known: int, worst: int | None) -> int:

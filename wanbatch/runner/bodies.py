@@ -97,8 +97,8 @@ class Bodies:
     def _stop(self, label: str, why: str) -> None:
         self._context.trouble(
             ExitCode.LOCAL_FAULT,
-            f"{label} is not sent, and costs nothing: {why}. The others go on; run the manifest again, which plans"
-            " with the files as they are then",
+            f"{label} is not sent, and costs nothing: {why}. The others go on; run the manifest again: it will use"
+            " the files as they are then",
         )
 
 

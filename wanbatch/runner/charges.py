@@ -108,7 +108,7 @@ class ChargeRecorder:
             self._warn(take_id, text, attempt.generation_id)
             if context.takes[take_id].state is State.PLANNED:  # nothing is bought after a failure that was charged
                 text = f"{attempt.generation_id} was charged before the take was sent again"
-                text = f"{text}: wanbatch asks about it once more"
+                text = f"{text}: wanbatch asks the provider about this generation again"
                 charged = next(each for each in context.state.attempts_of(take_id) if each.number == attempt.number)
                 follow(context, context.takes[take_id], charged, text)
                 self.has_followed = True

@@ -48,7 +48,7 @@ class LateGenerations:
             told = replace(attempt, outcome=Outcome.LOST, credits_held=row.credits or attempt.credits_held)
             attempts = self._context.state.attempts_of(take.take_id)
             data = self._doubles.priced(take, told, attempts) | {"generation_id": row.generation_id}
-            text = f"attempt {attempt.number} of it was made after all, as {row.generation_id}{cost_text(row)}"
+            text = f"attempt {attempt.number} of it made a generation after all: {row.generation_id}{cost_text(row)}"
             is_double = take.generation_id is not None or take.state is State.PLANNED
             self._doubles.found(take, Fact.FOUND_LATE, data, text, is_double=is_double)
 

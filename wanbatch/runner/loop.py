@@ -244,7 +244,7 @@ class Runner:
         context.note(f"not finished in this run: {text}", "" if take_id == NO_TAKE else self._name(take_id))
         context.stop_submitting(
             ExitCode.LOCAL_FAULT,
-            f"{text}. This is an error of wanbatch or of its installation, not of the clips. Nothing more is"
+            f"{text}. This is an error in wanbatch or its installation, not in the clips. Nothing more is"
             " sent and nothing is lost: `wanbatch doctor` checks the installation; then run the same command again",
         )
         if take_id != NO_TAKE and context.takes[take_id].state is State.SUBMITTING:

@@ -127,8 +127,8 @@ class Submits:
         elif not self._has_said_wait:
             self._has_said_wait = True
             context.note(
-                f"{why}: {take.label} waits until the provider's log shows it. To go on at once, stop here, raise the"
-                " cap and run the same command again"
+                f"{why}: {take.label} waits until the provider's log shows what they cost. To go on at once, stop"
+                " here, raise the cap and run the same command again"
             )
 
     def _has_room(self) -> bool:
@@ -183,7 +183,7 @@ class Submits:
         left = "some of its takes have an unknown cost" if allowance.uncosted else spent
         context.trouble(
             ExitCode.BUDGET_REACHED,
-            f"the cap of scene {scene}, {usd_text(allowance.cap_credits)}, stops it: {left}, and the next take"
+            f"scene {scene} has reached its cap of {usd_text(allowance.cap_credits)}: {left}, and the next take"
             f" ({take.label}) costs {usd_text(context.budget.price_of(take))}. The other scenes go on; raise this cap"
             " and run the same command again",
         )

@@ -193,7 +193,8 @@ def _on_endings(endings: Sequence[Ending] | NoAnswer | None, now: datetime) -> l
 
 def _clock(ahead: timedelta | NoAnswer | None) -> Finding:
     if isinstance(ahead, NoAnswer):
-        return Finding("bad", f"the provider's time is unknown ({ahead.message}): wanbatch does not read its log then")
+        why = f"the provider's time is unknown ({ahead.message})"
+        return Finding("bad", f"{why}: until it is known, wanbatch does not read the provider's log")
     if ahead is None:
         return Finding(
             "note", "the provider's answers have no dates: wanbatch cannot compare this machine's clock with them"

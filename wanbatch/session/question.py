@@ -104,7 +104,7 @@ def origin_question(
     """
     takes, common = held
     if Difference.PATH in told or Difference.NAME in told:
-        lines = [f"another manifest made {folder.path}:"]
+        lines = [f"{folder.path} was made from another manifest:"]
         lines.append(f"  remembered  {_manifest(*known)}")
         lines.append(f"  given       {_manifest(given, given.name)}")
     else:
@@ -152,7 +152,7 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
         lines.append(f"  ... and {len(unclear) - PAIRS_SHOWN} more that could be any of several")
     remedies = []
     if plain:
-        remedies.append(f"Use them for the new ids and buy none of them: {folder.run('--take-over')}")
+        remedies.append(f"Use them for the new ids instead of buying new takes: {folder.run('--take-over')}")
     old, new = _example(plain, unclear)
     remedies.append(f"{'One by one' if plain else 'Say which'}: {folder.run('--rename', f'{old}={new}')}")
     remedies.append(f"Buy them again: {folder.run('--buy-again')}")
@@ -164,7 +164,7 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
         "Buy them again?",
         "--buy-again",
         pairs + tuple((match.order.label, each.label) for match in unclear for each in match.candidates[:1]),
-        take_over=f"Use {every} for the new ids and buy none of them?" if plain else "",
+        take_over=f"Use {every} for the new ids instead of buying new takes?" if plain else "",
     )
 
 

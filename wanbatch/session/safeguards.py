@@ -71,8 +71,8 @@ def is_key_agreed(invocation: Invocation, state: StateFile) -> bool:
     before = " or ".join(sorted(known - {""})) or "one that is not known"
     text = (
         f"{state.output} was never run with this key (fingerprint {key}), but with another ({before}). The provider"
-        " shows what a key sent to that key alone. If this folder is an older copy that was restored, wanbatch cannot"
-        " see what the other key has sent since, and would buy it again. In that case, or if you are not sure, run"
+        " shows a key's requests only to that same key. If this folder is an older copy that was restored, wanbatch"
+        " cannot see what the other key has sent since, and would buy it again. In that case, or if you are not sure, run"
         " `wanbatch reconcile` with the other key first"
     )
     if invocation.watch.confirm_key is None:

@@ -42,7 +42,7 @@ def newest_output(root: Path = Path(OUTPUTS)) -> Path:
 
 
 def of_last_day(found: list[Candidate], now: datetime) -> list[Candidate]:
-    """Return those that a command may mean: all that were run within a day, else the newest."""
+    """Return those that a command may mean: all that were run in the last 24 hours, else the newest."""
     return [each for each in found if now - each.run_at <= LAST_DAY] or found[:1]
 
 

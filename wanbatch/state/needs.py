@@ -75,20 +75,25 @@ def problems_in(
             todo = "The next run looks it up in the provider's log" if is_searched else _held_todo(take)
             found.append(Problem(take.label, take.state.value, take.error, todo, needs_user=take.needs_user))
     for stray in strays:
-        cost = "unknown" if stray.credits_held is None else usd_text(stray.credits_held)
-        made = stray.generation_id or "nothing known"
-        error = f"{stray.source} shows this submit, which belongs to no take here: it made {made}, its cost is {cost}"
+        error = f"{stray.source} shows this submit, which belongs to no take here: {_made_text(stray)}"
         found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
     return tuple(
         replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder)) for each in found
     )
 
 
+def _made_text(stray: Stray) -> str:
+    if stray.generation_id is None and stray.credits_held is None:
+        return "what it made is unknown, and so is its cost"
+    made = "what it made is unknown" if stray.generation_id is None else f"it made {stray.generation_id}"
+    return f"{made}, and its cost is {usd_text(stray.credits_held)}"
+
+
 def _failed_todo(take: Take, findings: AttemptFindings, place_of: Callable[[str], str]) -> str:
     made = findings.made.get(take.take_id)
     if made is not None:
-        fetch = f"`wanbatch resolve {take.label} --adopt {made}` fetches that"
-        return f"An earlier submit of it was accepted: {fetch}, if it made a clip. `wanbatch retry` pays for another"
+        fetch = f"If it made a clip, `wanbatch resolve {take.label} --adopt {made}` fetches it"
+        return f"An earlier submit of this take was accepted. {fetch}; `wanbatch retry` pays for a new one"
     if take.credits_charged is not None:
         return (
             "It was charged although it failed: contact the provider's support. `wanbatch retry` pays for another try"

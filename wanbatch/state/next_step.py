@@ -20,10 +20,10 @@ from wanbatch.state.tables import Run
 from wanbatch.units import count_text, local_text
 
 _CAPS = ("--max-usd", "--max-credits")
-# What a run says that a cap stopped; older versions say budget, "is reached" and "is passed".
+# What a run says that a cap stopped; older versions say budget, "is reached", "is passed" and, for a scene, "stops it".
 _STOPPED = r"(is (reached|passed|exceeded)|has been exceeded|stops (the run|it))"
 _BATCH_CAP = re.compile(rf"\bthe (budget|cap) of (?!scene )[^:;]* {_STOPPED}")
-_SCENE_CAP = re.compile(rf"\bthe (budget|cap) of scene [^:;]* {_STOPPED}")
+_SCENE_CAP = re.compile(rf"\bscene [^:;]* has reached its cap of |\bthe (budget|cap) of scene [^:;]* {_STOPPED}")
 _NEW_PRICE = "accept the new price"
 _STOPS_EARLY = frozenset(set(ExitCode) - {ExitCode.OK, ExitCode.TAKES_FAILED})
 
@@ -196,7 +196,7 @@ def early_end(runs: Sequence[Run], waiting_since: datetime | None) -> Run | None
 def end_text(run: Run, name: str = "the last run") -> str:
     """Say when and how a run ended, in local time."""
     if run.ended_at is None or run.exit_code is None:
-        return f"{name}, of {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
+        return f"{name}, started at {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
     why = f": {run.message}" if run.message else ""
     ended = f"{name} ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}"
     both = " (the cap is reached, too)" if _is_both(run) else ""
