@@ -8,7 +8,7 @@ WanbatchError
   OutputLocked           6    another run holds the output folder
   LocalFault             7    disk, permissions, or a state file that cannot be trusted
     StateInvalid         7    the state file is corrupt, foreign or contradicts itself
-    ProgramFault         7    an error of wanbatch or of a library under it, whatever it was reading at the time
+    ProgramFault         7    an error in wanbatch or a library under it, whatever it was reading at the time
   ProviderUnreachable    8    no answer from the provider, or none that can be read
   MediaInvalid           -    a file that is not a whole clip; becomes a held take, never an exit on its own
 """
@@ -148,7 +148,7 @@ class StateInvalid(LocalFault):
 
 
 class ProgramFault(LocalFault):
-    """An error of wanbatch, of a library under it or of how they are installed. Never the fault of a clip."""
+    """An error in wanbatch, in a library under it or in how they are installed. Never the fault of a clip."""
 
 
 class ProviderUnreachable(WanbatchError):

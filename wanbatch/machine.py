@@ -1,4 +1,4 @@
-"""This machine, as far as it can be told from another: for folders that are copied, or shared, between two.
+"""This machine, as far as it can be distinguished from another: for folders that are copied, or shared, between two.
 
 Two runs of copies of one folder can buy the same takes, and no log of the provider can tell in time; so a run that
 begins on another machine than the last one asks first. A machine is known by its own id, hashed with a salt of ours, so

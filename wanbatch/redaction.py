@@ -60,7 +60,7 @@ def _spellings(key: str) -> Iterable[str]:
     for before in range(3):  # Base64 looks different with the number of bytes in front of the key
         for encode in (b64encode, urlsafe_b64encode):
             whole = encode(b"\0" * before + data).decode().rstrip("=")
-            # The first letters mix with what stands in front, the last one with what follows.
+            # The first letters mix with what comes before, the last one with what follows.
             yield whole[(before * 8 + 5) // 6 : len(whole) if (before + len(data)) % 3 == 0 else -1]
 
 

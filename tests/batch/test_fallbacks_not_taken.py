@@ -36,10 +36,10 @@ def failed(folder: Path, only: Fallback, **words: Any) -> Path:
         (
             (FAILED,),
             {"error": MODERATED},
-            "was not taken, because the provider refused the prompt: change it, or write",
+            "was not used, because the provider refused the prompt: change it, or write",
         ),
-        ((REFUSED,), {}, "was not taken, because it is only for refused prompts"),
-        ((FAILED,), {"charged": CREDITS}, "was not taken, because the first model's failed try was charged"),
+        ((REFUSED,), {}, "was not used, because it is only for refused prompts"),
+        ((FAILED,), {"charged": CREDITS}, "was not used, because the first model's failed try was charged"),
         ((FAILED,), {}, "is next: the same command goes on with it"),
         ((REFUSED, FAILED), {"error": MODERATED}, "is next: the same command goes on with it"),
     ],

@@ -133,7 +133,7 @@ def test_a_voice_that_is_a_file_goes_to_models_that_take_files(folder: Path) -> 
         ({"look": LOOK, "images": ["../a.png"]}, "which is not a path below the folder of the manifest"),
         ({"look": LOOK, "images": [1, {"a": 1}]}, "cast.mara.images is a list; expected addresses and files"),
         ({"look": LOOK, "voice": ["a.wav", "b.wav"]}, "cast.mara.voice is a list; expected one address or file"),
-        ({"images": [A]}, "cast.mara lacks look; write what is seen of it"),
+        ({"images": [A]}, "cast.mara lacks look; describe what it looks like"),
         ({"look": LOOK, "image": [A]}, "'image' is not a field of cast.mara; did you mean images?"),
     ],
 )  # fmt: skip

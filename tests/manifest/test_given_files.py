@@ -171,8 +171,8 @@ def test_a_link_within_the_folder_is_a_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("picture", "said"),
     [
-        (still(2001, 400), "'p.png' is 2001x400 pixels, and at most 2000 a side are documented; alibaba/wan-2-6-i2v may refuse it"),
-        (still(400, 300), "'p.png' is 400x300 pixels, and at least 360 a side are documented"),
+        (still(2001, 400), "'p.png' is 2001x400 pixels, but the documented maximum is 2000 pixels a side; alibaba/wan-2-6-i2v may refuse it"),
+        (still(400, 300), "'p.png' is 400x300 pixels, but the documented minimum is 360 pixels a side"),
     ],
 )  # fmt: skip
 def test_what_the_vendor_does_not_document_is_a_warning(picture: Any, said: str, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ CASES = [
     ("case", flat("id: a, prompt: x, scene: sc010", "id: b, prompt: x, scene: SC010ALLOW"), "4:5 scene 'SC010' and 'sc010' differ only in case, and count as two in every report; if you mean it, write allow: [case]"),
     ("order", flat("id: s20, prompt: x", "id: s10, prompt: yALLOW"), "4:5 shot 's10' comes after 's20': story order is the order of the file; if you mean it, write allow: [order]"),
     ("shot_type", flat("id: a, prompt: x, shot_type: multi, enhance_prompt: falseALLOW"), "3:5 shot_type multi has no effect: alibaba/wan-2-6-t2v cuts only with enhance_prompt on; if you mean it, write allow: [shot_type]"),
-    ("audio", flat("id: a, prompt: x, audio_url: 'https://x.org/a.mp3', generate_audio: trueALLOW"), "3:5 this shot has both audio_url and generate_audio; the sound of audio_url is taken; if you mean it, write allow: [audio]"),
+    ("audio", flat("id: a, prompt: x, audio_url: 'https://x.org/a.mp3', generate_audio: trueALLOW"), "3:5 this shot has both audio_url and generate_audio; the sound of audio_url is used; if you mean it, write allow: [audio]"),
     ("cast_name", "version: 1\ncast: {ilo: 'Ilo Ray, a boy', ann: Ann}\n" + flat("id: a, prompt: '{cast.ann} meets Ilo Ray, ann and Illo'ALLOW").partition("\n")[2], "4:21 prompt names Ilo Ray in plain words, so the text of cast.ilo is not sent with it: write {cast.ilo} instead, or list ilo in the cast of the shot; if you mean it, write allow: [cast_name]"),
     ("empty_scene", scene("SCENE"), "3:5 scene 'sc010' has no shots; if you mean it, write allow: [empty_scene]"),
     ("target", scene("    target: 60s\nSCENE", "id: a, prompt: x, duration: 5", "id: b, prompt: y, duration: 10"), "4:13 the shots of scene sc010 last 15 s in all, and its target is 1 min 00 s; if you mean it, write allow: [target]"),
@@ -55,7 +55,7 @@ ROWS_BELOW = "a,s1,x,\nb,,y,ALLOW\nc,,z,ALLOW\nd,s2,v,\n"
 def test_rows_below_one_with_a_scene_that_have_none_are_named(tmp_path: Path) -> None:
     plain, allowed = (HEADER + ROWS_BELOW.replace("ALLOW", word) for word in ("", "no_scene"))
     words = "rows 3 and 4 have no scene, and rows above name one: write the scene into each row, or map its column with"
-    words = f"{words} `scene, fill down`; if you mean it, put no_scene into a column allow"
+    words = f"{words} `scene, fill down`; if you mean it, put no_scene in an `allow` column"
     told = [findings_in(tmp_path, each, "x.csv") for each in (plain, allowed)]
     assert told == [([], [f"3:1 {words}"]), ([], [])]
 

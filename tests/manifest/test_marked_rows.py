@@ -11,7 +11,7 @@ from tests.manifest.books import Rows, openpyxl, write_book
 from wanbatch.manifest import load_manifest
 
 ROWS: Rows = [["id", "prompt", "allow", "omit"], *([f"s{n}", f"Snow {n}", None, None] for n in range(2, 13))]
-HOW = "delete them, or write true into a column omit"
+HOW = "delete them, or write true in an `omit` column"
 
 
 def warned(path: Path) -> list[str]:
@@ -39,7 +39,7 @@ def test_rows_that_do_not_look_like_shots_are_named(tmp_path: Path, change: Any,
     rows = [ROWS[0], *([*row[:2], rule, None] for row in ROWS[1:])]
     omitted = [ROWS[0], *([*row[:2], None, True] for row in ROWS[1:])]
     plain = warned(write_book(tmp_path / "x.xlsx", change, S=ROWS))
-    assert plain == [f"{words}; if you mean it, put {rule} into a column allow"]
+    assert plain == [f"{words}; if you mean it, put {rule} in an `allow` column"]
     assert [warned(write_book(tmp_path / "x.xlsx", change, S=each)) for each in (rows, omitted)] == [[], []]
 
 
@@ -48,4 +48,4 @@ def test_hidden_rows_of_a_workbook_that_a_manifest_takes_in_are_named(tmp_path: 
     write_book(tmp_path / "x.xlsx", hide, S=ROWS)
     (tmp_path / "film.yaml").write_text(f"version: 1\n{taken}: x.xlsx\n", encoding="utf-8")
     words = f"x.xlsx#S:A3 rows 3 to 5 and 9 are hidden, and count: {HOW}"
-    assert warned(tmp_path / "film.yaml") == [f"{words}; if you mean it, put hidden into a column allow"]
+    assert warned(tmp_path / "film.yaml") == [f"{words}; if you mean it, put hidden in an `allow` column"]

@@ -157,7 +157,7 @@ def test_texts_that_name_texts_too_deep_are_refused(tmp_path: Path) -> None:
     lines = ["  a0: x", *(f"  a{n}: '{{cast.a{n - 1}}}'" for n in range(1, 12))]
     text = "\n".join(["version: 1", "cast:", *lines, "shots: [{id: a, prompt: '{cast.a11}'}]", ""])
     assert findings_in(tmp_path, text, "x.yaml")[0] == [
-        "7:8 {cast.a3}: texts that name texts more than 8 deep; write it out"
+        "7:8 {cast.a3}: texts are nested more than 8 levels deep; write it out"
     ]
 
 

@@ -65,7 +65,7 @@ def test_a_shot_is_made_in_its_variants(tmp_path: Path, shot: str, made: list[tu
         ("prompt: '{a}', matrix: {a: []}", "3:40 a is an empty list; expected a list of values, or a table of labels and values"),
         ("prompt: '{a}', matrix: {a: [[x]]}", "3:41 a contains a list; expected text"),
         ("prompt: x, matrix: {id: [b, c]}", "3:33 'id' cannot be an axis: name a field of a shot, or a word for its prompt"),
-        ("prompt: x, zip: {duration: [5, 10], seed: [1]}", "3:29 the lists of zip differ in length: duration has 2, seed has 1; give all of them as many values"),
+        ("prompt: x, zip: {duration: [5, 10], seed: [1]}", "3:29 the lists of zip differ in length: duration has 2, seed has 1; give them all the same number of values"),
         ("prompt: x, matrix: {duration: [5, 7]}", "3:47 duration is 7; alibaba/wan-2-6-t2v accepts 5, 10 or 15"),
         ("prompt: x, matrix: {duration: [5], limit: 0}", "3:55 matrix.limit is '0'; expected a whole number, 1 to 10,000"),
         ("prompt: x, matrix: {duration: [5, 10], exclude: [{duraton: 5}]}", "3:63 'duraton' is not an axis of this matrix; did you mean duration?"),

@@ -14,8 +14,8 @@ from wanbatch.provider.remarks import Intent, remarks_of
 
 NOW = datetime(2026, 9, 15, 12, 0, tzinfo=UTC)
 MACHINE_NOTE = (
-    "studio/lens-1 lets the provider choose the machine (provider: auto): it may fall back to another, at another price{}."
-    " Name one in the manifest to prevent that"
+    "studio/lens-1 lets the provider choose the machine (provider: auto): the provider may use another machine at"
+    " another price{}. Name a `provider` in the manifest to prevent that"
 )
 
 

@@ -1,7 +1,7 @@
 """The rule of fallbacks: when a take goes on with another model, and which recipes it has had. Pure.
 
 A fallback is one more purchase after a first that made nothing. So nothing less than proof that the first cost nothing
-leads to it, and it is taken once.
+leads to it, and it is used once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def why_not_taken(take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry
         why = "because it is not proven that the first model made nothing"
     else:
         return f"its fallback {fallback.model} is next: the same command goes on with it"
-    return f"its fallback {fallback.model} was not taken, {why}"
+    return f"its fallback {fallback.model} was not used, {why}"
 
 
 def seed_of(take: Take, slot: int) -> int:

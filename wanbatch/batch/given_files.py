@@ -59,12 +59,12 @@ class GivenFile:
 
     @property
     def told(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """The fields as JSON values, from which `of` makes the same file again."""
         return asdict(self)
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> GivenFile:
-        """Read it from JSON values. Raises KeyError, TypeError or ValueError for others."""
+        """Return the file whose fields `told` has. Raises KeyError, TypeError or ValueError for anything else."""
         return cls(
             sha256=str(told["sha256"]),
             name=str(told["name"]),
@@ -81,7 +81,7 @@ Files = Mapping[str, GivenFile]  # by hash
 
 
 def reference_to(sha256: str) -> str:
-    """Return what stands in a recipe for a file."""
+    """Return what a recipe has in place of a file."""
     return f"{MARK}{sha256}"
 
 

@@ -114,7 +114,7 @@ class Inventory:
 
 
 def finish_text(inventory: Inventory) -> str:
-    """Say what stands in a batch of which nothing is to be sent."""
+    """Say how the takes of a batch stand of which nothing is to be sent."""
     counts = inventory.counts
     done, failed, held = (counts.get(name, 0) for name in ("done", "failed", "held"))
     left = sum(counts.get(name, 0) for name in ("new", "retake", "again"))

@@ -59,7 +59,7 @@ def plan_shot(
     """Match the wanted recipes of one shot with its takes.
 
     `moved` are the takes, by id, that came from other shots; `next_number` is that of the next new take; `first` are
-    the recipes, by take id, of which fallbacks were taken.
+    the recipes, by take id, of which fallbacks were used.
     """
     free = sorted(takes, key=lambda take: (*_preference(shot, take), -take.number))
     slots = fill_slots(shot, free, moved, next_number, first)

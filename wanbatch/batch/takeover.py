@@ -88,7 +88,7 @@ def find_matches(plan: Plan, first: Mapping[int, str] = NONE_FIRST) -> list[Matc
     """Find the new takes of a plan whose recipe exists under another id, among takes that nothing asks for.
 
     If as many shots gain a recipe as have lost it, they are paired in the order of the story; any other number
-    leaves the decision to the user. `first` are the recipes, by take id, of which fallbacks were taken.
+    leaves the decision to the user. `first` are the recipes, by take id, of which fallbacks were used.
     """
     free: dict[str, list[tuple[int | None, Take]]] = {}
     for take in plan.kept:

@@ -39,7 +39,7 @@ def confirm(
     is_asking: bool = False,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
-    """Show the plan; ask before money is spent, unless told not to.
+    """Show the plan; ask before money is spent, unless the user agreed in advance.
 
     `more` goes into the JSON of the plan. `--yes` agrees to what was planned and to what follows a pilot. It does not
     agree to a price that turned out to be another: the rest then goes out only if it is known to stay within a cap.

@@ -40,7 +40,7 @@ class Grid:
             console.print(Padding(table, (0, 0, 0, INDENT), expand=False))
 
     def _with_points_aligned(self) -> Grid:
-        """Return the grid with blanks behind short amounts: in a column, the points are below each other."""
+        """Return the grid with spaces behind short amounts: in a column, the points are below each other."""
         columns = [[row[number] for row, _ in self.rows] for number in range(len(self.columns))]
         shown = [cells if number in self.left else _aligned(cells) for number, cells in enumerate(columns)]
         rows: list[tuple[Sequence[str], str | None]] = [
@@ -111,14 +111,14 @@ class Grid:
 
 
 def _aligned(cells: Sequence[str]) -> list[str]:
-    """Put blanks behind amounts of USD, as many as others have decimals more; other cells stay as they are."""
+    """Put spaces behind amounts of USD, as many as others have decimals more; other cells stay as they are."""
     behind = [len(found[1]) if (found := _AMOUNT.fullmatch(cell)) else None for cell in cells]
     most = max((count for count in behind if count is not None), default=0)
     return [cell + " " * (0 if count is None else most - count) for cell, count in zip(cells, behind, strict=True)]
 
 
 def _right(markup: str, width: int) -> str:
-    """Put a figure to the right of its column; rich itself would cut off the blanks behind it."""
+    """Put a figure to the right of its column; rich itself would cut off the spaces behind it."""
     return " " * (width - _width(markup)) + markup
 
 

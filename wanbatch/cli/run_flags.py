@@ -184,7 +184,7 @@ _IDENTITY = (
 MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 
 
-# Of the flags that advice repeats these stand at their place in it already, or would keep a run from sending.
+# Advice does not repeat these flags: it names them itself, or they would keep a run from sending.
 _TOLD_APART = ("output", "sandbox", "same_batch", "take_over", "renames", "buy_again", "offline")
 
 

@@ -1,4 +1,4 @@
-"""Where the pictures of a clip are black or stand still, followed picture by picture as they are shown."""
+"""Where the pictures of a clip are black or frozen, followed picture by picture as they are shown."""
 
 from __future__ import annotations
 

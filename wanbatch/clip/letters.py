@@ -93,7 +93,7 @@ def has_shaper() -> bool:
 
 
 def _line_of(text: str) -> str:
-    """Replace controls by blanks, and remove characters that only change how others look; joiners stay where they
+    """Replace controls by spaces, and remove characters that only change how others look; joiners stay where they
     matter.
     """
     is_shaped = any(map(_is_shaped, text))

@@ -149,7 +149,10 @@ def probe_of(done: dict[str, Any]) -> Probe:
 
 
 def look_of(done: dict[str, Any]) -> Look:
-    """Read a look at a clip."""
+    """Return the black and frozen stretches, the loudness and the damage that a worker measured in a clip.
+
+    Raises AnswerInvalid for an answer without them.
+    """
     try:
         black, still = (
             tuple(Stretch(float(each["begin_s"]), float(each["end_s"])) for each in done[name])
@@ -191,7 +194,7 @@ def given_of(done: dict[str, Any]) -> OpenedFile:
 
 
 def trial_of(done: dict[str, Any]) -> Trial:
-    """Read what was tried."""
+    """Return which media library a worker tried, with what, and how long it took. Raises AnswerInvalid otherwise."""
     try:
         return Trial(str(done["library"]), str(done["tried"]), float(done["took_s"]))
     except (ValueError, TypeError, KeyError) as error:

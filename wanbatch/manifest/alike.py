@@ -84,6 +84,6 @@ def has_loose(defaults: Table | None) -> bool:
 
 
 def texts_of(table: Table) -> dict[str, str]:
-    """Return the texts of a row in which rows that are alike may differ, without blanks around them."""
+    """Return the texts of a row in which rows that are alike may differ, without spaces around them."""
     items = table.items
     return {name: node.text.strip() for name in _TEXTS if isinstance(node := items.get(name), Scalar)}

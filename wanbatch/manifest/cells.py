@@ -21,7 +21,7 @@ _BLANKS = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000{tab}]*"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its cells without surrounding blanks, and the place where each begins."""
+    """One row: its cells without surrounding spaces, and the place where each begins."""
 
     cells: list[str]
     places: list[Place]
@@ -76,7 +76,7 @@ def _columns_in(line: str, delimiter: str) -> int:
 
 
 def read_rows(text: str, delimiter: str, problems: Problems) -> list[Row]:
-    """Read all rows. Quotes count only at the beginning of a cell, after any blanks; elsewhere they are plain
+    """Read all rows. Quotes count only at the beginning of a cell, after any spaces; elsewhere they are plain
     characters.
 
     Raises ReadingStopped if a quote is not closed, or more text follows it.
@@ -124,7 +124,7 @@ def read_rows(text: str, delimiter: str, problems: Problems) -> list[Row]:
 
 
 def _is_broken(cell: str, *, has_blank: bool) -> bool:
-    """Say whether a cell that begins with a quote cannot be read; after a blank, `"Stop" says a sign` is plain text."""
+    """Say whether a cell that begins with a quote cannot be read; after a space, `"Stop" says a sign` is plain text."""
     return not has_blank or cell.count('"') % 2 == 1
 
 

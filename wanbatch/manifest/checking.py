@@ -391,7 +391,7 @@ def _cells_of(names: Iterable[str], nodes: Mapping[str, Node]) -> dict[str, str]
 
 
 def _trim(given: dict[str, Any]) -> None:
-    """Remove blanks around planning texts: a scene with one would be another scene, without a cap."""
+    """Remove spaces around planning texts: a scene with one would be another scene, without a cap."""
     for name in ("scene", "sequence", "cost_code", "notes"):
         if isinstance(given.get(name), str):
             given[name] = given[name].strip()

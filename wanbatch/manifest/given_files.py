@@ -1,6 +1,6 @@
-"""The files that a manifest gives to shots: found below its folder, opened, and told from addresses.
+"""The files that a manifest gives to shots: found below its folder, opened, and distinguished from addresses.
 
-What stands where a model takes an address is an address if it begins with a scheme (`https://`, `data:`), else the
+The value of a field that takes an address is an address if it begins with a scheme (`https://`, `data:`), else the
 path of a file. In the request the hash of its bytes takes its place.
 """
 

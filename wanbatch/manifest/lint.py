@@ -43,7 +43,7 @@ class Group:
 
 
 class Listed(NamedTuple):
-    """A shot, where it stands, and the rules that it means to break."""
+    """A shot, its place, and the rules that it means to break."""
 
     shot: Shot
     at: Place
@@ -90,7 +90,7 @@ def _of_requests(shot: Shot) -> Iterator[tuple[str, str]]:
         if request.get("shot_type") == "multi" and not _is_enhanced(version):
             yield SHOT_TYPE, f"shot_type multi has no effect: {version.model} cuts only with enhance_prompt on"
         if request.get("audio_url") is not None and request.get("generate_audio") is not None:
-            yield AUDIO, "this shot has both audio_url and generate_audio; the sound of audio_url is taken"
+            yield AUDIO, "this shot has both audio_url and generate_audio; the sound of audio_url is used"
 
 
 def _is_enhanced(version: Version) -> bool:
@@ -167,7 +167,7 @@ def _tell_marked(listed: Iterable[Listed], problems: Problems) -> None:
         which, one = rows_text([at.line for at in places]), len(places) == 1
         is_what = {HIDDEN: ("is hidden", "are hidden"), STRUCK: ("has struck-out text", "have struck-out text")}[rule]
         words = f"{which} {is_what[not one]}, and {('counts', 'count')[not one]}: delete {('it', 'them')[not one]},"
-        words += " or write true into a column omit"
+        words += " or write true in an `omit` column"
         problems.warn(places[0], words, rule)
 
 

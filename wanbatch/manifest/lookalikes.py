@@ -14,7 +14,7 @@ from wanbatch.manifest.prompt_markers import BULLET, NUMBERED
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import field_told, folded, is_own, own_name
 
-NumberedLine = tuple[int, int, str]  # its number, the column of its text, the text without blanks at both ends
+NumberedLine = tuple[int, int, str]  # its number, the column of its text, the text without spaces at both ends
 
 _HEAD = r"(?:version|shots|defaults|limits|budget|name)"
 _SURE = r"(?:id|prompt|negative_prompt|duration|resolution|aspect_ratio|seed|takes|model|cost_code|shot_type)"
@@ -26,7 +26,7 @@ _ROW = re.compile(
     r"|(?:sh|sc|sq|ep|seq|shot|scene)[_-]?\d+[\w.-]*\s*[,;].*",
     re.IGNORECASE,
 )
-# Speech is written with a blank behind the comma: He says, "Stop". A row has none, or another quote or number there.
+# Speech is written with a space behind the comma: He says, "Stop". A row has none, or another quote or number there.
 _QUOTED_ROW = re.compile(r'"(?:[^"]|"")*"\s*[,;](?:\S.*|\s*["\d].*)|.*[,;]"(?:[^"]|"")*"')
 _JSON = re.compile(
     r"""[\[{\]}()]+[,;]?|[\[{]\s*["'].*|\[\s*(?:\[\s*["'\[{\d]|\{).*|["'][^"']*["']\s*:.*|(?:"[^"]*"|'[^']*')\s*,|[\]}]\s*,.*"""

@@ -30,7 +30,10 @@ class Workers(Protocol):
     """What opens files in a process of its own."""
 
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
-        """Open a file."""
+        """Open a picture or a sound (`kind`) and return its hash, size and form; `with_data` adds what is sent for it.
+
+        Raises MediaInvalid for a file that is neither or is damaged, OSError for one that cannot be read.
+        """
         ...
 
     def close(self) -> None:

@@ -16,10 +16,10 @@ def doubts_about(file: GivenFile, bounds: Bounds, *, has_alpha: bool) -> Iterato
     size = f"is {file.width}x{file.height} pixels"
     short, long = sorted((file.width, file.height))
     if bounds.side_max is not None and long > bounds.side_max:
-        yield f"{size}, and at most {bounds.side_max} a side are documented"
+        yield f"{size}, but the documented maximum is {bounds.side_max} pixels a side"
     if bounds.side_min is not None and short < bounds.side_min:
-        yield f"{size}, and at least {bounds.side_min} a side are documented"
+        yield f"{size}, but the documented minimum is {bounds.side_min} pixels a side"
     if bounds.bytes_max is not None and file.size_bytes > bounds.bytes_max:
-        yield f"has {size_text(file.size_bytes)}, and at most {size_text(bounds.bytes_max)} are documented"
+        yield f"has {size_text(file.size_bytes)}, but the documented maximum is {size_text(bounds.bytes_max)}"
     if has_alpha and not bounds.takes_alpha:
-        yield "is transparent in places, and only opaque pictures are documented"
+        yield "is transparent in places, but only opaque pictures are documented"

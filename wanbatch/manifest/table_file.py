@@ -17,7 +17,7 @@ _PIPES = "write commas instead, remove any line of dashes, and put texts with a 
 def read_csv(text: str, problems: Problems, columns: ColumnMap = NO_MAP) -> Node:
     """Read a table: a row with the names of the columns, as in a manifest, then one shot per row.
 
-    An empty cell counts as missing; blanks around cells are removed. Commas, semicolons or tabs separate the cells:
+    An empty cell counts as missing; spaces around cells are removed. Commas, semicolons or tabs separate the cells:
     the one that the header uses, or that a line `sep=;` above it declares. A title above the header is skipped.
     `columns` says what each column is read as; the others have the names of fields.
     Without a column of ids they are made from the prompts. Raises ReadingStopped.

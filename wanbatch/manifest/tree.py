@@ -44,7 +44,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a text that was put together: where it begins in it, where it stands in the files, and whose it is."""
+    """A part of a text that was put together: where it begins in it, its place in the files, and whose it is."""
 
     offset: int
     at: Place
@@ -58,7 +58,7 @@ class Filled(Scalar):
     parts: tuple[Part, ...] = ()
 
     def place_of(self, offset: int) -> Place:
-        """Return the place of what stands at an offset: where it is the user's to change."""
+        """Return the place of the text at an offset: where it is the user's to change."""
         return next((part.at for part in reversed(self.parts) if part.offset <= offset), self.at)
 
 
@@ -74,7 +74,7 @@ class Listing:
 class Member:
     """A member of the cast in a shot, with the pictures and the voice that the manifest has of them.
 
-    `words` is what is seen of them if the shot lists them and no text of it names them, else empty.
+    `words` is what they look like if the shot lists them and no text of it names them, else empty.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Member:
 @dataclass(slots=True)
 class Table:
     """Named nodes, and the place of each name. `is_made` if it is not in the file: a manifest around a table's
-    shots. `owners` says, of a shot that was put together, whose each value is; `members` are who of the cast is in it.
+    shots. `owners` says, of a shot that was put together, whose each value is; `members` are the cast members in it.
 
     `alike` is equal for rows of a table that differ only in `fields.LOOSE_FIELDS` and own columns; None if that is not
     known.
@@ -153,7 +153,7 @@ class Problems:
         if not rule or file.endswith(".txt"):
             return ""
         if file.endswith(_TABLES):
-            return f"; if you mean it, put {rule} into a column allow"
+            return f"; if you mean it, put {rule} in an `allow` column"
         return (
             f'; if you mean it, write "allow": ["{rule}"]'
             if file.endswith(_JSON)

@@ -30,7 +30,7 @@ class Reason(StrEnum):
     LEFT_OUT = "shot left out"  # a shot that the manifest no longer asks for
     RENAMED = "renamed"  # a shot that has another id and asks for the same: its line of the baseline is that of before
     UNPRICED = "unpriced take"  # a take whose price was unknown when the baseline was kept
-    NO_TAKE = "submit of no take"
+    NO_TAKE = "submit without a take"
     FAILED = "failed take"  # it made no clip, so that its price was saved
     TRY = "failed try"  # what was charged, or may be, for tries that made no clip of their take
     EXTRA = "extra clip"  # generations beside a take's own

@@ -119,7 +119,7 @@ class Allowance:
         return self.committed + more + RISE_BORNE * price <= self.cap_credits
 
     def bears_lost(self, price: int | None, prices: Worst, reported: Container[PriceClass]) -> bool:
-        """Say whether the cap bears a take beside those whose answers were lost before any told what one costs.
+        """Say whether the cap bears a take beside those whose answers were lost before any showed what one costs.
 
         Beside one of them it may go out, alone: an unseen rise passes the cap by these two.
         """
@@ -129,7 +129,7 @@ class Allowance:
         return self.committed + self._rise_of(lost, prices) + (price or 0) <= self.cap_credits
 
     def lost_untold(self, reported: Container[PriceClass]) -> Counter[PriceClass]:
-        """Count the takes whose answer was lost before one told the price of their class, by class."""
+        """Count the takes whose answer was lost before one showed the price of their class, by class."""
         return Counter({each: count for each, count in self.lost.items() if count and each not in reported})
 
     @staticmethod
@@ -304,7 +304,7 @@ class Budget:
 
     @property
     def lost(self) -> int:
-        """How many takes lost their answer before any told the price of their class."""
+        """How many takes lost their answer before any showed the price of their class."""
         return self._all.lost_untold(self._proven | self._logged).total()
 
     def may_learn(self, take: Take) -> bool:

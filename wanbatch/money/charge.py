@@ -13,7 +13,7 @@ from wanbatch.money.credits import usd_text
 class Charge:
     """One entry of the provider's ledger for a generation.
 
-    An entry that cannot be read in full is not legible: it is in no sum, and no proof ignores it. Its
+    An entry that cannot be read in full is not legible: no total includes it, and no proof ignores it. Its
     `generation_id` is empty if that cannot be read, and its time is then, or without one, later than any other.
     """
 

@@ -116,11 +116,11 @@ def read_invoice(rows: Sequence[Sequence[str]], known: Iterable[str]) -> list[Bi
     at = _id_column(heads, body, ours)
     if at is None:
         raise ValueError(
-            "no column holds a generation of this batch: name one generation_id, with the ids of the provider"
+            "no column holds a generation of this batch: call the column with the provider's ids generation_id"
         )
     amount_at, is_credits = _amount_column(heads)
     if amount_at is None:
-        raise ValueError("no column has the header of an amount: name one usd or credits")
+        raise ValueError("no column has the header of an amount: call the amount column usd or credits")
     lines = []
     for number, row in enumerate(body, start=2):
         cells = [cell.strip() for cell in row]

@@ -273,7 +273,7 @@ def new_charges(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[
     entries = Counter[str]()
     sums = Counter[str]()
     for charge in charges:
-        if not charge.is_legible:  # its content is unknown and in no sum
+        if not charge.is_legible:  # its content is unknown, and no total includes it
             continue
         entries[charge.generation_id] += 1
         sums[charge.generation_id] += charge.credits

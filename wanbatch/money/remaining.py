@@ -74,7 +74,7 @@ class Remaining:
 
     @property
     def failed_words(self) -> str:
-        """Say what another try of the failed takes costs, which is in no sum; empty if none failed."""
+        """Say what another try of the failed takes costs, which no total includes; empty if none failed."""
         if not self.failed:
             return ""
         cost = partly_known(self.failed_known, self.failed_unpriced)

@@ -187,7 +187,7 @@ class LearntRate:
         return self.per_min is not None and len(self._accepted) >= RATE_IS_USED * self.per_min
 
     def refused(self) -> None:
-        """The rate was too high."""
+        """Lower the rate after a 429: back to the last good one after a raise, else by a fixed share."""
         if self._good is not None:  # a raise was too much
             self.per_min, self._raise_after = self._good, min(RAISE_AFTER_MOST, 2 * self._raise_after)
         else:

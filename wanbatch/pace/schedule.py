@@ -132,7 +132,7 @@ class Schedule:
         return self._awaits_next_search
 
     def allow_submits(self) -> None:
-        """The search that submits waited for has told what it can."""
+        """The search that submits waited for has ended: send again."""
         self._awaits_search = False
 
     @property

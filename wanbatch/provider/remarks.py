@@ -142,6 +142,6 @@ def _on_machines(quotes: Mapping[PriceClass, Quote]) -> Iterable[Remark]:
     for model in sorted({each.model for each in left_open}):
         others = [price for each in left_open if each.model == model for price in quotes[each].others]
         dearest = f", up to {usd_text(max(others))} a clip" if others else ""
-        text = f"{model} lets the provider choose the machine (provider: auto): it may fall back to another, at another"
-        text = f"{text} price"
-        yield Remark(Weight.NOTE, f"{text}{dearest}. Name one in the manifest to prevent that")
+        text = f"{model} lets the provider choose the machine (provider: auto): the provider may use another machine at"
+        text = f"{text} another price"
+        yield Remark(Weight.NOTE, f"{text}{dearest}. Name a `provider` in the manifest to prevent that")

@@ -107,7 +107,7 @@ def book_of(record: Record) -> Book:
 
 
 def _places(names: pd.Series[Any], wanted: pd.Series[Any]) -> NDArray[np.intp]:
-    """Return where each wanted name stands among the names, which differ."""
+    """Return the position of each wanted name among the names, which differ."""
     found: NDArray[np.intp] = pd.Index(names).get_indexer(wanted)
     return found
 

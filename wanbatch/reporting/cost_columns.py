@@ -45,8 +45,8 @@ COSTS: Mapping[str, str] = {
     "batch": "the batch that the group belongs to: the same name in another batch is another group; empty for `all`",
     "key": "the name of the group; a take with two tags is in both",
     "takes": "how many takes",
-    "verified": "of these verified and in use",
-    "failed": "of these failed",
+    "verified": "how many of these are verified and in use",
+    "failed": "how many of these failed",
     **{f"{name}_credits": words for name, words in _COST_PARTS.items()},
     **{f"{name}_usd": f"{words}, in USD" for name, words in _COST_PARTS.items()},
     **{f"{name}_known_credits": f"the known part of {name}, if a part of it is unknown" for name in _KNOWN},
@@ -63,7 +63,7 @@ COSTS: Mapping[str, str] = {
     "credits_per_second_in_cut": "`charged` per second in the cut; empty while a charge is not seen",
     "usd_per_second_in_cut": "the same in USD",
     "first_takes": "first takes that have ended; for a model, those that were sent to it first",
-    "first_takes_good": "of these verified without a second try",
+    "first_takes_good": "how many of these were verified without a second try",
     "first_take_yield": "the share of these, from 0 to 1",
     "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
     "superseded_takes": "of `takes`, those that a newer recipe or a retake replaced",
@@ -101,7 +101,7 @@ VARIANCE: Mapping[str, str] = {
     "scene": "as in the manifest",
     "shot_id": "the shot; `(no take)` for submits that belong to no take",
     "reason": "`baseline` for the first confirmed plan, else why the final cost differs: `retake`, `edit`, `new shot`, "
-    "`shot left out`, `renamed` (the same under another id: adds nothing), `unpriced take`, `submit of no take`, "
+    "`shot left out`, `renamed` (the same under another id: adds nothing), `unpriced take`, `submit without a take`, "
     "`failed take` (it made no clip), `failed try` (charged, or may be, in addition to the clip of its take), "
     "`extra clip`, "
     "`fallback` (another model at another price), `take added`, `take dropped`, or `other price`",

@@ -1,7 +1,7 @@
 """A shot's own words: what of its prompt is not a description that many shots share. Pure.
 
 Prompts are divided by sentences; then clauses, then words that many prompts begin or end with are taken away. Sentences
-and clauses are known by their signs in many scripts; words only where blanks stand between them.
+and clauses are known by their signs in many scripts; words only where spaces are between them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WORDS_FROM, CHARACTERS_FROM = 5, 24  # a shorter beginning is how many sentences
 _SENTENCE = re.compile(
     "(?<=[.!?;\u2026\u0589\u061f\u06d4\u0964\u104b\u1362\u17d4])\\s+"  # also Armenian, Arabic, Urdu, Hindi, Burmese
     "|(?<=[.!?\u2026][\"'\u201d\u2019\xbb)])\\s+"
-    "|(?<=[\u3002\uff01\uff1f\uff1b\uff61])(?![\u300d\u300f\u201d\u2019\uff09])\\s*(?=\\S)"  # without a blank after it
+    "|(?<=[\u3002\uff01\uff1f\uff1b\uff61])(?![\u300d\u300f\u201d\u2019\uff09])\\s*(?=\\S)"  # without a space after it
     "|(?<=[\u3002\uff01\uff1f][\u300d\u300f\u201d\u2019\uff09])\\s*(?=\\S)"
     "|\\n+"
 )

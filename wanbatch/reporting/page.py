@@ -54,7 +54,7 @@ def _number(value: float | None) -> str:
 
 
 def _coded(text: str) -> Markup:
-    """Escape a text and set its options and what stands between backticks as code."""
+    """Escape a text and set its options and what is between backticks as code."""
     escaped = str(escape(visible(text)))
     return Markup(re.sub(r"`([^`]*)`|(?<!\S)(--[a-z-]+)", r"<code>\1\2</code>", escaped))  # noqa: S704  escaped
 

@@ -250,7 +250,7 @@ class RunContext:
     # --- the line
 
     def reached(self) -> None:
-        """The provider answered."""
+        """Note that the provider answered: an outage ends here, and is reported as over if it was reported."""
         if self._is_outage_told:
             self.note("the provider answers again")
         self._unreachable_since, self._was_reached, self._is_outage_told = None, True, False

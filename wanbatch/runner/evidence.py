@@ -24,12 +24,12 @@ from wanbatch.state.notes import answered_charges
 
 
 class Beside(Enum):
-    """What stands in the ledger beside a submit that cost nothing, by the provider's word."""
+    """What the ledger shows beside a submit that cost nothing, by the provider's word."""
 
     NOTHING = auto()
     UNREAD = auto()  # charges that may be of it, and the log does not tell whose they are
-    MISNAMED = auto()  # whatever stands there: the answer that named what failed named another request
-    CONTRADICTED = auto()  # whatever stands there: the provider said before that what failed had succeeded
+    MISNAMED = auto()  # whatever the ledger shows: the answer that named what failed named another request
+    CONTRADICTED = auto()  # whatever the ledger shows: the provider said before that what failed had succeeded
     SHARED = auto()  # charges that may be of it, or of a submit whose answer is looked for
     NAMED_NOW = auto()  # charges without a take that were not named before
     NAMED_BEFORE = auto()

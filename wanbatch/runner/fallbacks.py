@@ -43,7 +43,7 @@ def fall_back(context: RunContext, take_id: int) -> bool:
 def left_to_fall_back(
     state: StateReader, is_selected: Callable[[Take], bool], planned: Mapping[str, Fallback] | None = None
 ) -> dict[int, Recipe]:
-    """Return the failed takes whose fallbacks were not taken, with what they would be sent with, by take id.
+    """Return the failed takes whose fallbacks were not used, with what they would be sent with, by take id.
 
     The last run ended before, could not read the ledger, or the manifest names the fallback since: `planned` are the
     fallbacks that it names now, by shot; None for those of the state file.

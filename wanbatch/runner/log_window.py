@@ -84,7 +84,7 @@ class Window:
         return not self._is_wide_done and self.first is not None
 
     def looked(self, *, was_wide: bool) -> None:
-        """A look ended well."""
+        """Note that the log was read to its end; `was_wide` if it was read as far back as this run has to."""
         self.is_first = False
         self._is_wide_done = self._is_wide_done or was_wide
 

@@ -13,7 +13,7 @@ from wanbatch.state.reader import StateReader
 
 
 class OpenTakes:
-    """Finds a take by its id, and knows how many stand where. Holds as many takes as are open, however large the batch.
+    """Finds a take by its id, and counts them by state. Holds as many takes as are open, however large the batch.
 
     `counts` by shown state; `awaiting` is how many verified takes the ledger has not shown a charge of.
     """

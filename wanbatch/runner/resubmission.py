@@ -139,7 +139,7 @@ class Evidence:
 
 
 def default_grace(lags_s: Sequence[float]) -> timedelta:
-    """Return network and generation time plus the log's lag: 24 h until 20 of our own rows have told it."""
+    """Return network and generation time plus the log's lag: 24 h until 20 rows of this batch have shown it."""
     lag = LAG_UNTIL_KNOWN
     if len(lags_s) >= LAG_SAMPLES:
         lag = max(LAG_FLOOR, timedelta(seconds=LAG_FACTOR * max(lags_s)))

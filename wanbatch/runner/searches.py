@@ -328,7 +328,7 @@ class Searches:
     def _ended(self, scan: LogScan) -> list[Attempt]:
         """Return the attempts in reach of a scan that ended without a generation and that no take waits for.
 
-        Those stand behind them that may have made more than the generation that is known of them, or whose generation
+        Behind them come those that may have made more than the generation that is known of them, or whose generation
         failed: what it was charged as may be called otherwise.
         """
         since = self._context.batch_clock.recorded_since(scan.begin)

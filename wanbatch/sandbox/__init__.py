@@ -2,7 +2,7 @@
 
 It shares no parsing or schema code with the client, so that a misread field cannot pass on both sides. What the
 provider's documentation does not say (durations of other models, most prices, which models end) is the
-sandbox's own choice and marked so where it stands.
+sandbox's own choice and marked so in the code.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class Api:
         self._log_reads: dict[str, deque[float]] = {}
 
     def routes(self) -> list[Route]:
-        """All paths."""
+        """Return the endpoints that need a key, and the clips: submits, polls, the account, its log and its ledger."""
         return [
             Route(_GENERATIONS, self._submit, methods=["POST"]),
             Route(_GENERATIONS, self._poll, methods=["GET"]),

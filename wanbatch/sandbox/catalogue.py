@@ -28,7 +28,7 @@ class Catalogue:
         self._sandbox_state = sandbox_state
 
     def routes(self) -> list[Route]:
-        """All paths."""
+        """Return the endpoints that need no key: models, their retirements, request schemas and measured times."""
         return [
             Route("/v1/models", self._open("models", self._models), methods=["GET"]),
             Route("/v1/models/deprecations", self._open("endings", self._endings), methods=["GET"]),

@@ -1,7 +1,7 @@
 """The endings that the sandbox announces, in the provider's published shape. Which models end is its own invention.
 
 One model still serves and has a day on which it ends; one was folded into another under its old name; one is
-withdrawn, and takes no requests. Which they are stands in `schemas/model-facts.json`.
+withdrawn, and takes no requests. `schemas/model-facts.json` names them.
 """
 
 from __future__ import annotations

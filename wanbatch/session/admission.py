@@ -195,7 +195,7 @@ def _printable(path: str) -> str:
 
 
 def ask(admission: Admission, options: RunOptions, watch: Watch) -> RunOptions | None:
-    """Put the questions of an admission to the user; what is only told goes to the notices.
+    """Put the questions of an admission to the user; what needs no answer goes to the notices.
 
     Returns the options with which to plan again, if the user reuses something; None if everything is
     answered. Raises UsageInvalid if the user does not answer, or says no: nothing was written.

@@ -50,7 +50,7 @@ def choices(begin: str, manifest: Path | None) -> list[str]:
 
 
 def run_in(names: Sequence[str]) -> Path | None:
-    """Return the output folder that stands first among names; None if none does."""
+    """Return the output folder that comes first among names; None if none does."""
     return Path(names[0]) if names and (Path(names[0]) / STATE_NAME).is_file() else None
 
 

@@ -137,7 +137,7 @@ class FallbackCost:
 
 @dataclass(frozen=True)
 class NextOnes:
-    """What fallbacks would order: by shot, and for each failed take whose fallback was not taken yet.
+    """What fallbacks would order: by shot, and for each failed take whose fallback was not used yet.
 
     `unwritten` names by class what a fallback leaves to the defaults of its model.
     """

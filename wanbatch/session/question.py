@@ -23,8 +23,8 @@ class Kind(StrEnum):
     ORIGIN = "origin"  # another manifest made this folder
     HERE = "here"  # recipes to be bought are in this folder under other ids
     BESIDE = "beside"  # recipes to be bought are in a folder beside this one
-    TAKEN = "taken"  # takes that other shots take over; only told
-    UNREAD = "unread"  # folders beside this one in which nothing could be looked for; only told
+    TAKEN = "taken"  # takes that other shots take over; only shown
+    UNREAD = "unread"  # folders beside this one in which nothing could be looked for; only shown
 
 
 class Answer(StrEnum):
@@ -40,7 +40,7 @@ class Question:
     """What is found, in lines; how to go on, in lines; and what is asked of a person.
 
     `pairs` are the labels of takes to be bought, each with that of the take there is. If it `is_blocking`, nothing
-    is written or bought before it is answered, by a person or by the flag named; else it is only told. `take_over` is
+    is written or bought before it is answered, by a person or by the flag named; else it is only shown. `take_over` is
     asked first where the takes there can be used.
     """
 
@@ -207,7 +207,7 @@ def unread_beside(count: int) -> Question:
 def beside_question(
     folder: Folder, neighbour: tuple[str, bool], found: Sequence[tuple[Order, str]], *, is_paid: bool
 ) -> Question:
-    """Ask about takes to be bought whose recipes are in a folder beside; on the sandbox it is only told.
+    """Ask about takes to be bought whose recipes are in a folder beside; on the sandbox it is only shown.
 
     `neighbour` is its path, and whether takes are called otherwise there.
     """

@@ -114,7 +114,7 @@ class RebuiltTake:
         elif entry.fact is Fact.MODEL_CHANGED:
             return  # run.log holds no prompt: the submit that follows tells the recipe
         elif entry.fact is Fact.ADOPTED and not self.take.attempts:
-            return  # its line stands before that of the submit it belongs to: the log tells both in order
+            return  # its line comes before that of the submit it belongs to: the log has both in order
         self.add(entry.fact, entry.at, entry.data)
 
     def free(self, at: datetime) -> bool:

@@ -328,5 +328,5 @@ class Reconstruction:
 
 
 def reconstruct(evidence: Evidence) -> tuple[list[ReconstructedTake], list[Stray]]:
-    """Return what can be told again of a lost state file: takes with their facts, and strays."""
+    """Return what can be rebuilt of a lost state file: takes with their facts, and strays."""
     return Reconstruction(evidence).run()

@@ -45,7 +45,7 @@ class Progress:
 
     @classmethod
     def of(cls, state: StateReader, limit: int | None) -> Progress:
-        """Begin where the sending stands now."""
+        """Begin with what is sent by now."""
         return cls(state, state.sends(), limit)
 
     def sent(self) -> list[Take]:

@@ -72,8 +72,8 @@ def is_key_agreed(invocation: Invocation, state: StateFile) -> bool:
     text = (
         f"{state.output} was never run with this key (fingerprint {key}), but with another ({before}). The provider"
         " shows a key's requests only to that same key. If this folder is an older copy that was restored, wanbatch"
-        " cannot see what the other key has sent since, and would buy it again. In that case, or if you are not sure, run"
-        " `wanbatch reconcile` with the other key first"
+        " cannot see what the other key has sent since, and would buy it again. In that case, or if you are not sure,"
+        " run `wanbatch reconcile` with the other key first"
     )
     if invocation.watch.confirm_key is None:
         raise UsageInvalid(f"{text}. {NEW_KEY} (is_new_key). Nothing was sent")

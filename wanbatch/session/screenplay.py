@@ -53,7 +53,7 @@ def write_manifest_of(source: Path) -> ScreenplayManifest:
 
 def _text(source: Path, play: Screenplay, found: Breakdown) -> str:
     """Return the manifest: its parts below remarks, as a person would write it."""
-    way = f"# Where {TODO} stands, write what is seen. x_line is the line of the script; it is not sent."
+    way = f"# Replace each {TODO} with what is seen. x_line is the line of the script; it is not sent."
     parts: list[tuple[str, dict[str, Any]]] = [
         (
             f"The scenes, locations and cast of {source.name}, with a shot to fill in for each of its actions.\n{way}",
@@ -63,7 +63,7 @@ def _text(source: Path, play: Screenplay, found: Breakdown) -> str:
         ("Who speaks: {cast.name} in a prompt stands for the text.", {"cast": dict(found.cast)}),
         ("Where it happens.", {"locations": dict(found.locations)}),
         (
-            "What holds for every shot that does not say otherwise. {cast} stands for those whom a scene lists.",
+            "Values for every shot that does not set its own. {cast} stands for the cast members that a scene lists.",
             {"defaults": {"duration": 5, "resolution": "720p", "template": list(TEMPLATE)}},
         ),
         ("", {"scenes": [dict(scene) for scene in found.scenes]}),

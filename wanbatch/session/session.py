@@ -189,7 +189,7 @@ class Session:
     # --- what sends nothing
 
     async def refetch(self, output: Path, take_ids: Sequence[int]) -> None:
-        """Fetch again what is not as recorded of the clips of these verified takes; never submits.
+        """Fetch again the clips of verified takes that are not as recorded; never submits.
 
         Says which cannot be had.
         """

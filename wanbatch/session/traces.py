@@ -80,7 +80,7 @@ class Sidecar:
         there are second generations of one submit.
         """
         made = self.told.get("generations", [])
-        extra = [each for each in self.told["request_ids"] if "#" in str(each)]  # they stand first, as in `generations`
+        extra = [each for each in self.told["request_ids"] if "#" in str(each)]  # they come first, as in `generations`
         found = []
         for number, each in enumerate(made):
             is_old, is_extra = "outcome" not in each, number < len(extra)

@@ -41,7 +41,7 @@ class AttemptRecords(Records):
         )
 
     def priced_before(self) -> list[Attempt]:
-        """The attempts that takes went on without, or that failed, and whose price a hold or a charge told."""
+        """The attempts that takes went on without, or that failed, and whose price a hold or a charge showed."""
         marks = ", ".join("?" * len(_WENT_ON))
         clause = f"WHERE outcome IN ({marks}) AND coalesce(credits_held, credits_charged, 0) > 0"
         return self._all(Attempt, f"{clause} ORDER BY take_id, number", *_WENT_ON)

@@ -47,7 +47,7 @@ class ColumnRecords(Records):
 
 
 def _read(values: Sequence[Any], reader: Callable[[Any], Any] | None) -> list[Any]:
-    """Read values as a record has them, each only once if most stand in many rows."""
+    """Read values as a record has them, each only once if most are in many rows."""
     distinct = set(values)
     if len(distinct) * 2 < len(values):
         known = {value: value if value is None or reader is None else reader(value) for value in distinct}

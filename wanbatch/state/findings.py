@@ -1,4 +1,4 @@
-"""What a state file says about takes in trouble beside their own rows: attempts, and fallbacks that were not taken."""
+"""What a state file says about takes in trouble beside their own rows: attempts, and fallbacks that were not used."""
 
 from __future__ import annotations
 

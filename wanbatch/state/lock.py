@@ -73,7 +73,7 @@ class OutputLock:
 
 
 def holder_of(output: Path) -> str:
-    """Name the run that holds an output folder, as it told itself; empty if none does or none can be read.
+    """Name the run that holds an output folder, as it described itself; empty if none does or none can be read.
 
     One that was killed left its name behind: on this machine a process that is gone holds nothing.
     """

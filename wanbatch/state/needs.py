@@ -33,7 +33,7 @@ class Problem:
 @dataclass(frozen=True)
 class AttemptFindings:
     """What attempts say about takes, by take id: whose request itself was `refused`, of which held ones a generation
-    that this file did not record is `offered`, and what is said of `fallbacks` that were not taken. `made` is a
+    that this file did not record is `offered`, and what is said of `fallbacks` that were not used. `made` is a
     generation that a failed take can still have.
     """
 

@@ -79,7 +79,7 @@ class BatchOverview:
 
     @property
     def next_step(self) -> NextStep:
-        """How to go on."""
+        """What decides which command continues this batch, and why its takes wait."""
         return NextStep(
             command=self.command,
             place=self.place,

@@ -20,7 +20,7 @@ _RIVALS = {
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What holds for the shots below a place of the manifest, and its name in words: `scene sc010`."""
+    """Values for the shots below a place of the manifest, and its name in words: `scene sc010`."""
 
     values: Table
     owner: str

@@ -26,12 +26,12 @@ OF_SHOTS = ("prompt", "location")  # names that differ from shot to shot
 _ID = re.compile(r"[^\W\d][\w-]{0,63}")
 
 Key = tuple[str, ...]
-Parts = tuple[tuple[str, Place, str], ...]  # texts in order, where each stands and whose it is
+Parts = tuple[tuple[str, Place, str], ...]  # texts in order, the place of each and whose it is
 
 
 @dataclass(frozen=True, slots=True)
 class NamedText:
-    """A text under a name: what is seen of it, and what must not be; of a member of the cast, pictures and a voice."""
+    """A text under a name: how it looks, and what must not be seen; of a member of the cast, pictures and a voice."""
 
     key: Key
     at: Place
@@ -73,7 +73,7 @@ class NamedTexts:
 
     @cached_property
     def cast_names(self) -> Mapping[str, Key]:
-        """How those of the cast may be called in plain words, once all are read: `Mara` for mara, `Mara Voss` for a
+        """How cast members may be called in plain words, once all are read: `Mara` for mara, `Mara Voss` for a
         text that begins so before a comma.
         """
         names: dict[str, Key] = {}
@@ -115,7 +115,7 @@ class NamedTexts:
                     )
             images, voice = (self._paths(node.items.get(each), f"{name}.{each}") for each in (IMAGES, VOICE))
             if LOOK not in node.items or is_null(node.items[LOOK]):
-                self.problems.add(at, f"{name} lacks look; write what is seen of it")
+                self.problems.add(at, f"{name} lacks look; describe what it looks like")
                 return
             look, negative = node.items[LOOK], node.items.get(NEGATIVE)
         texts = [self._text(look, name), self._text(negative, f"{name}.{NEGATIVE}")]
@@ -195,7 +195,7 @@ class NamedTexts:
             elif found[0] in within:
                 self.problems.add(at, f"{piece.text} leads back to itself; write its words out")
             elif len(within) >= DEPTH_CAP:
-                self.problems.add(at, f"{piece.text}: texts that name texts more than {DEPTH_CAP} deep; write it out")
+                self.problems.add(at, f"{piece.text}: texts are nested more than {DEPTH_CAP} levels deep; write it out")
             else:
                 self.used.add(found[0])
                 parts += self._filled_text(*found, within)
@@ -204,7 +204,7 @@ class NamedTexts:
         return bounded(tuple(parts), node.at, self.problems)
 
     def place(self, node: Scalar, piece: Reference | Fault) -> Place:
-        """Return where a piece of a text stands."""
+        """Return the place of a piece of a text."""
         return self.sources.place_in(node, piece.offset, piece.text)
 
     def undefined(self, path: tuple[str, ...], *, is_of_shot: bool, more: Mapping[str, object] | None = None) -> str:

@@ -177,7 +177,7 @@ class Prompts:
         return ((UNKNOWN, node.at, "shot"),)
 
     def _tell_plain_names(self, shot: _Shot, prompt: Scalar, owners: set[str]) -> None:
-        """Warn of those of the cast whom a prompt names in plain words: their texts are not sent with it."""
+        """Warn of cast members that a prompt names in plain words: their texts are not sent with it."""
         allow = shot.values.get("allow")
         is_allowed = isinstance(allow, Listing) and CAST_NAME in map(_text_of, allow.items)
         plain = " ".join(piece.text if isinstance(piece, Literal) else "{}" for piece in pieces_of(prompt.text))
@@ -204,7 +204,7 @@ class Prompts:
         return self.texts.undefined(path, is_of_shot=True, more=dict.fromkeys([*shot.draft.variables, *self._columns]))
 
     def _members(self, shot: _Shot) -> Iterator[Member]:
-        """Yield those of the cast whom a shot lists or names, and of whom there are pictures or a voice."""
+        """Yield the cast members that a shot lists or names, and of whom there are pictures or a voice."""
         for key in dict.fromkeys([*(key for key, _ in shot.cast), *(key for key in shot.named if key[0] == CAST)]):
             text = self.texts.found[key]
             if text.images or text.voice is not None:
@@ -256,7 +256,7 @@ class Prompts:
             inner = prompt if piece.path == (PROMPT,) else self._in_template(shot, node, piece, is_named)
             has_names, has_text = True, has_text or bool(inner)
             if not inner and made and made[-1][0].endswith(" "):
-                made[-1] = (made[-1][0][:-1], *made[-1][1:])  # the blank before what is left out
+                made[-1] = (made[-1][0][:-1], *made[-1][1:])  # the space before what is left out
             made += inner
         return tuple(made) if has_text or not has_names else ()
 
@@ -314,7 +314,7 @@ def _is_empty(node: Node | None) -> bool:
 
 
 def _filled(parts: Parts, at: Place) -> Filled:
-    """Make a text of its parts, without blanks at its ends."""
+    """Make a text of its parts, without spaces at its ends."""
     text, told = joined(parts)
     cut, stripped = len(text) - len(text.lstrip()), text.strip()
     return Filled(stripped, stripped, at, True, tuple(replace(part, offset=max(0, part.offset - cut)) for part in told))

@@ -157,7 +157,7 @@ class Walk:
             yield draft
 
     def _check_group(self, shot: Table, above: Draft) -> None:
-        """Refuse a scene of a shot that is not the one in which it stands."""
+        """Refuse a scene of a shot that is not the one that lists it."""
         for kind in ("scene", "sequence"):
             mine, outer = shot.items.get(kind), above.items.get(kind)
             is_given = isinstance(mine, Scalar) and isinstance(outer, Scalar) and above.owners[kind].startswith(kind)
@@ -184,5 +184,5 @@ def refuse_of_one_shot(defaults: Table, problems: Problems) -> None:
     """Refuse defaults that make many shots of each."""
     for name in OF_ONE_SHOT:
         if name in defaults.keys:
-            words = f"{name} cannot be a default; write it in the shot of which it makes many"
+            words = f"{name} cannot be a default; write it in the shot that it should multiply"
             problems.add(defaults.keys[name], words)

@@ -17,7 +17,7 @@ class Sources:
     _begins: dict[str, list[int]] = field(default_factory=dict)
 
     def place_in(self, node: Scalar, offset: int, token: str) -> Place:
-        """Return the place of a token that stands at an offset of a value.
+        """Return the place of a token at an offset of a value.
 
         It is searched in the file, as a value may be folded, quoted or indented there; the place of the value where it
         cannot be found.

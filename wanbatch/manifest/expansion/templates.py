@@ -34,13 +34,13 @@ class Reference:
 
     @property
     def text(self) -> str:
-        """How it is written."""
+        """The reference as a manifest has it, braces included: `{cast.mara}`."""
         return written(self.path)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What cannot be read at a position; `text` is what stands there."""
+    """What cannot be read at a position; `text` is what is written there."""
 
     offset: int
     text: str
@@ -77,7 +77,7 @@ def _piece(offset: int, token: str) -> Piece:
     if _NAME.fullmatch(name):
         return Reference(offset, tuple(name.split(".")))
     if _NAME.fullmatch(name.strip()):
-        return Fault(offset, token, f"{shown(token)} has blanks around its name; write {{{name.strip()}}}")
+        return Fault(offset, token, f"{shown(token)} has spaces around its name; write {{{name.strip()}}}")
     words = (
         "cannot be the name of a text: a name has letters, digits, dashes and underscores, and dots between its parts"
     )

@@ -159,7 +159,7 @@ def _zipped(at: Place, axes: Sequence[Sequence[Choice]], problems: Problems) -> 
     lengths = {axis[0].axis: len(axis) for axis in axes}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{axis} has {count}" for axis, count in lengths.items())
-        problems.add(at, f"the lists of zip differ in length: {told}; give all of them as many values")
+        problems.add(at, f"the lists of zip differ in length: {told}; give them all the same number of values")
         return []
     return [list(zip(*axes, strict=True))] if axes else []
 
