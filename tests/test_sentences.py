@@ -91,7 +91,7 @@ PACKAGE = Path(wanbatch.__file__).parent
 TEMPLATES = sorted((PACKAGE / "reporting" / "templates").iterdir())
 CHECKOUT = PACKAGE.parent
 PAGES = [
-    *(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((CHECKOUT / "docs").rglob("*.md")),
     *sorted((CHECKOUT / "docs" / "made").glob("*.py")),
 ]
@@ -152,6 +152,27 @@ ODD = (
     (r"\bmay (?:not|make no) (?:make )?videos\b", "is not allowed to make videos"),
     (r"\b(?:finishe?s?|fetch(?:es|ed)?|polls and fetches) what runs\b", "what is still running"),
     (r"\bby (?:usable )?second\b", "per second"),
+    (r"[.,] (?-i:Never pays)\b", "costs nothing"),
+    (r"\b(?:buy|buys) none of (?:it|them)\b", "instead of buying new takes"),
+    (r"\bmade nothing known\b", "what it made is unknown"),
+    (r"\basks? about (?:it|this) once more\b", "asks the provider about it again"),
+    (r"\bof it was made after all\b", "made a generation after all"),
+    (r"\b(?:what|which) stands\b(?! for)|\bTODO stands\b", "what is there"),
+    (r"\b(?:one|who|those) of the cast\b", "a cast member, which cast members"),
+    (r"\b(?:look|what is seen) of (?:it|them)\b", "what it looks like"),
+    (r"(?<!many )\bof these (?:verified|failed|held|superseded)\b", "how many of these are"),
+    (r"\binto an? (?:column|row) [`a-z]+`?(?! that\b)", "in an `omit` column"),
+    (r"\bin earnest\b|\bin truth\b|\bthis machine fit\b", "in a real project, actual, ready"),
+    (r"\b(?:says?|has) all of (?:its|their) own\b|\bwhat they come to\b(?! by)", "has all its values written out"),
+    (r"\bwithin a day\b", "in the last 24 hours"),
+    (r"\bunder (?:the state file|a clip)\b", "while it is written"),
+    (r"\bequal(?:s|led)? the credit\b|\bno world shows\b", "agree to the credit, no simulated run reveals"),
+    (r"\b(?:is|are) (?:another|others) than\b", "differs from"),
+    (r"\bin no sum\b", "no total includes it"),
+    (r"\b(?:are|is) like that already\b", "is already set that way"),
+    (r"\bfallbacks? (?:\{[^}]*\} )?(?:was|were) (?:not )?taken\b|\btaken once\b", "used"),
+    (r"\bmean(?:t|ing)? (?:to be )?so\b|\bblanks (?:around|removed)\b", "suppress, spaces"),
+    (r"\ban error of wanbatch or\b", "an error in wanbatch"),
 )
 # The same for the pages and templates alone.
 ODD_ON_PAGES = (
@@ -198,6 +219,27 @@ CASES = (
     "Twice the grace is over.",
     "A charge of no take.",
     "It was charged, and paid back.",
+    "Look up lost submits. Never pays.",
+    "Use them for the new ids and buy none of them.",
+    "It made nothing known, its cost is unknown.",
+    "wanbatch asks about it once more.",
+    "Attempt 1 of it was made after all.",
+    "A run says what stands.",
+    "Who of the cast is in the shot.",
+    "Write what is seen of it.",
+    "Of these verified.",
+    "Write true into a column omit.",
+    "In earnest you write here what is seen.",
+    "Each shot says all of its own.",
+    "Two folders were run within a day.",
+    "The disk is full under a clip.",
+    "Ledger and report equalled the credit.",
+    "Its recipes are others than before.",
+    "It has its price, which is in no sum.",
+    "The circles are like that already.",
+    "Its fallback was not taken.",
+    "Warnings that you mean to be so.",
+    "This is an error of wanbatch or of its installation.",
 )
 
 

@@ -43,6 +43,6 @@ def test_the_page_on_trust_counts_every_mutant() -> None:
     told = (
         f"**{len(MUTANTS) + len(UNSEEN)} deliberate breaks**",
         f"plays {len(MUTANTS)} of them",
-        f" {len(UNSEEN)} that no world",
+        f" {len(UNSEEN)} that no simulated run",
     )
     assert ([each in page for each in told], sorted(rows)) == ([True] * 3, sorted(UNSEEN))
