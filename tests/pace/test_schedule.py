@@ -9,13 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wanbatch.pace.limits import Bucket, InFlight
-from wanbatch.pace.schedule import POSTS_AT_ONCE, Rates, Schedule, backoff_s
+from wanbatch.pace.schedule import POSTS_AT_ONCE, Rates, Schedule
 from wanbatch.pace.steps import Done, Download, Poll, Submit, Wait
-
-
-@given(st.integers(0, 100), st.randoms(use_true_random=False))
-def test_a_backoff_is_a_second_to_a_minute(failures: int, rng: Random) -> None:
-    assert 1 <= backoff_s(failures, rng) <= 60
 
 
 @given(st.lists(st.floats(0, 20), min_size=1, max_size=60), st.floats(0.05, 5))

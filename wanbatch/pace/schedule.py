@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from wanbatch.pace.backoff import wait_after_429_s
 from wanbatch.pace.hazard import POLLS_PER_TAKE
 from wanbatch.pace.limits import Bucket, InFlight, LearntRate
 from wanbatch.pace.steps import Done, Download, Poll, Search, Step, Submit, Wait
@@ -19,16 +20,9 @@ from wanbatch.pace.steps import Done, Download, Poll, Search, Step, Submit, Wait
 POLL_FIRST_S = 8.0  # tells whether a take still waits in the provider's queue
 POLL_EVERY_S = 10.0  # of what waits: for its start, for a link, for an id to become known
 POLL_EVERY_MAX_S = 60.0
-RETRY_FLOOR_S, RETRY_CAP_S = 1.0, 60.0
 RATE_FLOOR = 1 / 16  # the share of the submit rate that repeated 429s leave
 IN_FLIGHT_CAP = 100
 SHUT_OUT_ROW = 60  # 429s in a row, about an hour of them, with nothing of ours running
-
-
-def backoff_s(failures: int, rng: Random) -> float:
-    """Return a wait with full jitter: 1 s up to a ceiling that doubles with each failure, 60 s at most."""
-    ceiling = min(RETRY_CAP_S, RETRY_FLOOR_S * 2 ** min(failures, 10))
-    return rng.uniform(RETRY_FLOOR_S, max(ceiling, RETRY_FLOOR_S))
 
 
 def queued_poll_s(age_s: float) -> float:
@@ -201,7 +195,7 @@ class Schedule:
 
     def turned_away(self, now: float, retry_after_s: float | None, rng: Random) -> float:
         """The provider said 429: hold the number in flight, or the rate, and wait. Returns the wait in seconds."""
-        wait_s = backoff_s(self._turned_away_row, rng) if retry_after_s is None else retry_after_s + rng.uniform(0, 1)
+        wait_s = wait_after_429_s(self._turned_away_row, retry_after_s, rng)
         self._turned_away_row += 1
         if self._learnt.is_spent(now) and not self.in_flight.is_trying:
             self._learnt.refused()

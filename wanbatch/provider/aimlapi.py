@@ -27,7 +27,7 @@ from wanbatch.clock import Clock
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import entries_in
 from wanbatch.money.prices import Quote
-from wanbatch.pace.schedule import backoff_s
+from wanbatch.pace.backoff import backoff_s
 from wanbatch.provider.account import KeyFacts, TopUp, read_key, read_top_up
 from wanbatch.provider.answers import (
     REQUEST_ID,

@@ -13,7 +13,7 @@ from wanbatch.clip.download import CheckedPart, ForeignFile, Part, check_part, p
 from wanbatch.clip.inspection import Inspection
 from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.pace.schedule import backoff_s
+from wanbatch.pace.backoff import backoff_s
 from wanbatch.provider.protocol import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.extra_clips import extras_of, extras_text, keep_extras

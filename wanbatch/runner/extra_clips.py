@@ -16,7 +16,7 @@ from wanbatch.batch.take import Take
 from wanbatch.clip.download import ForeignFile, Part, check_part, publish
 from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.pace.schedule import backoff_s
+from wanbatch.pace.backoff import backoff_s
 from wanbatch.provider.protocol import Fetched, LinkDead, Progress, Secret
 from wanbatch.runner.context import RunContext
 from wanbatch.state.reader import StateReader

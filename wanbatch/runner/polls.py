@@ -9,7 +9,8 @@ from wanbatch.batch.attempts import live
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
-from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
+from wanbatch.pace.backoff import backoff_s
+from wanbatch.pace.schedule import POLL_EVERY_S, queued_poll_s
 from wanbatch.provider.link_expiry import LASTS, expires_at
 from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.runner.context import RunContext

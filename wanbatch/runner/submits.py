@@ -14,7 +14,7 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, LocalFault, ProgramFault, StateInvalid
 from wanbatch.money.budget import Fit, Surprise
 from wanbatch.money.credits import usd_text
-from wanbatch.pace.schedule import backoff_s
+from wanbatch.pace.backoff import backoff_s
 from wanbatch.provider.answers import REQUEST_ID
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, SubmitAnswer, TurnedAway, Unknown
 from wanbatch.runner.context import RunContext
