@@ -12,7 +12,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Entry, Take, planned_take
 from wanbatch.errors import ExitCode, most_urgent
-from wanbatch.runner.loop import codes_of_takes
+from wanbatch.runner.end_code import codes_of_takes
 
 ORDER = [130, 143, 2, 7, 6, 3, 4, 5, 8, 1, 0]
 

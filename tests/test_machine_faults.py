@@ -18,8 +18,7 @@ from tests.output_folders import make_room
 from wanbatch.cli import _COMMANDS, call
 from wanbatch.disk import replacing
 from wanbatch.errors import ExitCode, ProgramFault, fault_text
-from wanbatch.runner.loop import RunEnd
-from wanbatch.session.result import without_reports
+from wanbatch.runner.end_code import RunEnd, without_reports
 
 KINDS = (
     errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EMFILE, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,

@@ -28,8 +28,9 @@ from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Secret
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.end_code import RunEnd
 from wanbatch.runner.events import Event
-from wanbatch.runner.loop import RunEnd, Runner
+from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import Account, open_account
 from wanbatch.sandbox.app import ConnectionDropped, Sandbox

@@ -13,7 +13,7 @@ from tests.runner.test_searches import HOURS
 from tests.runner.test_unowned import others_buy
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.errors import ExitCode
-from wanbatch.runner.loop import RunEnd
+from wanbatch.runner.end_code import RunEnd
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.unexplained import READ_NOTE
 from wanbatch.sandbox.account import Arrival, key_name

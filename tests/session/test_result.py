@@ -7,7 +7,7 @@ from pathlib import Path
 from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode
 from wanbatch.provider.endpoint import load_settings
-from wanbatch.runner.loop import RunEnd
+from wanbatch.runner.end_code import RunEnd
 from wanbatch.session.access import Access
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunOptions, Watch

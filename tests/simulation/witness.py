@@ -14,9 +14,10 @@ from wanbatch.errors import OutputLocked
 from wanbatch.money.budget import Budget
 from wanbatch.money.seen_prices import held_prices, seen_prices
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.end_code import RunEnd
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import RunLog
-from wanbatch.runner.loop import RunEnd, Runner
+from wanbatch.runner.loop import Runner
 from wanbatch.runner.resubmission import recipe_in
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.state.file import StateFile

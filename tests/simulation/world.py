@@ -41,7 +41,7 @@ from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.fallbacks import left_to_fall_back
 from wanbatch.runner.log import RunLog, requests_in
-from wanbatch.runner.loop import RunEnd, Runner
+from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import key_name
 from wanbatch.sandbox.app import Sandbox
@@ -327,7 +327,7 @@ class World:
             asyncio.get_running_loop().call_later(deadline * 5.0, runner.reach_deadline)
         with RunLog(self.output / LOG, Secret(self.key)) as log:
             context.observer = self.witness.observer(log, runner)
-            end: RunEnd = await runner.run()
+            end = await runner.run()
         state.store_run(replace(run, ended_at=clock.now(), exit_code=int(end.exit_code)))
         if context.observer_error is not None:
             self.wrongs.append(f"the observer failed: {context.observer_error!r}")

@@ -1,11 +1,10 @@
-"""The runner: asks pacing what to do next, starts the worker that does it, and knows how a run ends."""
+"""The runner: asks pacing what to do next and starts the worker that does it, until the run ends."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from wanbatch.batch.forecast import Sending
@@ -19,6 +18,7 @@ from wanbatch.runner.bodies import Bodies
 from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.downloads import Downloads
+from wanbatch.runner.end_code import TROUBLED_STATES, RunEnd, codes_of_takes
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.revival import AT_ONCE, look_again
@@ -35,22 +35,6 @@ STOP_GRACE_S = 3.0
 DEADLINE_TEXT = "the deadline is reached: wanbatch sends nothing more; run the same command to continue"
 LEDGER_WAIT_S = 180.0
 LEDGER_EVERY_S = 15.0
-
-
-@dataclass(frozen=True)
-class RunEnd:
-    """How a run ended: the exit code, and what the user should read.
-
-    `codes` are those of all that went wrong, of which `exit_code` is the most urgent;
-    `was_stopped` where something kept it from sending more, `has_new_price` where only a price did that turned out to
-    be another.
-    """
-
-    exit_code: ExitCode
-    messages: tuple[str, ...]
-    has_new_price: bool = False
-    was_stopped: bool = False
-    codes: frozenset[ExitCode] = frozenset()
 
 
 class Runner:
@@ -330,37 +314,3 @@ class Runner:
             was_stopped=not context.schedule.is_submitting,
             codes=frozenset(codes),
         )
-
-
-TROUBLED_STATES = frozenset({State.SUBMITTING, State.UNKNOWN, State.HELD, State.FAILED})
-"""States that decide how a run ended."""
-
-
-def end_code(takes: Iterable[Take], offered: Collection[int] = ()) -> ExitCode:
-    """Return what these takes say of how a run ended.
-
-    Those that the manifest no longer asks for say nothing, unless they may have been charged and are held, or a
-    generation of theirs waits for the user: `offered` are the ids of such takes.
-    """
-    shown = [take for take in takes if not take.superseded or take.take_id in offered or take.state is State.HELD]
-    if any(map(_needs_decision, shown)):
-        return ExitCode.DECISION_NEEDED
-    return ExitCode.TAKES_FAILED if any(take.state is State.FAILED for take in shown) else ExitCode.OK
-
-
-def codes_of_takes(codes: Collection[ExitCode], takes: Sequence[Take], offered: Collection[int]) -> list[ExitCode]:
-    """Return what these takes add to the codes of a run that was stopped, or was not.
-
-    A lost answer that the next run looks up anyway does not hide the cap, the key or the line that stopped this one.
-    """
-    is_stopped = bool(_STOPS & set(codes))
-    settled = [take for take in takes if take.state not in (State.UNKNOWN, State.SUBMITTING)]
-    return [end_code(settled if is_stopped else takes, offered)]
-
-
-_STOPS = frozenset({ExitCode.ACCOUNT_STOPPED, ExitCode.BUDGET_REACHED, ExitCode.PROVIDER_UNREACHABLE})
-
-
-def _needs_decision(take: Take) -> bool:
-    is_charged_for_nothing = take.state is State.FAILED and take.credits_charged is not None
-    return is_charged_for_nothing or take.state in (State.HELD, State.UNKNOWN, State.SUBMITTING)

@@ -22,9 +22,9 @@ from wanbatch.pace.hazard import Seen
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import Provider
 from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.end_code import RunEnd
 from wanbatch.runner.fallbacks import left_to_fall_back
 from wanbatch.runner.log import LOG_NAME, requests_in
-from wanbatch.runner.loop import RunEnd
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.unexplained import share_account
 from wanbatch.session import alarms

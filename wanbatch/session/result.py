@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.clock import Clock, system_now
-from wanbatch.errors import ExitCode, WanbatchError, fault_text
-from wanbatch.runner.loop import TROUBLED_STATES, RunEnd, end_code
+from wanbatch.errors import ExitCode, WanbatchError
+from wanbatch.runner.end_code import TROUBLED_STATES, RunEnd, end_code, without_reports
 from wanbatch.runner.settings import RunSettings
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunResult
@@ -48,17 +47,3 @@ def _made_at(invocation: Invocation, clock: Clock | None) -> datetime:
 def settled_code(state: StateFile, settings: RunSettings) -> ExitCode:
     """Return how a batch ends that has nothing left to do."""
     return end_code(filter(settings.is_selected, state.takes_in(TROUBLED_STATES)), state.offered())
-
-
-def without_reports(end: RunEnd, error: Exception) -> RunEnd:
-    """Add to how a run ended that its reports failed. A code about takes or money stays."""
-    match error:
-        case OSError():
-            told = fault_text(error)
-        case WanbatchError():
-            told = str(error)
-        case _:
-            told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    text = f"wanbatch could not write the reports: {told}. `wanbatch report` writes them later from the state file"
-    code = ExitCode.LOCAL_FAULT if end.exit_code is ExitCode.OK else end.exit_code
-    return replace(end, exit_code=code, messages=(*end.messages, text))

@@ -18,8 +18,9 @@ from wanbatch.errors import ExitCode
 from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.provider.protocol import Provider
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.end_code import RunEnd
 from wanbatch.runner.log import LOG_NAME, RunLog
-from wanbatch.runner.loop import RunEnd, Runner
+from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.pilot import Findings, findings_of, pilot_of
