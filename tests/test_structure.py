@@ -51,7 +51,7 @@ PURE = {
     "money.credits", "money.currency", "money.defaulted", "money.invoice", "money.ledger", "money.prices", "money.reach", "money.seen_prices", "pace.backoff", "pace.eta", "pace.hazard", "pace.limits", "pace.measured",
     "pace.schedule", "pace.steps", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings", "provider.ledger_page",
     "provider.link_expiry", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
-    "reporting.own_words", "runner.end_code", "runner.offered_generations", "runner.resubmission", "runner.settings", "session.pilot", "session.question", "session.reconstruction",
+    "reporting.own_words", "runner.end_code", "runner.offered_generations", "runner.resubmission", "runner.settings", "session.pilot", "session.folder_questions", "session.reconstruction",
     "session.rebuilt_take", "session.traces", "state.needs", "text", "units",
 }  # fmt: skip
 OWNERS = {

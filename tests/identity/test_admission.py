@@ -28,8 +28,8 @@ from wanbatch.cli import confirmations as running
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.session.admission import ORIGIN_NOTE
+from wanbatch.session.folder_questions import Question
 from wanbatch.session.options import RunOptions
-from wanbatch.session.question import Question
 from wanbatch.state.reader import StateReader
 
 pytestmark = pytest.mark.usefixtures("no_settings_from_outside")

@@ -17,8 +17,8 @@ from wanbatch.batch.shots import Shot, likeness
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import Order, renamed, renames_asked
 from wanbatch.cli import call
+from wanbatch.session.folder_questions import Folder
 from wanbatch.session.neighbours import _Waiting
-from wanbatch.session.question import Folder
 from wanbatch.state.reader import StateReader
 
 HEAD, TURBO = "id,prompt,model,resolution\n", "alibaba/wan2.1-t2v-turbo,480P"  # the smallest clips

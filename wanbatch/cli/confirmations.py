@@ -13,8 +13,8 @@ from wanbatch.cli.money import preview_json, print_preview, print_question
 from wanbatch.cli.payment import question_text
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.errors import UsageInvalid
+from wanbatch.session.folder_questions import Answer, Question
 from wanbatch.session.preview import Preview, Why
-from wanbatch.session.question import Answer, Question
 from wanbatch.session.safeguards import NEW_KEY
 from wanbatch.text import visible
 

@@ -23,7 +23,6 @@ from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid, fault_tex
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.added import models_beside
 from wanbatch.manifest.schemas import schema_names, schema_text
-from wanbatch.session.question import words
 
 _ENV_EXAMPLE = """# Copy to .env and put your key here. Never commit .env.
 AIMLAPI_API_KEY=
@@ -196,7 +195,7 @@ def init_command(options: Global, /, folder: Path | None, source: Path | None, i
     elif options.verbosity >= 0:
         echo(f"wrote {', '.join(files)} into {folder}")
         there = [] if folder.resolve() == Path.cwd() else [f"cd {shlex.quote(str(folder))}"]
-        echo(f"next: {' && '.join([*there, words('wanbatch', 'run', manifest, '--sandbox')])}")
+        echo(f"next: {' && '.join([*there, shlex.join(('wanbatch', 'run', manifest, '--sandbox'))])}")
     return 0
 
 

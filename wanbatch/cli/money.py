@@ -29,9 +29,9 @@ from wanbatch.money.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate
 from wanbatch.provider.remarks import Weight
 from wanbatch.runner.settings import OnUnknown
+from wanbatch.session.folder_questions import Question
 from wanbatch.session.pilot import Findings
 from wanbatch.session.preview import Preview, Why
-from wanbatch.session.question import Question
 from wanbatch.units import count_text, duration_text
 
 SCENES_SHOWN = 30

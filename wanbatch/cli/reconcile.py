@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,6 @@ from wanbatch.runner.other_keys import given_up_text, unseen_text
 from wanbatch.runner.unexplained import unexplained_text
 from wanbatch.session.decisions import Answers, Decision, Reconciled
 from wanbatch.session.options import RunOptions, Watch
-from wanbatch.session.question import words
 from wanbatch.session.session import Session, session_of
 from wanbatch.session.which_run import newest_output
 from wanbatch.state.progress_reader import is_play_money, read_figures
@@ -230,7 +230,7 @@ def _newest_account(session: Session) -> str:
     if identity.base_url == session.provider_address and not is_embedded:
         return ""
     host = "the embedded sandbox" if is_embedded else identity.base_url
-    command = words("wanbatch", "balance", str(newest))
+    command = shlex.join(("wanbatch", "balance", str(newest)))
     return f"The newest output folder, {newest}, uses an account at {host}: `{command}` shows it"
 
 

@@ -28,7 +28,7 @@ from wanbatch.cli.streams import json_text
 from wanbatch.clock import system_now
 from wanbatch.money.credits import money_text, usd_text
 from wanbatch.runner.events import Event
-from wanbatch.session.question import Answer, Question
+from wanbatch.session.folder_questions import Answer, Question
 from wanbatch.text import visible
 from wanbatch.units import duration_text, left_text
 

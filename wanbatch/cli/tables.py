@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -9,7 +10,6 @@ import click
 from wanbatch.cli import Global
 from wanbatch.cli.streams import echo, json_text
 from wanbatch.session.conversion import Conversion, convert
-from wanbatch.session.question import words
 from wanbatch.session.screenplay import ENDING, write_manifest_of
 from wanbatch.session.table_proposal import TableProposal, propose_map
 from wanbatch.units import count_text
@@ -81,7 +81,7 @@ def tell_source(options: Global, source: Path) -> int:
     elif options.verbosity >= 0:
         what = f"{count_text(len(found.all_scenes), 'scene')}, {count_text(found.shots, 'shot')}"
         what += f", {count_text(len(found.locations), 'location')}, {count_text(len(found.cast), 'speaking character')}"
-        command = words("wanbatch", "validate", str(done.path))
+        command = shlex.join(("wanbatch", "validate", str(done.path)))
         if found.heard:
             what += f"; heard but never seen, so not in the cast: {', '.join(found.heard)}"
         echo(f"wrote {done.path}: {what}. Replace each TODO in it; {command} shows what is left")
@@ -91,7 +91,7 @@ def tell_source(options: Global, source: Path) -> int:
 def tell_proposal(options: Global, told: TableProposal) -> int:
     """Write a proposed map; show it, three rows as they would be read, and what is left to change."""
     told.write()
-    command = words("wanbatch", "plan", str(told.table.file), "--sandbox")
+    command = shlex.join(("wanbatch", "plan", str(told.table.file), "--sandbox"))
     if options.is_json:
         click.echo(
             json_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,9 +22,7 @@ from wanbatch.disk import second_name
 from wanbatch.errors import UsageInvalid
 from wanbatch.folders import CLIPS, OUTPUTS
 from wanbatch.session.access import Access
-from wanbatch.session.neighbours import find_beside
-from wanbatch.session.options import RunOptions, Watch
-from wanbatch.session.question import (
+from wanbatch.session.folder_questions import (
     Answer,
     Folder,
     Kind,
@@ -33,8 +32,9 @@ from wanbatch.session.question import (
     origin_question,
     taken_over,
     unread_beside,
-    words,
 )
+from wanbatch.session.neighbours import find_beside
+from wanbatch.session.options import RunOptions, Watch
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import NAME_NOTE, StateReader
 
@@ -172,7 +172,7 @@ def command_of(source: str, options: RunOptions) -> str:
     flags += [] if options.output is None else ["-o", str(options.output)]
     once = ("--moved", "--new-key", "--trust-state", "--fresh", "--shared-account")
     flags += [each for each in options.flags if each not in once]
-    return words(*map(_printable, ("wanbatch", "run", source, *flags)))
+    return shlex.join(map(_printable, ("wanbatch", "run", source, *flags)))
 
 
 def _free(output: Path) -> Path:

@@ -20,7 +20,7 @@ from wanbatch.money.credits import credits_of_usd
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
 from wanbatch.runner.settings import OnUnknown, RunSettings
-from wanbatch.session.question import Answer, Question
+from wanbatch.session.folder_questions import Answer, Question
 from wanbatch.state.tables import Run
 
 if TYPE_CHECKING:  # half of the program, which most commands need not load

@@ -24,8 +24,8 @@ from wanbatch.money.reach import Caps, Reach, reach_of
 from wanbatch.money.seen_prices import held_prices, seen_prices
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.runner.settings import OnUnknown, RunSettings
+from wanbatch.session.folder_questions import Question
 from wanbatch.session.pilot import Findings
-from wanbatch.session.question import Question
 from wanbatch.state.reader import StateReader
 
 

@@ -1,4 +1,7 @@
-"""A question that a run asks before it writes or buys anything: what is found, and which flag answers it."""
+"""The questions about an output folder, asked before anything is written or bought: what is found, which flag answers.
+
+The question before paying is in `cli/payment_question.py`.
+"""
 
 from __future__ import annotations
 
@@ -59,11 +62,6 @@ class Question:
         return "\n  ".join(["wanbatch stopped before it wrote or sent anything.", *self.lines, *self.remedies])
 
 
-def words(*parts: str) -> str:
-    """Write a command as a shell takes it."""
-    return " ".join(part if part == "wanbatch" else shlex.quote(part) for part in parts)
-
-
 @dataclass(frozen=True)
 class Folder:
     """An output folder as a question names it: its path, a free one beside it, and the command that runs it.
@@ -87,7 +85,7 @@ class Folder:
         where = () if path is None and self.is_default else ("-o", self.path if path is None else path)
         given = self.given if path is None else ()
         new = [each for each in flags if each == "--rename" or each not in (*given, *self.more)]
-        return words(*self.command, *where, *given, *new, *self.more)
+        return shlex.join((*self.command, *where, *given, *new, *self.more))
 
 
 def origin_question(
