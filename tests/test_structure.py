@@ -109,7 +109,7 @@ OWNERS = {
         "cli.status",
         "cli.reconcile",
         "cli.shots",
-        "cli.payment",
+        "cli.payment_question",
         "cli.against",
     },
     "platformdirs": {"manifest.cache", "manifest.opened_files", "provider.pricecache"},

@@ -17,7 +17,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.cli.confirmations import confirm
-from wanbatch.cli.payment import question_text
+from wanbatch.cli.payment_question import question_text
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.budget import Budget, Fit, Surprise
 from wanbatch.money.prices import Estimate, Quote

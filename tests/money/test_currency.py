@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.money.test_costs import story
-from tests.money.test_payment import forty_four
+from tests.money.test_payment_question import forty_four
 from tests.reporting.states import CREDITS
 from wanbatch.cli import call
-from wanbatch.cli.payment import converted_estimate
+from wanbatch.cli.payment_question import converted_estimate
 from wanbatch.money.currency import Currency, read_currency
 
 EUR = Currency("EUR", Decimal("0.92"))

@@ -14,12 +14,12 @@ from rich.console import Console
 from tests.cut.test_film import ABC, cut, room
 from tests.cut.test_tags import tags
 from tests.films import Reel
-from tests.money.test_payment import forty_four
+from tests.money.test_payment_question import forty_four
 from tests.money.test_screens import preview
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli import call
 from wanbatch.cli.money import preview_json, print_balance, print_preview
-from wanbatch.cli.payment import question_text
+from wanbatch.cli.payment_question import question_text
 from wanbatch.cli.screen import print_result, progress_text
 from wanbatch.cut.assembly import assemble
 from wanbatch.cut.export import EditFormat, export

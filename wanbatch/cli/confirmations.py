@@ -10,7 +10,7 @@ import click
 
 from wanbatch.cli import Global
 from wanbatch.cli.money import preview_json, print_preview, print_question
-from wanbatch.cli.payment import question_text
+from wanbatch.cli.payment_question import question_text
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.errors import UsageInvalid
 from wanbatch.session.folder_questions import Answer, Question

@@ -13,7 +13,7 @@ from wanbatch.batch.given_files import Files
 from wanbatch.batch.plan import Cause
 from wanbatch.cli.given_files import file_lines, files_json
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
-from wanbatch.cli.payment import cap_lines, default_lines
+from wanbatch.cli.payment_question import cap_lines, default_lines
 from wanbatch.cli.shots import print_takes
 from wanbatch.money.costs import Figures
 from wanbatch.money.credits import (

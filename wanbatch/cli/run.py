@@ -18,7 +18,7 @@ from wanbatch.cli.manifest import STRICT, read_manifest
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import CURRENCY, EXCEPT, ONLY, USD, completed_ids
-from wanbatch.cli.payment import converted_estimate
+from wanbatch.cli.payment_question import converted_estimate
 from wanbatch.cli.problems import warnings_json
 from wanbatch.cli.run_flags import (
     AT_LEAST_ONE,

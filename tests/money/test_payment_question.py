@@ -17,7 +17,7 @@ from wanbatch.batch.plan import Due
 from wanbatch.batch.unwritten import smaller, unwritten
 from wanbatch.cli import call
 from wanbatch.cli.money import preview_json, print_preview
-from wanbatch.cli.payment import question_text
+from wanbatch.cli.payment_question import question_text
 from wanbatch.money.defaulted import defaulted
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote
 from wanbatch.session.preview import Preview, Why

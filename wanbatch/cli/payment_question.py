@@ -1,4 +1,4 @@
-"""What is said before money is spent: how far the caps reach, which defaults set the price, and the question."""
+"""The question before paying, and what is said with it: how far the caps reach, which defaults set the price."""
 
 from __future__ import annotations
 
