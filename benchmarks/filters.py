@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.looking import CLIPS, shoot  # noqa: E402
-from wanbatch.clip.viewing import look_at  # noqa: E402
+from wanbatch.clip.measuring import look_at  # noqa: E402
 
 RUNS = 5
 WIDTH, HEIGHT, FPS, LENGTH_S = 320, 176, 10, 5

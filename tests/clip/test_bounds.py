@@ -16,8 +16,8 @@ from wanbatch.clip.bounds import EDITS_MAX, PIXELS_MAX, SAMPLES_MAX, TRACKS_MAX,
 from wanbatch.clip.boxes import walk_boxes
 from wanbatch.clip.encoding import ClipSpec, encode_clip
 from wanbatch.clip.index import assert_plain
+from wanbatch.clip.measuring import Reach, look_at
 from wanbatch.clip.media import check_clip, opened
-from wanbatch.clip.viewing import Reach, look_at
 from wanbatch.errors import MediaInvalid
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.sandbox.local import BODY, GENERATIONS, LocalSandbox
 from wanbatch.clip.defects import shortfalls
+from wanbatch.clip.measuring import look_at
 from wanbatch.clip.media import check_clip
-from wanbatch.clip.viewing import look_at
 from wanbatch.errors import UsageInvalid
 from wanbatch.sandbox import ConnectionDropped, SandboxOptions
 from wanbatch.sandbox.account import Generation

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SILENT_DBFS = -60.0  # `n` of silencedetect
+from wanbatch.clip.silence import is_silent
+
 EDGE_S = 0.25  # a stretch this close to both ends of a clip counts as all of it
 
 
@@ -56,9 +57,9 @@ def shortfalls(look: Look, *, sound: bool | None) -> list[str]:
         found.append(f"the picture is frozen{_when(look.still, look.duration_s)}")
     if look.damaged_s is not None:
         found.append(f"the picture is damaged at {look.damaged_s:.1f} s")
-    if sound is True and look.peak_dbfs is not None and look.peak_dbfs < SILENT_DBFS:
+    if sound is True and look.peak_dbfs is not None and is_silent(look.peak_dbfs):
         found.append(f"not as ordered: the sound is silent (peak {look.peak_dbfs:.1f} dBFS)")
-    if sound is False and look.peak_dbfs is not None and look.peak_dbfs >= SILENT_DBFS:
+    if sound is False and look.peak_dbfs is not None and not is_silent(look.peak_dbfs):
         found.append("not as ordered: it has sound, and was ordered without")
     return found
 

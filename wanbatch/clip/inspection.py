@@ -45,7 +45,7 @@ class Here:
 
     def look(self, clip: Path) -> Look:
         """See `Inspection`."""
-        from wanbatch.clip.viewing import look_at
+        from wanbatch.clip.measuring import look_at
 
         return look_at(clip)
 

@@ -37,7 +37,7 @@ def assert_media_works() -> Trial:
     try:
         import numpy as np
 
-        from wanbatch.clip import encoding, media, viewing
+        from wanbatch.clip import encoding, measuring, media
 
         began, library = time.perf_counter(), media.library()
         spec = encoding.ClipSpec(width=64, height=48, fps=12, duration_s=1, has_audio=True)
@@ -53,7 +53,7 @@ def assert_media_works() -> Trial:
         step = "checking it"
         probe = media.check_clip(_rewound(made))
         step = "looking at it"
-        look = viewing.look_at(_rewound(made))
+        look = measuring.look_at(_rewound(made))
         step = "drawing its poster"
         poster = media.jpeg_of(media.draw_poster(_rewound(made)))
     except Exception as error:

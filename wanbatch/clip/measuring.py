@@ -1,4 +1,7 @@
-"""Viewing: a clip decoded once, and no more of it than a look needs. Measured in `benchmarks/looking.py`.
+"""Measuring: a clip decoded once, for what is black, frozen, silent or damaged in it.
+
+No more is decoded than that needs (`benchmarks/looking.py`). `black_and_frozen.py` and `silence.py` say when a clip
+counts as one of these, `defects.py` which of it is a probable defect.
 
 FFmpeg's own filters were tried in place of this (`benchmarks/filters.py`, the cases of the tests, sandbox clips).
 `blackdetect` sees the same black at the same CPU, but notes no end for a stretch that lasts to the end of the clip, so
@@ -9,7 +12,6 @@ a still of 2 s at the end. Both, with `astats` for the peak, cost some 100 ms mo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,6 +32,7 @@ from wanbatch.clip.blame import Blame, blame_for
 from wanbatch.clip.bounds import DECODED_PIXELS_MAX, HEARD_MAX, PIXELS_MAX
 from wanbatch.clip.defects import Look
 from wanbatch.clip.media import opened
+from wanbatch.clip.silence import dbfs, peak_of
 from wanbatch.errors import MediaInvalid
 
 LINES = 180  # samples of each picture, at least: an eye that blinks in a medium shot covers four of them
@@ -95,7 +98,7 @@ class _Viewing:
             raise MediaInvalid("no picture of the clip can be decoded")
         end_s = self._end_s()
         black, still = self._watching.end(end_s)
-        return Look(end_s, black, still, _dbfs(self._peak), self._damaged_s)
+        return Look(end_s, black, still, dbfs(self._peak), self._damaged_s)
 
     def _frames(self) -> Iterator[VideoFrame | AudioFrame]:
         streams = [self._video, *_openable(self._container)]
@@ -136,7 +139,7 @@ class _Viewing:
 
     def _hear(self, frame: AudioFrame) -> None:
         if self._heard < HEARD_MAX:
-            self._peak = max(self._peak or 0.0, _peak_of(frame))
+            self._peak = max(self._peak or 0.0, peak_of(frame.to_ndarray()))
             self._heard += frame.samples * len(frame.layout.channels)
 
     def _end_s(self) -> float:
@@ -169,19 +172,3 @@ def _luma(frame: VideoFrame) -> Luma:
     step = max(1, min(plane.width, plane.height) // LINES)
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[::step, : plane.width : step]
-
-
-def _peak_of(frame: AudioFrame) -> float:
-    """Return the loudest sample as a share of full scale."""
-    block = frame.to_ndarray()
-    if block.dtype.kind == "f":
-        return float(np.abs(block).max(initial=0.0))
-    full = float(2 ** (8 * block.itemsize - 1))
-    middle = full if block.dtype.kind == "u" else 0.0
-    return float(np.abs(block.astype(np.float64) - middle).max(initial=0.0) / full)
-
-
-def _dbfs(peak: float | None) -> float | None:
-    if peak is None:
-        return None
-    return 20 * math.log10(peak) if peak > 0 else -math.inf
