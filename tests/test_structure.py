@@ -85,7 +85,7 @@ OWNERS = {
         "state.origins",
         "state.given_files",
         "state.file",
-        "state.records",
+        "state.record_reader",
         "session.doctor",
         "sandbox.account",
     },

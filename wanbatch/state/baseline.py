@@ -12,7 +12,7 @@ from wanbatch.batch.spend import Kind
 from wanbatch.money.baseline import BaselineLine, Planned, Reason, recipe_key, renamed_shots
 from wanbatch.state.connection import foreign_errors
 from wanbatch.state.facts import FactRecords
-from wanbatch.state.takes import TALLIED, class_in, class_sql, tallied
+from wanbatch.state.take_queries import TALLIED, class_in, class_sql, tallied
 
 BASELINE_NOTE = "baseline kept at"
 BASELINE_LOST_NOTE = "baseline lost at"  # a recovery did not find it

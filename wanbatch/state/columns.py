@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from wanbatch.state.connection import foreign_errors
-from wanbatch.state.records import TABLES, Records
+from wanbatch.state.record_reader import TABLES, Records
 from wanbatch.state.tables import plan_of
 
 ROWS_AT_ONCE = 10_000  # rows as values of Python: some 15 MB

@@ -14,7 +14,7 @@ from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.errors import StateInvalid
 from wanbatch.state.connection import WAYS_BACK, foreign_errors
 from wanbatch.state.tables import row_crc, to_sql
-from wanbatch.state.takes import TakeRecords
+from wanbatch.state.take_queries import TakeRecords
 
 _RECIPE_FACTS = (Fact.PLANNED, Fact.REPLANNED, Fact.MODEL_CHANGED)
 

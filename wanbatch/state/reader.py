@@ -16,7 +16,7 @@ from wanbatch.batch.shots import Fallback
 from wanbatch.batch.take import Entry
 from wanbatch.errors import StateInvalid, UsageInvalid
 from wanbatch.money.prices import QuotedPrice
-from wanbatch.state.attempts import AttemptRecords
+from wanbatch.state.attempt_queries import AttemptRecords
 from wanbatch.state.baseline import BaselineRecords
 from wanbatch.state.columns import ColumnRecords
 from wanbatch.state.connection import connect, foreign_errors, is_empty
@@ -25,7 +25,7 @@ from wanbatch.state.given_files import files_in
 from wanbatch.state.kept_models import learn_kept
 from wanbatch.state.origins import Origins, origins_in
 from wanbatch.state.tables import SCHEMA_VERSION, Identity, Run, Stray, foreign_objects, to_sql
-from wanbatch.state.takes import OF_NO_TAKE
+from wanbatch.state.take_queries import OF_NO_TAKE
 from wanbatch.text import shown
 
 STATE_NAME = "state.sqlite"

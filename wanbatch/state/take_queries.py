@@ -1,4 +1,4 @@
-"""The takes of a state file: one, many or counted, so that a hundred thousand of them are seldom all read."""
+"""Queries for the takes of a state file: one, many or counted; a hundred thousand of them are seldom all read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wanbatch.batch.take import Take
 from wanbatch.batch.unwritten import unwritten
 from wanbatch.errors import StateInvalid
 from wanbatch.state.connection import foreign_errors
-from wanbatch.state.records import Records
+from wanbatch.state.record_reader import Records
 
 OF_NO_TAKE = (  # submits that were not given to a take since
     "WHERE request_id NOT IN (SELECT request_id FROM attempts) AND NOT EXISTS (SELECT 1 FROM attempts"

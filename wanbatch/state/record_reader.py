@@ -1,4 +1,4 @@
-"""The records of a state file: its rows as frozen values, all of one moment if that matters."""
+"""The reader of records: the rows of a state file as frozen values, all of one moment if that matters."""
 
 from __future__ import annotations
 

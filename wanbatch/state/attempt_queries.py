@@ -1,4 +1,4 @@
-"""The attempts of a state file: whose they are, what the ledger may still charge, which name no generation."""
+"""Queries for the attempts of a state file: whose they are, what the ledger may still charge, which name no generation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from wanbatch.batch.attempts import MAY_BE_CHARGED, NO_POST, Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.state.connection import foreign_errors
-from wanbatch.state.records import Records
+from wanbatch.state.record_reader import Records
 from wanbatch.state.tables import to_sql
 
 IN_ONE_QUERY = 500
