@@ -85,6 +85,7 @@ OWNERS = {
         "state.origins",
         "state.given_files",
         "state.file",
+        "state.fact_writer",
         "state.record_reader",
         "session.doctor",
         "sandbox.account",

@@ -1,4 +1,8 @@
-"""Fault plans: what the sandbox does wrong, and when. A plan is an ordered list of rules; the first match is used."""
+"""Fault plans: what the sandbox does wrong, and when. A plan is an ordered list of rules; the first match is used.
+
+A fault is only declared here: `state.py` carries out what can befall any request, `app.py` what concerns submits and
+polls, `clips.py` what concerns clips.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries for the attempts of a state file: whose they are, what the ledger may still charge, which name no generation."""
+"""Queries for the attempts of a state file: whose they are, what the ledger may still charge, which have no id."""
 
 from __future__ import annotations
 

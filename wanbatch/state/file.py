@@ -1,22 +1,18 @@
-"""The state file: what happened, on disk before we act on it.
+"""The state file: opened or begun under its lock, with the plans, runs and notes that are written beside the facts.
 
-SQLite with a write-ahead log; every transition is one transaction that appends facts and stores the folded take,
-flushed to the disk before `record` returns. One writer at a time, held by a kernel lock taken before the file is
-opened; any number of readers meanwhile.
+SQLite with a write-ahead log. One writer at a time, held by a kernel lock taken before the file is opened; any number
+of readers meanwhile. `fact_writer.py` writes what happened.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from wanbatch.batch.attempts import attempts_after
 from wanbatch.batch.changes import Create, Reinstate, Rename, Replan, Supersede
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact
@@ -28,15 +24,15 @@ from wanbatch.folders import links_of
 from wanbatch.money.baseline import BaselineLine
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.baseline import BASELINE_NOTE
-from wanbatch.state.checks import Checks
 from wanbatch.state.connection import connect, foreign_errors, is_empty
+from wanbatch.state.fact_writer import FactWriter
 from wanbatch.state.fallbacks import store_fallbacks
 from wanbatch.state.given_files import store_files
 from wanbatch.state.kept_models import learn_kept, notes_of
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import TRACES, refuse_foreign, refuse_lost_state
 from wanbatch.state.origins import store_origins
-from wanbatch.state.reader import CLIP_NAMES_NOTE, PLANNED_FROM, STATE_NAME, StateReader
+from wanbatch.state.reader import CLIP_NAMES_NOTE, PLANNED_FROM, STATE_NAME
 from wanbatch.state.tables import (
     BASELINE_DDL,
     BASELINE_PARTS_DDL,
@@ -51,27 +47,18 @@ from wanbatch.state.tables import (
     Identity,
     Run,
     Stray,
-    columns_of,
-    row_crc,
     to_sql,
 )
 
 _OF_BASELINE = (BASELINE_DDL, BASELINE_PARTS_DDL, BASELINE_RECIPES_DDL)
 _LATER_TABLES = (NOTES_DDL, OWN_CELLS_DDL, *_OF_BASELINE, FALLBACKS_DDL, ORIGINS_DDL, FILES_DDL, *INDEXES)
-_AFTER_A_FAILED_WRITE = (
-    "What was recorded before is kept. Free some space on the disk, or find out why it cannot be written, then run the"
-    " same command again: it continues from the last record"
-)
 
 
-class StateFile(StateReader):
+class StateFile(FactWriter):
     """The one writer of a state file. Holds the output lock from open to close."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, lock: OutputLock) -> None:
-        super().__init__(connection, path)
-        self._lock = lock
-        self._failed: Exception | None = None
-        self._checks = Checks(self)
+        super().__init__(connection, path, lock)
         self.is_new = False
 
     @classmethod
@@ -143,13 +130,6 @@ class StateFile(StateReader):
                 self._db.execute(statement)
         learn_kept(self.notes())
 
-    def await_check(self) -> None:
-        """Wait for the check of the pages, which goes on while the first things are read. Raises StateInvalid.
-
-        Nothing is written, and no inventory is returned, before it ended well.
-        """
-        self._checks.await_pages()
-
     def inventory(self) -> Inventory:
         """Take inventory of the batch without looking at every take. Raises StateInvalid for a damaged file."""
         found = super().inventory()
@@ -167,85 +147,6 @@ class StateFile(StateReader):
             super().close()
         finally:
             self._lock.release()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        # A failed write is final: what the disk holds is unknown then, so nothing more may be paid on its word.
-        if self._failed is not None:
-            raise LocalFault(
-                f"{self.path} could not be written a moment ago ({self._failed}), so wanbatch records and sends"
-                " nothing more."
-                f" {_AFTER_A_FAILED_WRITE}"
-            )
-        self._lock.assert_held()
-        self.await_check()
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._failed = error
-            raise LocalFault(
-                f"cannot write {self.path}: {error}. wanbatch sends nothing more. {_AFTER_A_FAILED_WRITE}"
-            ) from error
-
-    def record(self, take_id: int, *entries: Entry) -> Take:
-        """Append facts about one take and store what they make of it, in one transaction, durable on return.
-
-        Raises TransitionForbidden, and records nothing, if one of them cannot happen; LocalFault when the disk
-        fails.
-        """
-        take = self._checks.touched(self.take(take_id))
-        with self._transaction():
-            first = take
-            for entry in entries:
-                before, take = take, advance(take, entry)
-                self._append(take_id, entry)
-                self._follow_attempts(before, take, entry)
-            self._move("takes", first, take, "take_id = ?", take_id)
-        return take
-
-    def _move(self, table: str, before: Any, after: Any, where: str, *key: object) -> None:
-        """Store what changed of a row: a fact touches a few of its fifty columns."""
-        old, new = vars(before), vars(after)
-        changed = [name for name, _ in columns_of(type(after)) if new[name] != old[name]]
-        if changed:
-            names = ", ".join(f"{name} = ?" for name in changed)
-            values = [to_sql(new[name]) for name in changed]
-            self._db.execute(f"UPDATE {table} SET {names} WHERE {where}", (*values, *key))  # noqa: S608
-
-    def _append(self, take_id: int, entry: Entry) -> None:
-        at, data = to_sql(entry.at), json.dumps(entry.data, ensure_ascii=False, allow_nan=False)
-        self._db.execute(
-            "INSERT INTO facts (take_id, fact, at, data, crc) VALUES (?, ?, ?, ?, ?)",
-            (take_id, entry.fact.value, at, data, row_crc(take_id, entry.fact.value, at, data)),
-        )
-
-    def _follow_attempts(self, before: Take, take: Take, entry: Entry) -> None:
-        known = {each.number: each for each in self.attempts_of(take.take_id)}
-        for each in attempts_after(before, take, entry, list(known.values())):
-            was = known.get(each.number)
-            if was is None:
-                self._store("attempts", each)
-            else:
-                self._move("attempts", was, each, "take_id = ? AND number = ?", each.take_id, each.number)
-            known[each.number] = each
-
-    def _store(self, table: str, record: Any) -> None:
-        columns = [name for name, _ in columns_of(type(record))]
-        key = {"takes": "(take_id)", "attempts": "(take_id, number)", "shots": "(shot_id)", "runs": "(run_id)"}.get(
-            table, "(run_id, price_class)" if table == "quotes" else "(request_id)"
-        )
-        updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
-        self._db.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
-            f" ON CONFLICT {key} DO UPDATE SET {updates}",
-            [to_sql(getattr(record, name)) for name in columns],
-        )
 
     def adopt(self, plan: Plan, at: datetime, digest: str = "") -> None:
         """Write a plan: its shots, new takes and changes to takes that were never sent. One transaction.
@@ -318,12 +219,6 @@ class StateFile(StateReader):
                 told = json.dumps(dict(cells), ensure_ascii=False)
                 self._db.execute("INSERT OR REPLACE INTO own_cells VALUES (?, ?)", (shot_id, told))
 
-    def record_together(self, entries: Sequence[tuple[int, Entry]]) -> None:
-        """Append facts about several takes, by take id, that are true only together. One transaction."""
-        with self._transaction():
-            for take_id, entry in entries:
-                self._change(take_id, entry)
-
     def restore(self, found: Sequence[tuple[int, str, Sequence[Entry]]], strays: Sequence[Stray]) -> None:
         """Write takes with the facts that are known of them (take id, shot id, facts), and strays. One transaction.
 
@@ -349,11 +244,6 @@ class StateFile(StateReader):
                 self._store("takes", take)
             for stray in strays:
                 self._store("strays", stray)
-
-    def _change(self, take_id: int, entry: Entry) -> None:
-        take = advance(self._checks.touched(self.take(take_id)), entry)
-        self._append(take_id, entry)
-        self._store("takes", take)
 
     def note_stray(self, stray: Stray) -> None:
         """Keep a submit of this batch that belongs to no take of it."""
