@@ -1,4 +1,4 @@
-"""Queries for the attempts of a state file: whose they are, what the ledger may still charge, which have no id."""
+"""Queries for the attempts of a state file: whose they are, what may still be charged, which name no generation."""
 
 from __future__ import annotations
 
