@@ -117,7 +117,7 @@ def test_only_the_scene_pauses_and_the_rest_goes_on(tmp_path: Path) -> None:
         [("sh004", "planned"), ("sh006", "planned")],
         6,
     )
-    assert [message.split(",")[0] for message in end.messages] == ["the cap of scene sc0"]
+    assert [message.split(" of ")[0] for message in end.messages] == ["scene sc0 has reached its cap"]
     world.settings = replace(settings, scene_caps={"sc0": 3 * PRICE})
     assert (world.run(in_scenes(8)).exit_code, world.submits) == (ExitCode.BUDGET_REACHED, 7)
     world.settings = replace(settings, scene_caps={"sc0": 4 * PRICE})
