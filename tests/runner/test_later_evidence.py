@@ -139,7 +139,7 @@ def test_a_refused_submit_that_was_made_and_whose_shot_was_edited_ends_a_run_wit
     world.rules, world.elapsed_s = (), world.elapsed_s + HOURS
     end = world.run(with_prompt(batch_of(3), "sh001", "another prompt"))
     assert (end.exit_code, world.submits) == (ExitCode.DECISION_NEEDED, 4)
-    (message,) = [text for text in end.messages if "made after all" in text]
+    (message,) = [text for text in end.messages if "made a generation after all" in text]
     assert "`wanbatch resolve sh001_t1 --adopt " in message
 
 
@@ -151,7 +151,11 @@ def test_an_edited_take_is_not_given_the_clip_of_the_prompt_that_was_refused(tmp
     world.run(batch_of(3))
     world.observe, world.rules, world.elapsed_s = None, (), world.elapsed_s + HOURS
     end = world.run(with_prompt(batch_of(3), "sh001", "another prompt"))
-    assert (end.exit_code, world.submits, "made after all" in warnings(world)) == (ExitCode.DECISION_NEEDED, 4, True)
+    assert (end.exit_code, world.submits, "made a generation after all" in warnings(world)) == (
+        ExitCode.DECISION_NEEDED,
+        4,
+        True,
+    )
 
 
 def test_a_row_that_said_failed_and_says_succeeded_later_is_a_double_with_a_name(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_take_given_up_that_was_made_after_all_is_told(tmp_path: Path) -> None
     world.elapsed_s += 5 * HOURS
     end = world.run(batch_of(4))
     take = world.takes()[1]
-    assert (end.exit_code, take.state, "made after all" in take.warning) == (
+    assert (end.exit_code, take.state, "made a generation after all" in take.warning) == (
         ExitCode.DECISION_NEEDED, State.FAILED, True,
     )  # fmt: skip
     assert (take.credits_charged, take.credits_at_risk, "DOUBLE" in take.warning) == (PRICE, 0, False)

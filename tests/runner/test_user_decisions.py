@@ -38,7 +38,7 @@ def test_a_generation_of_an_earlier_attempt_that_is_known_already_may_be_chosen(
     world.account._db.execute("UPDATE requests SET ends_at = ends_at + 200000 WHERE seq = 4")
     world.elapsed_s += 40 * HOURS
     told(world)
-    assert "made after all" in world.takes()[1].warning
+    assert "made a generation after all" in world.takes()[1].warning
     take = decide(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
     assert (take.attempt, take.is_charge_seen, take.credits_charged) == (1, True, PRICE)
     assert world.run(batch_of(3)).exit_code is ExitCode.OK
