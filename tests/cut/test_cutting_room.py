@@ -101,7 +101,7 @@ def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
     out = str(folder(tmp_path))
     assert said(capsys, "circle", out, "a", "1")[:2] == (0, "a_t1 is circled\n")
     assert said(capsys, "circle", out, "a:1", "c:t1")[:2] == (0, "c_t1 is circled\n")
-    assert said(capsys, "circle", out, "a:1")[:2] == (0, "nothing to change: the circles are like that already\n")
+    assert said(capsys, "circle", out, "a:1")[:2] == (0, "nothing to change: the circles are already set that way\n")
     assert told(capsys, "circle", "--clear", out, "a") == {
         "output": out,
         "changed": [{"shot": "a", "take": 1, "circled": False}],
@@ -127,7 +127,7 @@ def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
         (("retake", "RUN", "a", "--only", "b"), "name the shots themselves"),
         (("retake", "RUN", "x", "--later"), "there is no shot 'x'"),
         (("cut", "RUN", "--only", "b"), "nothing to cut"),
-        (("cut", "RUN", "-o", "clips.mov"), "name it .mp4"),
+        (("cut", "RUN", "-o", "clips.mov"), "a name that ends in .mp4"),
         (("export", "RUN", "--format", "otio", "--only", "nothing"), "no shot of the story matches --only"),
     ],
 )
