@@ -40,8 +40,8 @@ def failed(folder: Path, only: Fallback, **words: Any) -> Path:
         ),
         ((REFUSED,), {}, "was not used, because it is only for refused prompts"),
         ((FAILED,), {"charged": CREDITS}, "was not used, because the first model's failed try was charged"),
-        ((FAILED,), {}, "is next: the same command goes on with it"),
-        ((REFUSED, FAILED), {"error": MODERATED}, "is next: the same command goes on with it"),
+        ((FAILED,), {}, "is next: run the same command again to use it"),
+        ((REFUSED, FAILED), {"error": MODERATED}, "is next: run the same command again to use it"),
     ],
 )
 def test_status_says_why_a_fallback_was_not_taken(

@@ -273,7 +273,7 @@ def test_without_the_library_it_is_said_how_to_install_it(tmp_path: Path, monkey
 
 def test_an_export_goes_to_a_file_of_its_kind_and_a_disk_that_fails_is_told(tmp_path: Path) -> None:
     output = room(tmp_path / "o", ABC, a=R)
-    with pytest.raises(UsageInvalid, match=r"name the file \.edl"):
+    with pytest.raises(UsageInvalid, match=r"a name that ends in \.edl"):
         export(output, EditFormat.EDL, tmp_path / "x.otio")
     (tmp_path / "file").write_text("")
     with pytest.raises(LocalFault, match="cannot write"):

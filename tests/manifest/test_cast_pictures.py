@@ -105,7 +105,7 @@ def test_more_pictures_than_a_model_takes_are_a_problem_that_says_so(folder: Pat
 def test_a_model_that_takes_no_references_beside_a_first_frame_is_sent_her_words(folder: Path) -> None:
     shot = shot_of(folder, {"model": W3, "first_frame": A, "cast": ["ilo"]}, ilo=ILO)
     assert (shot.prompt, "reference_image_urls" in shot.request) == ("She turns. Ilo, her brother", False)
-    assert "takes no references beside image_url" in shot.origins["cast"][0]
+    assert "takes no references together with image_url" in shot.origins["cast"][0]
 
 
 def test_a_voice_goes_to_models_that_take_sounds_to_refer_to(folder: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_voice_goes_to_models_that_take_sounds_to_refer_to(folder: Path) -> No
     assert shot.request["audio_urls"] == ["https://example.com/ilo.mp3"]
     assert shot.origins["cast"] == (f"ilo to {W3}: pictures as references, voice",)
     shot = shot_of(folder, {"cast": ["ilo"]}, ilo=voice)
-    assert shot.origins["cast"][0].endswith("no voice, as studio/lens-1 takes no sounds to refer to")
+    assert shot.origins["cast"][0].endswith("no voice, as studio/lens-1 takes no reference sounds")
 
 
 def test_a_voice_that_is_a_file_goes_to_models_that_take_files(folder: Path) -> None:

@@ -116,7 +116,7 @@ def told(folder: Path, text: str) -> list[str]:
             "Scene 1\nSnow\nINT. HOUSE - NIGHT\n第三场\n",
             [
                 (
-                    "1:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"
+                    "1:1 this looks like a heading, and a clip would be bought for it; begin it with # to skip it"
                     " (2 more lines too, the next is line 3)"
                 )
             ],

@@ -69,7 +69,7 @@ UNDER = "under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Go o
         ),
         (
             {"pilot": 5},
-            "Send a pilot of 5 takes, then ask about the rest (no cap; all 44 need 44.00; balance 900.00)",
+            "Send a pilot of 5 takes to https://api.aimlapi.com, then ask about the rest (no cap; all 44 need 44.00; balance 900.00)?",
         ),
         (
             {"names": ("resolution", "duration")},
@@ -79,8 +79,8 @@ UNDER = "under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Go o
     ids=lambda value: None if isinstance(value, str) else "-".join(value) or "plain",
 )  # fmt: skip
 def test_the_question_names_takes_cost_cap_and_balance(facts: dict[str, Any], text: str) -> None:
-    place = text if text.endswith(" at") else f"{text} to"
-    assert question_text(forty_four(**facts)) == f"{place} https://api.aimlapi.com?"
+    place = "" if text.endswith("?") else " https://api.aimlapi.com?"
+    assert question_text(forty_four(**facts)) == f"{text}{place if text.endswith((' at', '?')) else f' to{place}'}"
 
 
 def test_an_unknown_price_is_no_part_of_the_sum_and_is_named() -> None:

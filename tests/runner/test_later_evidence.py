@@ -26,8 +26,8 @@ from tests.runner.shared import (
     told,
 )
 from tests.worlds import EPOCH, World, batch_of
-from wanbatch.batch.attempts import Outcome, adoption
-from wanbatch.batch.lifecycle import State
+from wanbatch.batch.attempts import Outcome, adoption, end_text
+from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
@@ -129,6 +129,24 @@ def test_a_refused_submit_whose_row_says_succeeded_and_not_what_it_made_is_count
     take = world.takes()[1]
     assert f"succeeded under request id {sent.request_id} ({usd_text(PRICE)})" in take.warning
     assert take.credits_at_risk == PRICE
+
+
+def test_what_an_earlier_version_warned_of_a_row_without_an_id_is_not_warned_of_again(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=lying(429))
+    world.run(batch_of(3))
+    with StateReader.open(world.output) as reader:
+        (sent, *_) = reader.attempts_of(2)
+    row = LogRow(sent.request_id, None, True, PRICE, EPOCH)
+    old = f"succeeded under request id {sent.request_id} ({usd_text(PRICE)}), but not what it made: it may have cost"
+
+    async def work(context: RunContext) -> list[tuple[ExitCode, str]]:
+        take_up(context)
+        text = f"the provider's log says that attempt 1 of it, {end_text(sent)}, {old}"
+        context.record(2, Fact.WARNED, {"warning": text})
+        LateGenerations(context).note_late(scan_of(EPOCH, row))
+        return list(context.troubles)
+
+    assert beside_runs(world, work) == []
 
 
 def test_a_refused_submit_that_was_made_and_whose_shot_was_edited_ends_a_run_with_3(tmp_path: Path) -> None:

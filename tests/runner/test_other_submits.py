@@ -64,7 +64,7 @@ def test_another_submit_of_a_finished_take_that_succeeded_without_an_id_is_count
     world = World(tmp_path / "out")
     world.run(batch_of(1))
     ((code, message),) = seen_beside_a_clip(world, None, None)
-    assert (code, "not what it made: the provider may have charged for it" in message) == (
+    assert (code, "but does not say what it made: the provider may have charged for it" in message) == (
         ExitCode.DECISION_NEEDED,
         True,
     )

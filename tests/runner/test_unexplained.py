@@ -70,7 +70,7 @@ def test_an_older_copy_that_is_run_with_its_old_key_asks_about_what_the_new_key_
     end = world.run(batch_of(4))
     assert (end.exit_code, counts(world)) == (ExitCode.DECISION_NEEDED, {"planned": 3, "verified": 1})
     text = question(end)
-    needed = ("2 charges of models like yours", "0.378 USD in all", "--trust-state", "older copy", *bought)
+    needed = ("2 charges for models like yours", "0.378 USD in all", "--trust-state", "older copy", *bought)
     assert [each for each in needed if each not in text] == []
     assert ended(world) == (ExitCode.DECISION_NEEDED, 1)  # it asks until it is answered
 
@@ -82,7 +82,7 @@ def test_the_user_may_say_that_none_of_these_charges_is_of_this_batch(tmp_path: 
     world.settings = RunSettings(trust_state=True, limit=1)
     assert ended(world) == (ExitCode.OK, 2)
     (said,) = [each.text for each in world.events if "since you added --trust-state" in each.text]
-    assert "the ledger shows 1 charge of models like yours" in said
+    assert "the ledger shows 1 charge for models like yours" in said
     world.settings = RunSettings(limit=1)
     assert ended(world) == (ExitCode.OK, 3)  # those are answered for
     others_buy(world, 1)
@@ -152,7 +152,7 @@ def test_a_charge_of_just_now_counts_where_the_log_shows_that_the_file_is_out_of
     others_buy(world, 1)
     world.elapsed_s += 600
     end = world.run(batch_of(4))
-    assert (end.exit_code, "1 charge of models like yours" in question(end)) == (ExitCode.DECISION_NEEDED, True)
+    assert (end.exit_code, "1 charge for models like yours" in question(end)) == (ExitCode.DECISION_NEEDED, True)
     assert counts(world) == {"held": 1, "planned": 2, "verified": 1}
 
 
@@ -165,7 +165,7 @@ def test_a_lost_answer_explains_one_charge_and_no_more(tmp_path: Path) -> None:
     (made,) = others_buy(world, 1)  # the first is named beside the take that is held for it
     world.elapsed_s += HOURS
     text = question(world.run(batch_of(4)))
-    assert ("1 charge of models like yours" in text, made in text) == (True, True)
+    assert ("1 charge for models like yours" in text, made in text) == (True, True)
 
 
 def test_a_charge_that_a_lost_answer_explains_is_looked_at_again_once_that_is_settled(tmp_path: Path) -> None:

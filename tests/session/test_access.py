@@ -107,7 +107,7 @@ def test_a_new_folder_waits_until_something_answers(
     monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")
     Path("shots.csv").write_text("id,prompt\na,Waves climb the steps\n")
     code = call(["run", "shots.csv", "--yes"])
-    assert (code, "nothing answers at http://127.0.0.1:9: start what serves there" in capsys.readouterr().err) == (
+    assert (code, "nothing answers at http://127.0.0.1:9: start the server there" in capsys.readouterr().err) == (
         8,
         True,
     )

@@ -57,7 +57,13 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     [
         (DOUBLE, True),
         ({"warning": "the ledger charges G9, which belongs to no take", "unowned": ["G9"]}, True),
-        ({"warning": "attempt 1 succeeded, but not what it made", "nameless": "wb1:n:r:1.1"}, True),
+        (
+            {
+                "warning": "the log says that attempt 1 succeeded, but does not say what it made",
+                "nameless": "wb1:n:r:1.1",
+            },
+            True,
+        ),
         ({"warning": "the clip is silent"}, False),
     ],
 )

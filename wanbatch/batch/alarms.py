@@ -20,7 +20,7 @@ def alarm_in(entry: Entry) -> str:
 def standing_alarms(entries: Iterable[tuple[int, Entry]], answered: Container[str]) -> list[tuple[int, str]]:
     """Return the alarms of facts by take id, each once, oldest first, without charges that the user answered for.
 
-    `answered` are the generations whose charges are not of this batch, as the user said.
+    `answered` are the generations whose charges do not belong to this batch, as the user said.
     """
     found: dict[tuple[int, str], None] = {}
     for take_id, entry in entries:

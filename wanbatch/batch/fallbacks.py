@@ -54,7 +54,7 @@ def why_not_taken(take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry
     elif not is_free(take, attempts):
         why = "because it is not proven that the first model made nothing"
     else:
-        return f"its fallback {fallback.model} is next: the same command goes on with it"
+        return f"its fallback {fallback.model} is next: run the same command again to use it"
     return f"its fallback {fallback.model} was not used, {why}"
 
 

@@ -134,7 +134,7 @@ def _explain(options: Global, manifest: Path, shot_id: str) -> int:
 def run_command(options: Global, /, manifest: Path, strict: bool, **flags: Any) -> int:  # noqa: FBT001
     """Plan, confirm, run and report MANIFEST. The same command resumes.
 
-    If the batch is finished, it sends nothing; it reads the provider's log once, and names a clip that was made twice.
+    If the batch is finished, wanbatch sends nothing; it reads the provider's log once, and names any clip made twice.
     """
     asked, is_asking = options_of(flags), flags["is_asking"]
     if is_asking and asked.is_agreed:

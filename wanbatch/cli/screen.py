@@ -62,7 +62,8 @@ _PLAIN_KINDS = {
 _WORDS = {
     "note": "",
     "generation_failed": "failed",
-    "answer_lost": "answer lost: the provider may have charged for it; wanbatch does not send it again until it knows",
+    "answer_lost": "answer lost: the provider may have charged for it; wanbatch does not send it again until it knows"
+    " whether it was charged",
     "adopted": "found in the provider's log",
     "found_failed": "failed, and cost nothing",
     "retry_planned": "queued to be sent again, in this run if its limits allow",

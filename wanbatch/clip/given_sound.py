@@ -44,7 +44,7 @@ def _form_of(source: bytes) -> str:
 
 def _read(sound: Any, form: str) -> GivenBytes:
     if len(sound.streams.audio) != 1:
-        raise MediaInvalid(f"has {len(sound.streams.audio)} tracks of sound; one is sent")
+        raise MediaInvalid(f"has {len(sound.streams.audio)} audio tracks; it may have only one")
     track = sound.streams.audio[0]
     if track.codec_context.channels > CHANNELS_MAX or track.codec_context.sample_rate > RATE_HZ_MAX:
         raise MediaInvalid(f"has more than {CHANNELS_MAX} channels, or more than {RATE_HZ_MAX} samples a second")

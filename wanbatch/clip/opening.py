@@ -23,7 +23,7 @@ def open_given(path: Path, kind: str, *, with_data: bool) -> OpenedFile:
     source = bytes_of(path)
     made = read_still(source) if kind == "picture" else read_sound(source)
     if len(made.sent) > FILE_BYTES_MAX:
-        raise MediaInvalid(f"has {size_text(len(made.sent))} as it is sent; {_MOST}")
+        raise MediaInvalid(f"is {size_text(len(made.sent))} as it is sent; {_MOST}")
     return OpenedFile(
         sha256=hashlib.sha256(source).hexdigest(),
         size_bytes=len(source),
@@ -46,11 +46,11 @@ def bytes_of(path: Path) -> bytes:
     if not stat.S_ISREG(found.st_mode):
         raise MediaInvalid("is not a file")
     if found.st_size > FILE_BYTES_MAX:
-        raise MediaInvalid(f"has {size_text(found.st_size)}; {_MOST}")
+        raise MediaInvalid(f"is {size_text(found.st_size)}; {_MOST}")
     with path.open("rb") as file:
         source = file.read(FILE_BYTES_MAX + 1)
     if len(source) > FILE_BYTES_MAX:
-        raise MediaInvalid(f"has more than {size_text(FILE_BYTES_MAX)}; {_MOST}")
+        raise MediaInvalid(f"is larger than {size_text(FILE_BYTES_MAX)}; {_MOST}")
     if not source:
         raise MediaInvalid("is empty")
     return source

@@ -56,7 +56,7 @@ def _read(picture: Image.Image, source: bytes) -> GivenBytes:
         raise MediaInvalid(_too_large(str(width), str(height)))
     form = "JPEG" if picture.format in ("JPEG", "MPO") else str(picture.format)
     if form != "JPEG" and getattr(picture, "n_frames", 1) > 1:
-        raise MediaInvalid("is an animation; save the one picture that is meant as a PNG or JPEG")
+        raise MediaInvalid("is an animation; save the one frame that you want, as a PNG or JPEG")
     picture.load()
     is_turned = picture.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
     upright = ImageOps.exif_transpose(picture) if is_turned else picture

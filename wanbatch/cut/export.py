@@ -65,7 +65,7 @@ def export(
     """
     written = target if target is not None else output / EDIT_FOLDER / f"cut.{how}"
     if written.suffix.lower() != f".{how}":
-        raise UsageInvalid(f"name the file .{how}, not {written.name}")
+        raise UsageInvalid(f"give the file a name that ends in .{how}, not {written.name}")
     library = _library()
     timeline = assemble(output, wanted)
     if how is EditFormat.OTIO:

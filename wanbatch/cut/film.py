@@ -67,7 +67,7 @@ def make_cut(output: Path, options: CutOptions, on_frames: OnFrames = lambda *_:
 def _target(output: Path, options: CutOptions) -> Path:
     target = options.target if options.target is not None else output / CUT_NAME
     if target.suffix.lower() != ".mp4":
-        raise UsageInvalid(f"a cut is an MP4: name it .mp4, not {target.name}")
+        raise UsageInvalid(f"a cut is an MP4: give it a name that ends in .mp4, not {target.name}")
     if target.resolve().is_relative_to((output / CLIPS).resolve()) or target.name == STATE_NAME:
         raise UsageInvalid(f"{target} is the folder of the clips: name another place")
     if target.is_dir():

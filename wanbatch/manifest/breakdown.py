@@ -89,7 +89,7 @@ def scene_ids(numbers: Iterable[str]) -> list[str]:
     """Return an id for each scene, all with numbers of one width: those of the script, where it has any.
 
     A scene without a number, between others that have one, gets the number before it and a letter, as an added scene
-    does on the set. In a script without numbers the ids count in tens.
+    does on the set. In a script without numbers the ids go up in tens.
     """
     given = list(numbers)
     if not any(given):

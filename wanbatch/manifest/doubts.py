@@ -90,7 +90,7 @@ def _name_or_sign(char: str) -> str:
 
 
 def tell_nothing(given: Mapping[str, Any], nodes: Mapping[str, Node], problems: Problems) -> None:
-    """Report texts that people and programs write instead of an empty cell: a `nan` would be bought as a prompt.
+    """Report texts that people and programs write instead of an empty cell: a clip would be bought for a `nan`.
 
     `nodes` has the node of each field of the shot.
     """

@@ -1,6 +1,6 @@
 """Lines of a text file that are not prompts: rows of a table, JSON, YAML, code, subtitles, macros of other tools.
 
-Each of them would be bought as a clip of its own.
+A clip of its own would be bought for each of them.
 """
 
 from __future__ import annotations
@@ -140,11 +140,14 @@ _WORDLESS = re.compile(r"[\W\d_]+")
 _ADDRESS = re.compile(r"\w+://\S+|\S+\.(?:mp4|mov|webm|png|jpe?g|webp|gif|wav|mp3)", re.IGNORECASE)
 _REMARK = re.compile(r"//.*|/\*.*|;.*|<!--.*")
 _KINDS = (
-    (_REMARK, "this looks like a remark, and would be bought as a prompt; begin it with # to skip it"),
-    (NOTHING, "this says that there is no prompt, and would be bought as one; write the prompt, or remove the line"),
-    (_CHAT, "this is a sentence of a chat assistant, not a prompt, and would be bought as one; remove the line"),
+    (_REMARK, "this looks like a remark, and a clip would be bought for it; begin it with # to skip it"),
+    (
+        NOTHING,
+        "this says that there is no prompt, and a clip would be bought for it; write the prompt, or remove the line",
+    ),
+    (_CHAT, "this is a sentence of a chat assistant, not a prompt, and a clip would be bought for it; remove the line"),
     (_ADDRESS, "this is an address or a file name, not a prompt; describe the picture in words"),
-    (_HEADING, "this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+    (_HEADING, "this looks like a heading, and a clip would be bought for it; begin it with # to skip it"),
     (_CUE, "this looks like a line of a screenplay; describe each shot in one line, without names and directions"),
     (_EDIT_LIST, "this looks like a line of an edit decision list; describe each shot in words, one per line"),
     (_BOLD, "this looks like a heading or label in Markdown; write only the prompts, one per line"),
@@ -165,11 +168,11 @@ _KINDS = (
     (_ONE_VALUE, f"this looks like a row of a table; {_CSV}"),
     (_RENDER_LOG, "this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
     (_LABEL, "this label would be sent; write only the prompt, and put its duration or size into a .csv or .yaml file"),
-    (_ENDS_IN_COLON, "this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+    (_ENDS_IN_COLON, "this looks like a heading, and a clip would be bought for it; begin it with # to skip it"),
     (BULLET, "this line begins with the mark of a list, which would be sent; remove it"),
     (_DASHED, "this line begins with the mark of a list, which would be sent; remove it"),
     (NUMBERED, "this line begins with the number or letter of a list, which would be sent; remove it"),
-    (_WORDLESS, f"{_NO_WORDS}, and it would be bought as a prompt; remove it"),
+    (_WORDLESS, f"{_NO_WORDS}, and a clip would be bought for it; remove it"),
 )
 
 

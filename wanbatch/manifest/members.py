@@ -66,7 +66,7 @@ def _field(model: Model, part: str) -> str | None:
 
 def _why_not(model: Model, request: Mapping[str, Any], given: Sequence[Scalar], part: str) -> str:
     """Say why a model is not sent what a member has, as the end of a sentence; nothing if it is."""
-    name, what = _field(model, part), "references" if part == PICTURES else "sounds to refer to"
+    name, what = _field(model, part), "references" if part == PICTURES else "reference sounds"
     if name is None:
         return f"{model.name} takes no {what}"
     if any(is_path(each.text) for each in given) and not input_fields(model)[name].takes_files:
@@ -75,7 +75,7 @@ def _why_not(model: Model, request: Mapping[str, Any], given: Sequence[Scalar], 
         both = rule.get("not", {}).get("required", ())
         other = next((each for each in both if each != name and each in request), None)
         if name in both and other is not None:
-            return f"{model.name} takes no {what} beside {other}"
+            return f"{model.name} takes no {what} together with {other}"
     return ""
 
 

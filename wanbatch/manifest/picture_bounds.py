@@ -20,6 +20,6 @@ def doubts_about(file: GivenFile, bounds: Bounds, *, has_alpha: bool) -> Iterato
     if bounds.side_min is not None and short < bounds.side_min:
         yield f"{size}, but the documented minimum is {bounds.side_min} pixels a side"
     if bounds.bytes_max is not None and file.size_bytes > bounds.bytes_max:
-        yield f"has {size_text(file.size_bytes)}, but the documented maximum is {size_text(bounds.bytes_max)}"
+        yield f"is {size_text(file.size_bytes)}, but the documented maximum is {size_text(bounds.bytes_max)}"
     if has_alpha and not bounds.takes_alpha:
         yield "is transparent in places, but only opaque pictures are documented"

@@ -38,7 +38,7 @@ NAMES = ("first_frame", "last_frame", "references", "audio", "aspect_ratio", "re
 _WORDS = {
     "first_frame": "first_frame, an image to begin from",
     "last_frame": "last_frame, an image to end with",
-    "references": "references, images to refer to",
+    "references": "references, reference images",
     "sound": "a choice of sound (audio: true or false)",
     "soundtrack": "a sound file of yours (audio: an address)",
     "aspect_ratio": "a choice of aspect ratio",

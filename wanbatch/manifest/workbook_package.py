@@ -45,10 +45,14 @@ def check_package(path: Path, raw_begin: bytes, problems: Problems) -> None:
     `raw_begin` are its first bytes.
     """
     if raw_begin.startswith(_OLD):
-        words = "this workbook has a password or is of an old Excel: save it as .xlsx without a password"
+        words = (
+            "this workbook has a password, or was saved by an old version of Excel: save it as .xlsx without a password"
+        )
         raise problems.stop(NOWHERE, words)
     if not raw_begin.startswith(b"PK"):
-        raise problems.stop(NOWHERE, "this is not a workbook; if it is text with commas or tabs, name it .csv")
+        raise problems.stop(
+            NOWHERE, "this is not a workbook; if it is text with commas or tabs, give it a name that ends in .csv"
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             fault = _fault_of(archive) or _bad_part(archive)

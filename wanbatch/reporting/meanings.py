@@ -21,7 +21,7 @@ STATES: Mapping[str, str] = {
     "omitted": "Shots that the manifest leaves out.",
 }
 MONEY: Mapping[str, str] = {
-    "estimated": "What the takes were expected to cost when they were sent, or cost today if they were not.",
+    "estimated": "What the takes were expected to cost when they were sent or, if not sent yet, what they cost today.",
     "held": "What the provider set aside when it accepted a take. The charge replaces it.",
     "charged": "What the provider's ledger, its list of charges, shows. Only this was paid.",
     "at risk": "What was sent and may still be charged.",

@@ -226,8 +226,8 @@ class RunContext:
             self.stop_submitting(
                 ExitCode.TAKES_FAILED,
                 f"{ALIKE_LIMIT} tries in a row failed in the same way, most recently {self.takes[take_id].label}"
-                f" ({cause}): wanbatch sends nothing more and finishes what is still running. The same command"
-                " continues with the others, `wanbatch retry` with these",
+                f" ({cause}): wanbatch sends nothing more and finishes what is still running. Run the same command"
+                " again to continue with the others, or `wanbatch retry` to try these again",
             )
 
     def trouble(self, code: ExitCode, message: str) -> None:

@@ -105,11 +105,13 @@ class Doubles:
             generation_id=made,
             credits_held=row.credits or None,
         )
-        text = f"{source} shows another submit of it, {row.request_id}, "
         if made is not None:
-            text += f"which made {made}{cost_text(row)}"
+            text = f"{source} shows another submit of it, {row.request_id}, which made {made}{cost_text(row)}"
         else:
-            text += f"which succeeded{cost_text(row)}, but not what it made: the provider may have charged for it"
+            text = (
+                f"{source} says that another submit of it, {row.request_id}, succeeded{cost_text(row)}, but does not"
+                " say what it made: the provider may have charged for it"
+            )
         data = {
             "request_id": another.request_id,
             "generation_id": made,

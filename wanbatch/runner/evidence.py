@@ -1,6 +1,6 @@
 """Evidence: what one reading of the log and the ledger brought, and what a charge without a take says about a submit.
 
-A submit that was refused, and a generation that failed, cost nothing, by the provider's word. A charge of a model like
+A submit that was refused, and a generation that failed, cost nothing, by the provider's word. A charge for a model like
 its own, at its time, that belongs to no take may be what it was charged as: then the take is not bought again before a
 person has looked.
 """
@@ -122,7 +122,7 @@ async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charg
 
 
 def _without_a_take(context: RunContext, take_id: int, charges: Sequence[Charge]) -> list[Charge]:
-    """Return the charges of a model like a take's that no submit here has made."""
+    """Return the charges for a model like a take's that no submit here has made."""
     model = models_of(context, take_id)
     like = [each for each in charges if each.generation_id and is_like(each.model, model)]
     known = {each.generation_id for each in context.state.strays()} | answered_charges(context.state)

@@ -60,12 +60,13 @@ class LateGenerations:
         if row is None:
             return
         context = self._context
-        text = (
+        lead = (
             f"{LOG} says that attempt {attempt.number} of it, {end_text(attempt)}, succeeded under request id"
-            f" {attempt.request_id}{cost_text(row)}, but not what it made: the provider may have charged for it"
+            f" {attempt.request_id}{cost_text(row)}, but "
         )
+        text = f"{lead}does not say what it made: the provider may have charged for it"
         warnings = [each.data for each in context.state.facts_of(take.take_id) if each.fact is Fact.WARNED]
-        if any(each.get("nameless") == attempt.request_id or each["warning"] == text for each in warnings):
+        if any(each.get("nameless") == attempt.request_id or each["warning"].startswith(lead) for each in warnings):
             return
         made = replace(attempt, outcome=Outcome.LOST, credits_held=row.credits or attempt.credits_held)
         data = self._doubles.priced(take, made, context.state.attempts_of(take.take_id))

@@ -59,7 +59,7 @@ _ADVICE = "`wanbatch reconcile` shows more; if there is no clip, `wanbatch retry
 _REPORTS = {
     Block.UNREAD: (ExitCode.PROVIDER_UNREACHABLE, f"{_UNREAD}. Run the same command again later"),
     Block.CHARGED_BESIDE: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. {_ADVICE}"),
-    Block.NAMED_NOW: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. The same command sends it again"),
+    Block.NAMED_NOW: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. Run the same command again to send it again"),
     Block.MISNAMED: (ExitCode.DECISION_NEEDED, f"{_MISNAMED}. {_ADVICE}"),
     Block.CONTRADICTED: (ExitCode.DECISION_NEEDED, f"{_CONTRADICTED}. {_ADVICE}"),
     Block.MADE: (ExitCode.DECISION_NEEDED, f"{_MADE}. {_ADVICE}"),

@@ -1,7 +1,7 @@
 """Unexplained charges: what the ledger charged since this folder was last looked at, and nothing here accounts for.
 
 The log of a key shows the requests of that key alone, and a row may come late; the ledger shows the charges of the
-whole account. A charge of a model like ours that neither a submit of this folder nor a row of this key's log explains
+whole account. A charge for a model like ours that neither a submit of this folder nor a row of this key's log explains
 may be what a newer copy of the folder bought with another key: then nothing is sent before the user has looked.
 """
 
@@ -114,7 +114,7 @@ class Unexplained:
     async def look_at_all(self, scan: LogScan, *, is_out_of_date: bool) -> tuple[Charge, ...] | NoAnswer:
         """Return every unexplained charge since the first submit, as far back as the scan reaches; decides nothing.
 
-        Charges of models that this batch planned once, and orders no more, are among them.
+        Charges for models that this batch planned once, and orders no more, are among them.
         """
         found = await self.find(scan, self._begin(), is_out_of_date=is_out_of_date, models=self._models(with_past=True))
         return found if isinstance(found, NoAnswer) else found.unexplained
@@ -192,7 +192,7 @@ def share_account(state: StateFile) -> None:
 
 
 def answer_for(state: StateFile, generations: Iterable[str]) -> None:
-    """Remember charges, by their generations, that the user said are not of this batch."""
+    """Remember charges, by their generations, that the user said do not belong to this batch."""
     answered = answered_charges(state)
     state.note(ANSWERED_NOTE, json.dumps(sorted({*answered, *generations})))
 
@@ -211,8 +211,8 @@ def _text(charges: Sequence[Charge]) -> str:
     return (
         f"{_named(charges)}. If this folder is an older copy, a newer one may have made them: wanbatch sends nothing."
         " Run the newest copy, or run `wanbatch reconcile` with the other key if one was used. If other people or"
-        " programs use this account, add --shared-account, once; if you know that none of these charges is of this"
-        " batch, add --trust-state"
+        " programs use this account, add --shared-account, once; if you know that none of these charges belongs to"
+        " this batch, add --trust-state"
     )
 
 
@@ -221,7 +221,7 @@ def _named(charges: Sequence[Charge]) -> str:
     more = f" and {len(charges) - NAMED_AT_MOST:,} more" if len(charges) > NAMED_AT_MOST else ""
     count = count_text(len(charges), "charge")
     return (
-        f"the ledger shows {count} of models like yours, {sum_text(charges)} in all, the first at"
+        f"the ledger shows {count} for models like yours, {sum_text(charges)} in all, the first at"
         f" {charges[0].at:%Y-%m-%d %H:%M} UTC, that neither this folder nor this key's request log explains"
         f" ({named}{more})"
     )

@@ -189,7 +189,7 @@ class UnrecordedSubmits:
             ExitCode.DECISION_NEEDED,
             f"{OUT_OF_DATE}: {source} shows {_made(row)} under wanbatch's request id {row.request_id}, of a take that"
             " it does not know. wanbatch sends nothing more. Restore the newest state file, or run the same command"
-            " again to go on without it",
+            " again to continue without it",
         )
 
     def _heir(self, row: LogRow) -> Take | None:

@@ -54,8 +54,8 @@ class Decision(StrEnum):
 class Answers:
     """What the user answers to the questions of earlier looks, for this and every later one.
 
-    `without_keys` are fingerprints of keys that the user no longer has, `not_mine` generations whose charges are not of
-    this batch; `is_account_shared` where other people or programs use the account.
+    `without_keys` are fingerprints of keys that the user no longer has, `not_mine` generations whose charges do not
+    belong to this batch; `is_account_shared` where other people or programs use the account.
     """
 
     without_keys: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class Reconciled:
     to no take, `unseen` those with submits that this key's log does not show, as they were sent with another;
     `unseen_submits` counts these, without those of `keys_given_up`, and `unseen_keys` are their keys; `uncharged` are
     verified takes whose charge it does not show yet, `unreadable` those of which it shows an entry whose amount cannot
-    be read; `lowered` are takes that it charges less for by now than was recorded. `unexplained` are charges of models
+    be read; `lowered` are takes that it charges less for by now than was recorded. `unexplained` are charges for models
     like this batch's that neither this folder nor this key's log accounts for; `needs_you` says what else this look
     found that needs the user, and which submits belong to no take; `not_charged` are generations that the user named as
     others', and that the ledger charges nothing for. `ledger` has a line
@@ -124,7 +124,7 @@ class Reconciled:
 async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reconciled:
     """Read log and ledger once, record what they prove, and report it. Sends nothing paid.
 
-    `not_mine` are generations whose charges the user says are not of this batch.
+    `not_mine` are generations whose charges the user says do not belong to this batch.
     """
     take_up(context)
     before = {take.take_id: take.state for take in context.state.takes()}

@@ -47,7 +47,7 @@ class Invocation:
         if access.is_unanswered:
             if not (output / STATE_NAME).is_file():
                 raise ProviderUnreachable(
-                    f"nothing answers at {access.host}: start what serves there, then run the same command again."
+                    f"nothing answers at {access.host}: start the server there, then run the same command again."
                     " Nothing was sent"
                 )
             with StateReader.open(output) as reader:

@@ -131,7 +131,8 @@ class Rounds:
                 left = preview.estimate.takes
                 were, them = ("was", "it") if left == 1 else ("were", "them")
                 rest = (
-                    f"the pilot is done; {count_text(left, 'more take')} {were} not sent: the same command sends {them}"
+                    f"the pilot is done; {count_text(left, 'more take')} {were} not sent: run the same command again to"
+                    f" send {them}"
                 )
                 return end if end.has_new_price else RunEnd(ExitCode.INTERRUPTED, (rest,))
             again = replace(basis.settings, quotes=preview.quotes, logged=(), is_begun_anew=False)

@@ -102,7 +102,7 @@ async def try_out(
     """
     if preview.to_submit and invocation.access.is_unanswered:
         raise ProviderUnreachable(
-            f"nothing answers at {invocation.access.host}. Nothing was sent: start what serves there"
+            f"nothing answers at {invocation.access.host}. Nothing was sent: start the server there"
         )
     if preview.refusal is None and preview.to_submit:
         await asyncio.to_thread(workers.assert_works)

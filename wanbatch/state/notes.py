@@ -19,5 +19,5 @@ def read_names(text: str | None) -> list[str]:
 
 
 def answered_charges(state: StateReader) -> set[str]:
-    """Return the generations of charges that are not of this batch, as the user said."""
+    """Return the generations of charges that do not belong to this batch, as the user said."""
     return set(read_names(state.noted(ANSWERED_NOTE)))
