@@ -173,6 +173,25 @@ ODD = (
     (r"\bfallbacks? (?:\{[^}]*\} )?(?:was|were) (?:not )?taken\b|\btaken once\b", "used"),
     (r"\bmean(?:t|ing)? (?:to be )?so\b|\bblanks (?:around|removed)\b", "suppress, spaces"),
     (r"\ban error of wanbatch or\b", "an error in wanbatch"),
+    (
+        r"\bsame command (?:goes|sends|continues|uses|accepts|fetches)\b",
+        "run the same command again to continue",
+    ),
+    (
+        r"\bcharges?[^.;:]{0,30} (?:is|are) (?:not )?of this\b|\bcharges? of models?\b",
+        "belongs to this batch, for models",
+    ),
+    (r"\bbut not what it made\b", "but does not say what it made"),
+    (r"\bwould be bought as (?:a prompt|one)\b", "a clip would be bought for it"),
+    (
+        r"\bstart what serves\b|\btracks of sound\b|\bof an old Excel\b",
+        "start the server, audio tracks, an old version of",
+    ),
+    (r"\btakes no (?:\{what\}|\w+|) ?beside\b|\bsounds to refer to\b", "together with, reference sounds"),
+    (r"\bname (?:it|the file) \.\w+\b|\bname (?:it|the file) \.$", "give it a name that ends in .mp4"),
+    (r"\bas often again\b", "the same number of times"),
+    (r"\bends? with (?:exit code )?\d and has\b|\band has (?:sent|written) nothing\b", "having sent nothing"),
+    (r"\bturns? out (?:wrong|right|true)\b", "turns out to be wrong"),
 )
 # The same for the pages and templates alone.
 ODD_ON_PAGES = (
@@ -191,6 +210,10 @@ ODD_ON_PAGES = (
     (r"\bgraces\b|\bgrace is over\b", "grace period"),
     (r"\b(?:submits?|charges?) of no take\b(?!`)", "belongs to no take"),
     (r"\bpaid back\b", "refunded"),
+    (r"\bcommand (?:that|which) goes on\b|\bwhich command goes on\b", "the command that continues"),
+    (r"\bon no (?:screen|page|sheet)\b|\bkeeps it by name\b", "on any screen, lists it by name"),
+    (r"\b(?:is|are) called by (?:its|their)\b|\bhow many they are\b", "is named after its, how many there are"),
+    (r"\banything a run leaves\b(?! behind)|\bcalls? a clip broken\b", "that a run leaves behind, reports as broken"),
 )
 # A text with each of the newest kinds, as it was written once.
 CASES = (
@@ -240,6 +263,21 @@ CASES = (
     "Its fallback was not taken.",
     "Warnings that you mean to be so.",
     "This is an error of wanbatch or of its installation.",
+    "Its fallback is next: the same command goes on with it.",
+    "None of these charges is of this batch.",
+    "The ledger shows 2 charges of models like yours.",
+    "The row says that it succeeded, but not what it made.",
+    "This looks like a heading, and would be bought as a prompt.",
+    "Nothing answers there: start what serves there.",
+    "This model takes no references beside a first frame.",
+    "A cut is an MP4: name it .mp4.",
+    "wanbatch tries that as often again.",
+    "The run ends with exit code 2 and has sent nothing.",
+    "What wanbatch does if it turns out wrong.",
+    "It shows the command that goes on.",
+    "Nothing is rounded, on no screen and in no file.",
+    "A shot is called by its scene and its prompt.",
+    "It never calls a clip broken that is bought.",
 )
 
 
