@@ -216,7 +216,10 @@ def test_what_is_too_much_for_a_page_is_told_with_where_the_rest_is(tmp_path: Pa
         (
             State.HELD,
             {},
-            [f"wanbatch resolve outputs/b s_t1 {way}" for way in ("--adopt ID", "--resubmit", "--abandon")],
+            [
+                "wanbatch reconcile outputs/b",
+                *(f"wanbatch resolve outputs/b s_t1 {way}" for way in ("--resubmit", "--abandon")),
+            ],
         ),
         (State.VERIFIED, {}, []),
         (State.GENERATING, {}, []),
@@ -239,9 +242,12 @@ def test_the_report_says_what_needs_the_user(tmp_path: Path) -> None:
     every_state(tmp_path)
     text = read(reported(tmp_path).report).words
     assert f"1 failed wanbatch retry {tmp_path.name} tries again. the server said: no sc2_sh09_t1" in text
-    wait = f"1 held wanbatch does not send it again on its own: wanbatch resolve {tmp_path.name} "
-    assert re.search(rf"{re.escape(wait)}sc\d_sh\d+_t1 with --adopt", text)
-    assert text.index("1 held wanbatch") < text.index("1 unknown The next run") < text.index("1 failed wanbatch")
+    wait = (
+        f"1 held wanbatch reconcile {tmp_path.name} looks it up in the provider's log, and costs nothing; so does the"
+        f" next run. If neither finds it, you decide: wanbatch resolve {tmp_path.name} "
+    )
+    assert re.search(rf"{re.escape(wait)}sc\d_sh\d+_t1 --resubmit", text)
+    assert text.index("1 held wanbatch") < text.index("1 unknown wanbatch reconcile") < text.index("1 failed wanbatch")
     assert "1 of 10" in text
 
 

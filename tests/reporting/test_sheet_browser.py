@@ -110,7 +110,8 @@ def test_what_can_be_done_about_trouble_is_told(looked: Looked) -> None:
     told = looked.page.locator(".mend code").all_inner_texts()
     assert told == [
         f"wanbatch retry {run} --only sc0_sh2",
-        *(f"wanbatch resolve {run} sc1_sh3_t2 {way}" for way in ("--adopt ID", "--resubmit", "--abandon")),
+        f"wanbatch reconcile {run}",
+        *(f"wanbatch resolve {run} sc1_sh3_t2 {way}" for way in ("--resubmit", "--abandon")),
     ]
 
 

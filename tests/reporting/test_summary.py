@@ -230,6 +230,28 @@ def test_what_needs_the_user_is_grouped_by_what_to_do_and_cause_whatever_ids_it_
     ]
 
 
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (
+            2,
+            [
+                ("`wanbatch resolve t1_t1 --abandon`", "lost wb1:a:1", 1),
+                ("`wanbatch resolve t2_t1 --abandon`", "lost wb1:a:2", 1),
+            ],
+        ),
+        (6, [("`wanbatch resolve t1_t1 --abandon`. For the others, the same with their names", "lost …", 6)]),
+    ],
+    ids=["few", "many"],
+)
+def test_takes_to_decide_about_have_commands_with_their_own_names(count: int, told: list[tuple[str, str, int]]) -> None:
+    problems = [
+        Problem(f"t{n}_t1", "held", f"lost wb1:a:{n}", f"`wanbatch resolve t{n}_t1 --abandon`", needs_user=True)
+        for n in range(1, count + 1)
+    ]
+    assert [(each["todo"], each["cause"], each["count"]) for each in needs_of(problems)] == told
+
+
 def test_the_progress_is_that_of_every_single_take(tmp_path: Path) -> None:
     every_state(tmp_path)
     found = read_overview(tmp_path)

@@ -1,14 +1,19 @@
-"""What the user is told to do about a take that failed: by how it failed, not by how its message begins."""
+"""What the user is told to do about a take that failed or is held: by what became of it, not by its message."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.worlds import EPOCH, World, batch_of
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
-from wanbatch.state.needs import problems_in
+from wanbatch.state.needs import AttemptFindings, problems_in, ways_of
 from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.tables import Stray
 
@@ -44,3 +49,40 @@ def test_a_submit_that_belongs_to_no_take_says_what_is_known_of_it(
 ) -> None:
     (found,) = problems_in((), (Stray("r1", made, held, EPOCH, "the provider's log"),), folder="out")
     assert found.error == f"the provider's log shows this submit, which belongs to no take here: {words}"
+
+
+def test_a_lost_answer_is_looked_up_before_anybody_decides_about_it(tmp_path: Path) -> None:
+    settings = RunSettings(on_unknown=OnUnknown.HOLD)
+    World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(2,)),), settings=settings).run(batch_of(2))
+    (problem,) = read_overview(tmp_path / "out").problems
+    run, take = tmp_path / "out", problem.take
+    assert (problem.can_be_looked_up, problem.todo) == (
+        True,
+        (
+            f"`wanbatch reconcile {run}` looks it up in the provider's log, and costs nothing; so does the next run. If"
+            f" neither finds it, you decide: `wanbatch resolve {run} {take} --resubmit` sends it again, which may be charged"
+            f" a second time, and `wanbatch resolve {run} {take} --abandon` gives it up, and its possible cost still counts"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "commands"),
+    [
+        ({"searches": 1}, ["resolve a_t1 --resubmit", "resolve a_t1 --abandon"]),
+        ({"request_id": None}, ["resolve a_t1 --resubmit", "resolve a_t1 --abandon"]),
+        ({"generation_id": "G1"}, ["resolve a_t1 --adopt G1", "resolve a_t1 --resubmit", "resolve a_t1 --abandon"]),
+        (
+            {"searches": 1, "error": "found: `wanbatch resolve a_t1 --adopt G2` adopts it"},
+            ["resolve a_t1 --adopt G2", "resolve a_t1 --resubmit", "resolve a_t1 --abandon"],
+        ),
+        (
+            {"searches": 1, "error": "`wanbatch resolve a_t1 --adopt ID`"},
+            ["resolve a_t1 --resubmit", "resolve a_t1 --abandon"],
+        ),
+        ({}, ["reconcile", "resolve a_t1 --resubmit", "resolve a_t1 --abandon"]),
+    ],
+)
+def test_a_generation_is_offered_only_where_one_is_known(words: dict[str, Any], commands: list[str]) -> None:
+    held = Take(1, "a", 1, "{}", State.HELD, request_id="wb1:x", needs_user=True)
+    assert [" ".join(each) for each in ways_of(replace(held, **words), AttemptFindings())] == commands

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from wanbatch.batch.advice import is_same_again
@@ -21,7 +20,8 @@ from wanbatch.reporting.given import Given
 from wanbatch.reporting.meanings import meanings
 from wanbatch.reporting.own_words import own_words
 from wanbatch.reporting.page import page, speeds_of
-from wanbatch.reporting.record import values_of
+from wanbatch.reporting.record import Record, values_of
+from wanbatch.state.needs import AttemptFindings, ways_of
 from wanbatch.state.shown import shown_folder
 from wanbatch.units import duration_text
 
@@ -61,7 +61,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
 
     The page needs nothing but the files beside it, and shows all of them without its script, too.
     """
-    takes, shots, output = book.record.takes, book.record.shots, book.record.output
+    record, takes, shots, output = book.record, book.record.takes, book.record.shots, book.record.output
     is_shown = ~takes["superseded"] | (takes["state"] != State.PLANNED.value)
     listed = shots[shots["omit"] | shots["shot_id"].isin(takes.loc[is_shown, "shot_id"])]
     total, listed = len(listed), listed.head(SHOTS_SHOWN)
@@ -80,7 +80,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
             scenes.append({"number": len(scenes), "name": name, "cards": [], "length_s": 0.0, "spent": []})
         mine = by_shot.get(shot.shot_id, [])
         frames = {
-            take.take_id: _frame_of(take, output, in_cut, todo.get(take.label, ("", False)), is_compared=is_compared)
+            take.take_id: _frame_of(take, record, in_cut, todo.get(take.label, ("", False)), is_compared=is_compared)
             for take in mine
         }
         scenes[-1]["spent"].append(spent.get(shot.shot_id, (0, 0)))
@@ -187,11 +187,11 @@ def _parameters(model: str, body: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _frame_of(
-    take: Take, output: Path, in_cut: Container[int], todo: tuple[str, bool], *, is_compared: bool
+    take: Take, record: Record, in_cut: Container[int], todo: tuple[str, bool], *, is_compared: bool
 ) -> dict[str, Any]:
     """Return what is shown of a take; `todo` is what the report says can be done, and whether the user must decide."""
-    advice, needs_user = todo
-    commands = _commands(take, advice, needs_user=needs_user)
+    (advice, needs_user), output = todo, record.output
+    commands = _commands(take, record.findings, advice, needs_user=needs_user)
     poster = f"{POSTERS}/{take.stem}.jpg"
     has_poster = take.file is not None and is_in(output, POSTERS, poster) and (output / poster).is_file()
     width, height = (take.width, take.height) if take.width and take.height else FRAME
@@ -243,14 +243,11 @@ def _time(take: Take) -> str:
     return "" if took_s is None else f"in {duration_text(took_s)}"
 
 
-def _commands(take: Take, advice: str, *, needs_user: bool) -> list[tuple[str, ...]]:
+def _commands(take: Take, findings: AttemptFindings, advice: str, *, needs_user: bool) -> list[tuple[str, ...]]:
     """Return what to do about a take without a clip: command and arguments, without the output folder."""
     if take.superseded:
         return []
     is_free = take.credits_charged is None and not needs_user
     if take.state is State.FAILED and is_same_again(advice) is False and is_free:
         return [("retry", "--only", take.shot_id)]
-    if take.state is State.HELD and needs_user:
-        ways: list[tuple[str, ...]] = [("--adopt", "ID"), ("--resubmit",), ("--abandon",)]
-        return [("resolve", take.label, *way) for way in ways]
-    return []
+    return ways_of(take, findings) if take.state is State.HELD and needs_user else []

@@ -89,19 +89,31 @@ def _elapsed_s(takes: pd.DataFrame) -> float | None:
 _URGENCY = {"held": 0, "unknown": 1, "failed": 2}
 
 
+_NAMED = 5  # takes to decide about that each have their own commands; more would not be read
+
+
+def _for_all(problem: Problem) -> str:
+    """Return what can be done about several takes, of which this is the first."""
+    is_own = problem.take in problem.todo
+    return f"{problem.todo}. For the others, the same with their names" if is_own else problem.todo
+
+
 def needs_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Group what needs the user by state, cure and cause: equal text, whatever ids and numbers are in it.
 
-    One that is alone keeps its ids: they are what a decision needs.
+    One that is alone keeps its ids, and so do a few that only the user can decide about: they are what a decision
+    needs. Of more of them the commands name the first.
 
     Held takes come first, since only the user can decide about them; then the most frequent.
     """
     groups: dict[tuple[str, str, str], list[str]] = {}
     every = list(problems)
     keys = [(each.state, each.todo.replace(each.take, "TAKE"), _cause(each.error)) for each in every]
-    alone = {key for key, count in Counter(keys).items() if count == 1}
+    counted = Counter(keys)
+    first = dict(reversed(list(zip(keys, every, strict=True))))
     for key, problem in zip(keys, every, strict=True):
-        own = (problem.state, problem.todo, problem.error) if key in alone else key
+        is_named = counted[key] <= (_NAMED if problem.needs_user else 1)
+        own = (problem.state, problem.todo, problem.error) if is_named else (key[0], _for_all(first[key]), key[2])
         groups.setdefault(own, []).append(problem.take)
     ordered = sorted(groups.items(), key=lambda item: (_URGENCY.get(item[0][0], 0), item[0][1], -len(item[1]), item[0]))
     return [

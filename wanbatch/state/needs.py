@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +18,8 @@ from wanbatch.state.tables import Stray
 class Problem:
     """A take, or a submit of no take, that needs the user: what is wrong, and what can be done.
 
-    `needs_user` if only the user can decide about it.
+    `needs_user` if only the user can decide about it; `can_be_looked_up` if the provider's log may still tell what
+    became of its submit, which costs nothing to ask.
     """
 
     take: str
@@ -25,6 +27,7 @@ class Problem:
     error: str
     todo: str
     needs_user: bool = False
+    can_be_looked_up: bool = False
 
     def __str__(self) -> str:
         return f"{self.take} {self.state}: {self.error}" + (f". {self.todo}" if self.todo else "")
@@ -71,9 +74,10 @@ def problems_in(
             error = f"{take.error} ({where})" if where else take.error
             found.append(Problem(take.label, "failed", error, todo, needs_user=take.take_id in findings.made))
         elif take.state in (State.HELD, State.UNKNOWN):
-            is_searched = take.state is State.UNKNOWN
-            todo = "The next run looks it up in the provider's log" if is_searched else _held_todo(take)
-            found.append(Problem(take.label, take.state.value, take.error, todo, needs_user=take.needs_user))
+            is_lost = is_not_looked_up(take, findings)
+            todo = _LOOK_UP if take.state is State.UNKNOWN else _held_todo(take, findings)
+            told = (take.label, take.state.value, take.error, todo)
+            found.append(Problem(*told, needs_user=take.needs_user, can_be_looked_up=is_lost))
     for stray in strays:
         error = f"{stray.source} shows this submit, which belongs to no take here: {_made_text(stray)}"
         found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
@@ -103,8 +107,44 @@ def _failed_todo(take: Take, findings: AttemptFindings, place_of: Callable[[str]
     return for_failed(take.error, place_of(take.shot_id) if needs_place else "", is_refused=is_refused)
 
 
-def _held_todo(take: Take) -> str:
+_LOOK_UP = "`wanbatch reconcile` looks it up in the provider's log, and costs nothing; so does the next run"
+
+
+def is_not_looked_up(take: Take, findings: AttemptFindings) -> bool:
+    """Say whether the provider's log was not yet asked what became of a take's submit, and may tell."""
+    return take.can_be_searched and not take.searches and take.take_id not in findings.offered
+
+
+def _held_todo(take: Take, findings: AttemptFindings) -> str:
     if not take.needs_user:
         return ""
-    command = f"`wanbatch resolve {take.label}` with --adopt, --resubmit or --abandon"
-    return f"wanbatch does not send it again on its own: {command}"
+    ways = [
+        f"`wanbatch {' '.join(each)}` {_EFFECTS[each[2]]}" for each in ways_of(take, findings) if each[0] == "resolve"
+    ]
+    decide = f"{', '.join(ways[:-1])}, and {ways[-1]}"
+    if is_not_looked_up(take, findings):
+        return f"{_LOOK_UP}. If neither finds it, you decide: {decide}"
+    return f"wanbatch does not send it again on its own. You decide: {decide}"
+
+
+_EFFECTS = {
+    "--adopt": "takes this generation for its clip",
+    "--resubmit": "sends it again, which may be charged a second time",
+    "--abandon": "gives it up, and its possible cost still counts",
+}
+
+
+def ways_of(take: Take, findings: AttemptFindings) -> list[tuple[str, ...]]:
+    """Return what can be done about a take that waits for the user: command and arguments, without the folder."""
+    look = [("reconcile",)] if is_not_looked_up(take, findings) else []
+    made = [("--adopt", take.generation_id)] if take.generation_id is not None else _named_in(take.error)
+    return [*look, *(("resolve", take.label, *way) for way in (*made, ("--resubmit",), ("--abandon",)))]
+
+
+_ADOPTED = re.compile(r"--adopt ([\w-]+)`")
+
+
+def _named_in(error: str) -> list[tuple[str, ...]]:
+    """Return how a generation is adopted that the reason of a take names; an id is never made up."""
+    found = _ADOPTED.search(error)
+    return [] if found is None or found[1] == "ID" else [("--adopt", found[1])]
