@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.worlds import EPOCH
-from wanbatch.money.remaining import Remaining
+from wanbatch.money.remaining import Purchase, Remaining
 from wanbatch.state.needs import Problem
 from wanbatch.state.next_step import NextStep, cap_in, with_cap
 from wanbatch.state.tables import Run
@@ -17,6 +17,8 @@ CAPPED = Run(1, EPOCH, EPOCH, 5, 1.0, "0.1.0", None, 0, 4 * USD, "the cap of 4.0
 LEFT = Remaining(takes=4, known=2 * USD, unpriced=0, cap=4 * USD, committed=3 * USD)
 STEP = NextStep("wanbatch run film.yaml --max-usd 4", "out", CAPPED, LEFT, (), is_running=False, is_finished=False)
 
+LOST = Problem("a_t1", "held", "lost", "", needs_user=True, can_be_looked_up=True)
+REFUSED = Problem("r_t1", "failed", "no", "The provider would refuse the same prompt again: change it")
 RAISED = "to continue, with the cap raised to 5.00 USD"
 
 
@@ -117,6 +119,47 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
                 is_finished=True,
             ),
             ["to continue: first decide about 1 take (see above), then wanbatch run film.yaml --max-usd 4"],
+        ),
+        (  # the provider's log tells, and costs nothing
+            replace(STEP, problems=(LOST, replace(LOST, take="b_t1", can_be_looked_up=False))),
+            [
+                (
+                    f"{RAISED}: first wanbatch reconcile out, which looks up 1 take and costs nothing, then decide about"
+                    " 1 take (see above), then wanbatch run film.yaml --max-usd 5.00"
+                )
+            ],
+        ),
+        (  # the run goes on without the change, and a cap covers what is sent after it
+            replace(
+                STEP,
+                remaining=replace(LEFT, failed=1, tries=1, failed_known=USD, changed=Purchase(1, USD, 0, USD)),
+                problems=(REFUSED,),
+            ),
+            [
+                f"{RAISED}: wanbatch run film.yaml --max-usd 5.00",
+                (
+                    "to make what the provider refused (1 take), with the cap raised to 6.00 USD: change it in the manifest,"
+                    " or leave it out with `omit`, then wanbatch run film.yaml --max-usd 6.00"
+                ),
+            ],
+        ),
+        (  # a retry leaves out what would be refused again, and its cap does not count it
+            replace(
+                STEP,
+                last_run=replace(CAPPED, exit_code=1, message=""),
+                remaining=Remaining(
+                    0, 0, 0, 4 * USD, 3 * USD, failed=2, failed_known=3 * USD, changed=Purchase(1, USD, 0, USD)
+                ),
+                problems=(REFUSED, Problem("a_t1", "failed", "no", "`wanbatch retry out` tries again")),
+                is_finished=True,
+            ),
+            [
+                f"{RAISED}: wanbatch retry out --except r --max-usd 5.00",
+                (
+                    "to make what the provider refused (1 take): change it in the manifest, or leave it out with `omit`,"
+                    " then wanbatch run film.yaml --max-usd 4"
+                ),
+            ],
         ),
         (  # status is asked in another folder than the run
             replace(STEP, place="/films/my film"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wanbatch.batch.lifecycle import State
@@ -14,6 +14,19 @@ from wanbatch.units import count_text
 
 
 @dataclass(frozen=True)
+class Purchase:
+    """Takes that a run would buy: what those with a price cost, how many have none, and what all cost at worst."""
+
+    takes: int = 0
+    known: int = 0
+    unpriced: int = 0
+    worst: int = 0
+
+
+NOTHING_BOUGHT = Purchase()
+
+
+@dataclass(frozen=True)
 class Remaining:
     """The takes that are still to be sent, and the money they need, in credits.
 
@@ -21,7 +34,8 @@ class Remaining:
     None without one; `committed` is what counts against it already, None while a part of it is unknown. `worst` is what
     all of them cost at the highest prices seen, by which a run holds its cap; None for what is known of them.
     `failed` counts takes that failed, `tries` the takes that are bought to make them after all: those, and the others
-    of a shot that has to be changed. `failed_known` and the others are what these cost.
+    of a shot that has to be changed. `failed_known` and the others are what these cost; `changed` is the part of it for
+    the shots that have to be changed, which no retry buys.
     """
 
     takes: int
@@ -35,6 +49,7 @@ class Remaining:
     failed_known: int = 0
     failed_unpriced: int = 0
     failed_worst: int | None = None
+    changed: Purchase = NOTHING_BOUGHT
 
     @property
     def room(self) -> int | None:
@@ -48,10 +63,36 @@ class Remaining:
 
     @property
     def cap_for_failed(self) -> int | None:
-        """The cap under which another try of what failed fits as well; None as for `needed_cap`."""
-        if self.unpriced or self.failed_unpriced:
+        """The cap under which another try of all that failed fits as well; None as for `needed_cap`."""
+        return self._cap_for_more(self._failed)
+
+    @property
+    def cap_for_retry(self) -> int | None:
+        """The cap under which a retry fits as well, which sends nothing again that has to be changed."""
+        every, changed = self._failed, self.changed
+        again = Purchase(
+            every.takes - changed.takes,
+            every.known - changed.known,
+            every.unpriced - changed.unpriced,
+            every.worst - changed.worst,
+        )
+        return self._cap_for_more(again)
+
+    @property
+    def cap_for_changed(self) -> int | None:
+        """The cap under which the takes of shots that have to be changed fit as well."""
+        return self._cap_for_more(self.changed)
+
+    @property
+    def _failed(self) -> Purchase:
+        return Purchase(
+            self.tries, self.failed_known, self.failed_unpriced, _higher(self.failed_known, self.failed_worst)
+        )
+
+    def _cap_for_more(self, more: Purchase) -> int | None:
+        if self.unpriced or more.unpriced:
             return None
-        return self._cap_for(_higher(self.known, self.worst) + _higher(self.failed_known, self.failed_worst))
+        return self._cap_for(_higher(self.known, self.worst) + _higher(more.known, more.worst))
 
     def _cap_for(self, price: int) -> int | None:
         if self.room is None or self.committed is None or price <= self.room:
@@ -96,49 +137,61 @@ def _higher(known: int, worst: int | None) -> int:
 NOTHING_REMAINS = Remaining(0, 0, 0, None, 0)
 
 
+@dataclass(frozen=True)
+class Failed:
+    """How many takes failed, and the price classes of what is bought to make them after all.
+
+    A retry sends those in `again`; those in `changed` are all takes of the shots that have to be changed.
+    """
+
+    takes: int = 0
+    again: Sequence[PriceClass] = ()
+    changed: Sequence[PriceClass] = ()
+
+
 def remaining_of(
     kinds: Iterable[tuple[Kind, int]],
-    failed: tuple[int, Iterable[PriceClass]],
+    failed: Failed,
     prices: Mapping[PriceClass, int],
     strays: Iterable[int | None],
     cap: int | None,
 ) -> Remaining:
     """Count what is still to be sent.
 
-    `kinds` are of all takes. `failed` says how many failed, and has the classes of the takes that are bought to make
-    them after all. `prices` are what a take costs now, `strays` what submits of no take hold.
+    `kinds` are of all takes. `prices` are what a take costs now, `strays` what submits of no take hold.
     """
     every = list(kinds)
     waiting = [(k.price_class, n) for k, n in every if k.state is State.PLANNED and not k.superseded]
-    bought = [(each, 1) for each in failed[1]]
     progress = BatchProgress.of(every, strays)
     highest = _highest(every)
-    takes, known, unpriced, worst = _priced(waiting, prices, highest)
-    tries, failed_known, failed_unpriced, failed_worst = _priced(bought, prices, highest)
+    left = _priced(waiting, prices, highest)
+    tries = _priced(((each, 1) for each in (*failed.again, *failed.changed)), prices, highest)
     return Remaining(
-        takes=takes,
-        known=known,
-        unpriced=unpriced,
+        takes=left.takes,
+        known=left.known,
+        unpriced=left.unpriced,
         cap=cap,
         committed=None if progress.uncosted else progress.credits_committed,
-        worst=worst,
-        failed=failed[0],
-        tries=tries,
-        failed_known=failed_known,
-        failed_unpriced=failed_unpriced,
-        failed_worst=failed_worst,
+        worst=left.worst,
+        failed=failed.takes,
+        tries=tries.takes,
+        failed_known=tries.known,
+        failed_unpriced=tries.unpriced,
+        failed_worst=tries.worst,
+        changed=_priced(((each, 1) for each in failed.changed), prices, highest),
     )
 
 
 def _priced(
     takes: Iterable[tuple[PriceClass, int]], prices: Mapping[PriceClass, int], highest: Mapping[PriceClass, int]
-) -> tuple[int, int, int, int]:
-    """Return how many takes these are, what those with a price cost, how many have none, and the cost at worst."""
+) -> Purchase:
     every = [(each, prices.get(each), count) for each, count in takes]
-    known = sum(count * price for _, price, count in every if price is not None)
-    worst = sum(count * max(price or 0, highest.get(each, 0)) for each, price, count in every)
-    unpriced = sum(count for _, price, count in every if price is None)
-    return sum(count for _, _, count in every), known, unpriced, worst
+    return Purchase(
+        takes=sum(count for _, _, count in every),
+        known=sum(count * price for _, price, count in every if price is not None),
+        unpriced=sum(count for _, price, count in every if price is None),
+        worst=sum(count * max(price or 0, highest.get(each, 0)) for each, price, count in every),
+    )
 
 
 def _highest(kinds: Iterable[tuple[Kind, int]]) -> dict[PriceClass, int]:

@@ -86,5 +86,4 @@ def _next_lines(book: Book, problems: Sequence[Problem]) -> list[str]:
         is_elsewhere=record.is_elsewhere,
         is_finished=record.is_finished,
     )
-    command = step.next_command
-    return [line if command is None else line.replace(command, f"`{command}`") for line in step.lines]
+    return step.lines_with(lambda command: f"`{command}`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,6 +55,8 @@ class NextStep:
         if it is not known.
         """
         command, is_retry = self._plain_command()
+        if command is None and self._refused_shots and not self.is_running:
+            return self._changed_command()[0] or None
         return self._there(self._with_cap(command, is_retry=is_retry)[0], is_retry=is_retry) if command else None
 
     def _there(self, command: str, *, is_retry: bool) -> str:
@@ -62,23 +64,39 @@ class NextStep:
         return command if is_retry or not self.place else f"cd {shlex.quote(self.place)} && {command}"
 
     def _plain_command(self) -> tuple[str | None, bool]:
-        """Return the command as it was given, empty if it is not known, None if none goes on; and whether it retries.
+        """Return the command as it was given, empty if it is not known, None if none goes on with the manifest as it
+        is; and whether it retries.
 
         What only the user can decide about is not tried again: its clip may be there already.
         """
         if self.is_running or self.last_run is None:
             return None, False
-        can_retry, is_refused = self._failed(is_refused=False), self._failed(is_refused=True)
         if not self.is_finished:
             return own_command(self.command), False
-        if not can_retry and self._decisions:
+        if not self._to_retry and self._decisions:
             return own_command(self.command), False  # what is decided may have to be sent or fetched
-        if self.last_run.exit_code != ExitCode.TAKES_FAILED:
+        is_all_refused = bool(self._refused_shots) and not self._to_retry
+        if is_all_refused or self.last_run.exit_code != ExitCode.TAKES_FAILED:
             return None, False
-        if is_refused and not can_retry:
-            return own_command(self.command), False
+        return self._of_folder("retry", *self._without_refused()), True
+
+    def _of_folder(self, command: str, *words: str) -> str:
+        """Return a command about the output folder."""
         folder = self.folder if not self.folder.startswith("-") else f"./{self.folder}"
-        return shlex.join(("wanbatch", "retry", folder)), True
+        return shlex.join(("wanbatch", command, folder, *words))
+
+    def _without_refused(self) -> list[str]:
+        """Return the words that keep a retry from the shots that have to be changed first."""
+        only, excepted = self._to_retry, self._refused_shots
+        only = [each for each in only if each not in excepted]
+        flag, shots = ("--except", excepted) if len(excepted) <= len(only) else ("--only", only)
+        return [word for each in shots if excepted for word in (flag, each)]
+
+    def _changed_command(self) -> tuple[str, str]:
+        """Return the command that goes on once what the provider refused is changed, and what is said of its cap."""
+        own = own_command(self.command)
+        command, cap = self._with_cap(own or "run the manifest again", is_changed=True)
+        return (self._there(command, is_retry=False) if own else "", cap)
 
     @property
     def _decisions(self) -> int:
@@ -87,30 +105,50 @@ class NextStep:
     @property
     def lines(self) -> list[str]:
         """How to go on, in words; a refused prompt or request has to be changed first."""
-        plain, is_retry = self._plain_command()
-        refused, decisions = self._failed(is_refused=True), self._decisions
-        changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
-        if plain is None:
-            return [f"{changed} and run it; a retry would be refused again"] if refused and not self.is_running else []
-        command, cap = self._with_cap(plain or "run the manifest again", is_retry=is_retry)
-        if plain:
-            command = self._there(command, is_retry=is_retry)
-        if self.is_elsewhere and not is_retry:
-            cap += ", in the folder in which it was run before"
-        first = f"first decide about {count_text(decisions, 'take')} (see above), then " if decisions else ""
-        if not refused:
-            return [f"to continue{cap}: {first}{command}"]
-        if not self._failed(is_refused=False):
-            return [f"to continue{cap}: {first}{changed}, then {command}"]
-        return [f"to continue{cap}: {first}{command}", f"{changed} and run it; a retry would be refused again"]
+        return self.lines_with(lambda command: command)
 
-    def _with_cap(self, command: str, *, is_retry: bool) -> tuple[str, str]:
+    def lines_with(self, mark: Callable[[str], str]) -> list[str]:
+        """Return the lines with each command marked."""
+        plain, is_retry = self._plain_command()
+        lines = []
+        if plain is not None:
+            command, cap = self._with_cap(plain or "run the manifest again", is_retry=is_retry)
+            if plain:
+                command = mark(self._there(command, is_retry=is_retry))
+            elsewhere = ", in the folder in which it was run before" if self.is_elsewhere and not is_retry else ""
+            lines.append(f"to continue{cap}{elsewhere}: {self._first(mark)}{command}")
+        if self._refused_shots and not self.is_running:
+            lines.append(self._change_line(mark))
+        return lines
+
+    def _first(self, mark: Callable[[str], str]) -> str:
+        """Say what comes before the command: a look for lost submits, which costs nothing, or what the user decides."""
+        lost = sum(each.needs_user and each.can_be_looked_up for each in self.problems)
+        left = self._decisions - lost
+        first = f"first decide about {count_text(left, 'take')} (see above), then " if left else ""
+        if not lost:
+            return first
+        look = f"{mark(self._of_folder('reconcile'))}, which looks up {count_text(lost, 'take')} and costs nothing"
+        return f"first {look}, then {first.removeprefix('first ')}"
+
+    def _change_line(self, mark: Callable[[str], str]) -> str:
+        """Say how what the provider refused is made: a condition of nothing else."""
+        command, cap = self._changed_command()
+        elsewhere = ", in the folder in which it was run before" if self.is_elsewhere and command else ""
+        refused = count_text(self._failed(is_refused=True), "take")
+        then = f"then {mark(command)}" if command else "and run it"
+        what = f"to make what the provider refused ({refused}){cap}{elsewhere}"
+        return f"{what}: change it in the manifest, or leave it out with `omit`, {then}"
+
+    def _with_cap(self, command: str, *, is_retry: bool = False, is_changed: bool = False) -> tuple[str, str]:
         """Return a command with the cap that what is left needs, and what is said of it.
 
         As it is, the command would stop at once if its own cap is too low, or replace the cap of a later run.
         """
         left, (flag, own) = self.remaining, cap_in(command)
-        needed = left.cap_for_failed if is_retry else left.needed_cap if left.takes else None
+        needed = left.needed_cap if left.takes else None
+        if is_retry or is_changed:
+            needed = left.cap_for_retry if is_retry else left.cap_for_changed
         if needed is not None:
             return with_cap(command, needed), f", with the cap raised to {usd_text(needed)}"
         if own is not None and left.cap is not None and own != left.cap:
@@ -129,10 +167,25 @@ class NextStep:
             return ""
         return f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
 
+    @property
+    def _to_retry(self) -> list[str]:
+        """The shots of failed takes that a retry may make."""
+        return self._shots(is_refused=False)
+
+    @property
+    def _refused_shots(self) -> list[str]:
+        """The shots of failed takes that the provider would refuse again as they are."""
+        return self._shots(is_refused=True)
+
+    def _shots(self, *, is_refused: bool) -> list[str]:
+        return list(dict.fromkeys(each.take.rpartition("_t")[0] for each in self._failed_takes(is_refused=is_refused)))
+
     def _failed(self, *, is_refused: bool) -> int:
-        """Count the failed takes that a retry may make, or those that the provider would refuse again as they are."""
+        return len(self._failed_takes(is_refused=is_refused))
+
+    def _failed_takes(self, *, is_refused: bool) -> list[Problem]:
         failed = [each for each in self.problems if each.state == "failed" and not each.needs_user]
-        return sum(is_same_again(each.todo) is is_refused for each in failed if is_same_again(each.todo) is not None)
+        return [each for each in failed if is_same_again(each.todo) is is_refused]
 
 
 def own_command(text: str) -> str:

@@ -14,13 +14,12 @@ from wanbatch.batch.forecast import START_OF_TIME, Sending
 from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Counted, Inventory
 from wanbatch.batch.lifecycle import State
-from wanbatch.batch.models import PriceClass
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.baseline import Baseline, baseline_of, why_none, with_causes
 from wanbatch.money.costs import Figures, figures_of
-from wanbatch.money.remaining import NOTHING_REMAINS, Remaining, remaining_of
+from wanbatch.money.remaining import NOTHING_REMAINS, Failed, Remaining, remaining_of
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.money.spending import NOTHING_SPENT, Spending
 from wanbatch.pace.schedule import Rates
@@ -128,7 +127,7 @@ def read_remaining(reader: StateReader) -> Remaining:
     return remaining_of(kinds, _tried_again(reader), prices, strays, cap)
 
 
-def _tried_again(reader: StateReader) -> tuple[int, list[PriceClass]]:
+def _tried_again(reader: StateReader) -> Failed:
     """Count the failed takes that are asked for, and return the price classes of what is bought to make them after all.
 
     What the provider refused is made by changing its shot, and then all takes of that shot are bought. Those of which a
@@ -141,9 +140,12 @@ def _tried_again(reader: StateReader) -> tuple[int, list[PriceClass]]:
     problems = problems_in(failed, findings=read_findings(reader), folder=str(reader.output)) if failed else ()
     refused = {each.take for each in problems if is_same_again(each.todo)}
     shots = {take.shot_id for take in failed if take.label in refused}
-    again = [take for take in failed if take.shot_id not in shots]
-    again += [take for take in reader.takes_of_shots(shots) if not take.superseded and not take.is_retake]
-    return len(failed), [take.price_class for take in again]
+    changed = [take for take in reader.takes_of_shots(shots) if not take.superseded and not take.is_retake]
+    return Failed(
+        takes=len(failed),
+        again=[take.price_class for take in failed if take.shot_id not in shots],
+        changed=[take.price_class for take in changed],
+    )
 
 
 def read_overview(output: Path) -> BatchOverview:
