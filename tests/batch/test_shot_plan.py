@@ -78,7 +78,7 @@ TAKEN_BACK = [
         "the edit not sent", shot(), (take(1, V, old=True), take(2, P, "q")), "t1", "reinstate t1, supersede t2", "t2"
     ),
     Case("the edit paid", shot(), (take(1, V, old=True), take(2, V, "q")), "t1", "reinstate t1, supersede t2", "t2"),
-    Case("failed", shot(), (take(1, F, old=True),), "t1", "reinstate t1"),
+    Case("failed, or omitted before", shot(), (take(1, F, old=True),), "t1", "reinstate t1"),
 ]
 ALIKE = [
     Case("verified before failed", shot(), (take(1, F), take(2, V)), "t2", left="t1"),
@@ -93,6 +93,14 @@ FEWER = [
     Case("omitted: what is paid stays current", shot(omit=True), (take(1, V),), "", "", "t1"),
     Case("omitted: what is under way stays current", shot(omit=True), (take(1, Q),), "", "", "t1"),
     Case("omitted: what was not sent is dropped", shot(omit=True), (take(1, P),), "", "supersede t1", "t1"),
+    Case(
+        "omitted: what failed is dropped",
+        shot(omit=True),
+        (take(1, F), take(2, V, slot=2)),
+        "",
+        "supersede t1",
+        "t2 t1",
+    ),
     Case("omitted: a retake stays", shot(omit=True), (take(1, V), retake(2, V)), "", "", "t2 t1"),
     Case("omitted: a retake not sent is dropped", shot(omit=True), (retake(2, P),), "", "supersede t2", "t2"),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,3 +128,27 @@ def test_the_provider_is_not_asked_offline_or_without_a_key(capsys: pytest.Captu
 def test_offline_is_refused_where_something_is_to_be_sent(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["run", "two.csv", "--sandbox", "--offline", "--yes"]) == 2
     assert "run it without --offline. Nothing was sent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "rows", ["id,prompt,omit\na,A heron waits,yes\nb,Rain,\n", "id,prompt\nb,Rain\n"], ids=["omitted", "removed"]
+)
+def test_a_shot_that_failed_and_is_asked_for_no_more_is_no_failure(
+    capsys: pytest.CaptureFixture[str], rows: str
+) -> None:
+    rule = [{"on": "submit", "do": "fail", "prompt_contains": "heron", "message": "Content policy violation"}]
+    Path("rules.json").write_text(json.dumps(rule), encoding="utf-8")
+    Path("two.csv").write_text("id,prompt\na,A heron waits\nb,Rain\n", encoding="utf-8")
+    run = ["run", "two.csv", "--sandbox", "--speed", f"{SPEED:g}", "--faults", "rules.json"]
+    assert call(run) == 1
+    Path("two.csv").write_text(rows, encoding="utf-8")
+    assert call(run) == 0
+    capsys.readouterr()
+    call(["--json", "status", str(OUTPUT)])
+    found = json.loads(capsys.readouterr().out)
+    with (OUTPUT / "reports/summary.csv").open(encoding="utf-8-sig", newline="") as file:
+        batch = next(csv.DictReader(file))
+    page = (OUTPUT / "reports/report.html").read_text(encoding="utf-8")
+    assert (found["problems"], found["next"], found["remaining"]["failed_takes"]) == ([], None, 0)
+    assert (batch["failed"], batch["superseded"], batch["omitted"]) == ("0", "1", str(int("omit" in rows)))
+    assert "<b>1 of 1</b>" in page

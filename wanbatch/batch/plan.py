@@ -17,7 +17,7 @@ from wanbatch.batch.given_files import Files
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, order_of
 from wanbatch.batch.names import composed, twin_key
-from wanbatch.batch.shot_plan import Wanted, plan_shot
+from wanbatch.batch.shot_plan import WITHOUT_CLIP, Wanted, plan_shot
 from wanbatch.batch.shots import Batch, Fallback, Shot
 from wanbatch.batch.spend import Spend
 from wanbatch.batch.take import Take
@@ -217,7 +217,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         changes += planned.changes
         kept += planned.left
     for orphans in by_shot.values():
-        changes += [Supersede(take.take_id) for take in orphans if take.state is State.PLANNED and not take.superseded]
+        changes += [Supersede(take.take_id) for take in orphans if take.state in WITHOUT_CLIP and not take.superseded]
         kept += orphans
     listed = {shot.id for shot in batch.shots}
     rows = [_row(shot) for shot in batch.shots]

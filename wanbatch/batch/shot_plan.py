@@ -28,6 +28,9 @@ _PREFERENCE = (
     State.FAILED,
 )
 
+WITHOUT_CLIP = (State.PLANNED, State.FAILED)
+"""States of takes that no clip comes of unless they are sent again: not asked for, there is nothing left to do."""
+
 NONE_FIRST: Mapping[int, str] = MappingProxyType({})
 
 
@@ -276,7 +279,7 @@ def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
 
 
 def _is_left_behind(take: Take, shot: Shot, wanted: set[str]) -> bool:
-    """Say whether a take that no slot wants is stale. What an omitted shot already has stays current."""
-    if take.state is State.PLANNED:
-        return True
-    return not shot.omit and composed(take.recipe_json) not in wanted
+    """Say whether a take that no slot wants is stale. The clips that an omitted shot already has stay current."""
+    if shot.omit:
+        return take.state in WITHOUT_CLIP
+    return take.state is State.PLANNED or composed(take.recipe_json) not in wanted

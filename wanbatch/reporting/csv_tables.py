@@ -143,7 +143,7 @@ def make_frames(book: Book) -> Frames:
 def story_frame(book: Book) -> pd.DataFrame:
     """One row per take in story order: the columns of TAKE_COLUMNS with nullable dtypes, the user's own, and its money.
 
-    An omitted shot without takes has a row, too.
+    An omitted shot without takes has a row, too; `omitted_shots` is true in the first row of each omitted shot.
     """
     takes, shots, own = book.record.takes, book.record.shots, book.record.own
     bare = shots.index[shots["omit"] & ~shots["shot_id"].isin(takes["shot_id"])]
@@ -157,7 +157,8 @@ def story_frame(book: Book) -> pd.DataFrame:
     omitted = rows < 0
     story.loc[omitted, "state"] = "omitted"
     story.loc[omitted, "prompt"] = shots["prompt"].array.take(shot_rows[omitted])
-    return story
+    is_first = ~places["shot"].duplicated().to_numpy()
+    return story.assign(omitted_shots=is_first & shots["omit"].to_numpy(dtype=bool).take(shot_rows))
 
 
 def _take_cells(book: Book) -> dict[str, pd.Series[Any]]:

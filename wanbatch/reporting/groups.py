@@ -117,7 +117,7 @@ def _parts(story: pd.DataFrame) -> pd.DataFrame:
         pd.DataFrame(
             {
                 "takes": is_take,
-                "omitted": ~is_take,
+                "omitted": story["omitted_shots"],
                 **{name: is_take & (story["state"] == name) for name in _STATES},
                 **{name: story[name].fillna(False) for name in _UNSEEN},
                 **{f"{name}_known": story[name].notna() for name in _CREDITS},

@@ -17,7 +17,8 @@ STATES: Mapping[str, str] = {
     "failed": "The provider made no clip. It costs nothing, unless a charge is shown for it.",
     "held": "It may have been charged, and waits for your decision. wanbatch does not send it again until you decide.",
     "unknown": "It may have been sent, but the answer was lost: the next run looks it up.",
-    "superseded": "Replaced by a newer version of its shot, or by a retake. The clip is kept, and its cost counts.",
+    "superseded": "Replaced by a newer version of its shot or by a retake, or left without a clip of a shot that the"
+    " manifest leaves out. A clip is kept, and its cost counts.",
     "omitted": "Shots that the manifest leaves out.",
 }
 MONEY: Mapping[str, str] = {

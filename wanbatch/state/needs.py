@@ -60,19 +60,22 @@ def problems_in(
 ) -> tuple[Problem, ...]:
     """List the takes that need the user, in the order they were planned, and submits that belong to none.
 
-    A take that the manifest no longer asks for is one of them only if it is held, since it may have been charged, or if
-    a generation of it is offered. `folder` is the
-    output folder as commands name it; `place_of` tells where a shot is written down.
+    A take that the manifest no longer asks for is one of them only if it is held or failed and was charged or may be,
+    or if a generation of it is offered. `folder` is the output folder as commands name it; `place_of` tells where a
+    shot is written down.
     """
     found = []
     for take in takes:
-        if take.superseded and take.state is not State.HELD and take.take_id not in findings.offered:
+        is_of_money = take.state is State.FAILED and take.credits_committed != 0
+        is_shown = take.state is State.HELD or is_of_money or take.take_id in findings.offered
+        if take.superseded and not is_shown:
             continue
         if take.state is State.FAILED:
             todo = _failed_todo(take, findings, place_of)
             where = told_of_fallback(take.warning) or findings.fallbacks.get(take.take_id, "")
             error = f"{take.error} ({where})" if where else take.error
-            found.append(Problem(take.label, "failed", error, todo, needs_user=take.take_id in findings.made))
+            needs_user = take.take_id in findings.made and not take.superseded
+            found.append(Problem(take.label, "failed", error, todo, needs_user=needs_user))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_lost = is_not_looked_up(take, findings)
             todo = _LOOK_UP if take.state is State.UNKNOWN else _held_todo(take, findings)
@@ -94,14 +97,18 @@ def _made_text(stray: Stray) -> str:
 
 
 def _failed_todo(take: Take, findings: AttemptFindings, place_of: Callable[[str], str]) -> str:
-    made = findings.made.get(take.take_id)
+    """Say what can be done about a failed take; nothing is paid for one that the manifest no longer asks for."""
+    made, ways = findings.made.get(take.take_id), list[str]()
     if made is not None:
         fetch = f"If it made a clip, `wanbatch resolve {take.label} --adopt {made}` fetches it"
-        return f"An earlier submit of this take was accepted. {fetch}; `wanbatch retry` pays for a new one"
-    if take.credits_charged is not None:
-        return (
-            "It was charged although it failed: contact the provider's support. `wanbatch retry` pays for another try"
-        )
+        ways = [f"An earlier submit of this take was accepted. {fetch}", "; `wanbatch retry` pays for a new one"]
+    elif take.credits_charged is not None:
+        charged = "It was charged although it failed: contact the provider's support"
+        ways = [charged, ". `wanbatch retry` pays for another try"]
+    if take.superseded:
+        return ". ".join([*ways[:1], "The manifest no longer asks for it"])
+    if ways:
+        return "".join(ways)
     is_refused = take.take_id in findings.refused
     needs_place = is_refused or is_refused_prompt(take.error)
     return for_failed(take.error, place_of(take.shot_id) if needs_place else "", is_refused=is_refused)
