@@ -86,16 +86,16 @@ _SUMMARY = {
     "held": "how many of these are held",
     "superseded": "how many of these are superseded",
     "omitted": "shots that the manifest omits",
-    "clip_seconds": "the length of all verified clips",
+    "usable_s": "the length of the good clips that are not superseded, or are in the cut",
     "credits_held": "the sum of what answers set aside for generations that did not fail",
     "credits_charged": "the sum of what the ledger showed",
-    **{f"usd_{name}": f"`credits_{name}` in USD" for name in ("held", "charged", "charged_not_used")},
-    "credits_charged_not_used": "charged for what is not in use: failed, superseded, earlier attempts",
+    **{f"usd_{name}": f"`credits_{name}` in USD" for name in ("held", "charged", "outside_cut")},
+    "credits_outside_cut": "charged for all that is not in the cut, as `outside_cut_credits` of `costs.csv`",
     "holds_not_seen": "takes with a hold that no answer named",
     "charges_not_seen": "takes whose charge the ledger may still show",
     "takes_of_unknown_cost": "takes that may have cost something, but it is not known how much",
-    "credits_per_finished_second": "charged credits per second of verified clip",
-    "usd_per_finished_second": "the same in USD",
+    "credits_per_usable_second": "all charged credits per usable second, as in `costs.csv`",
+    "usd_per_usable_second": "the same in USD",
     **{
         f"{name}_p{share}_s": f"{words}: {'the median' if share == 50 else 'the 95th percentile'}"
         for name, words in _TIMINGS.items()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pandas.testing import assert_frame_equal
 
 from tests.money.test_costs import costs_of, rows_of, story, write_run
 from tests.reporting.states import CREDITS, begin, shot
+from tests.reporting.test_book import a_bit_of_everything
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch
+from wanbatch.reporting.csv_tables import frames
+from wanbatch.state.reader import StateReader
 
 
 def test_of_two_good_takes_the_newer_is_in_the_cut(tmp_path: Path) -> None:
@@ -59,3 +64,30 @@ def test_shots_add_up_to_the_batch(tmp_path: Path) -> None:
     names = [name for name in costs.shots if name.endswith(("_usd", "_credits", "_s"))]
     assert {name: costs.shots[name].sum() for name in names} == {name: pytest.approx(row[name]) for name in names}
     assert costs.shots["takes"].sum() == row["takes"]
+
+
+def edited(folder: Path) -> None:
+    """Two shots all charged: one with a clip that an edit replaced, one with two good takes."""
+    pen = begin(folder, Batch("b", (shot("a", 0, takes=2, scene="sc1"), shot("b", 1, takes=2, scene="sc2"))))
+    for take_id, label in enumerate(("a_t1", "a_t2", "b_t1", "b_t2"), start=1):
+        pen.lead(take_id, State.VERIFIED, charged=CREDITS, label=label, clip_s=5.0 + take_id)
+    pen.tell(1, Fact.SUPERSEDED)
+    write_run(pen, None)
+    pen.state.close()
+
+
+@pytest.mark.parametrize("begun", [edited, story, a_bit_of_everything])
+def test_the_summary_has_the_seconds_and_the_money_outside_the_cut_of_the_costs(
+    tmp_path: Path, begun: Callable[[Path], object]
+) -> None:
+    begun(tmp_path)
+    names = ["usable_s", "per_usable_second", "outside_cut"]
+    of_costs = ["usable_s", "usd_per_usable_second", "outside_cut_credits"]
+    of_summary = ["usable_s", "usd_per_usable_second", "credits_outside_cut"]
+    costs = costs_of(tmp_path).costs.set_index(["level", "key"])[of_costs].set_axis(names, axis=1)
+    with StateReader.open(tmp_path) as reader:
+        summary = frames(reader).summary.set_index(["level", "key"])[of_summary].set_axis(names, axis=1)
+    both = costs.index.intersection(summary.index)
+    known = summary.loc[both].notna()
+    assert len(both) > 2
+    assert_frame_equal(summary.loc[both], costs.loc[both].where(known), check_dtype=False)

@@ -36,7 +36,7 @@ COUNTED = [
     "charges_not_seen",
     "takes_of_unknown_cost",
 ]
-SUMMED = [*COUNTED, "clip_seconds", "credits_held", "credits_charged", "credits_charged_not_used"]
+SUMMED = [*COUNTED, "usable_s", "credits_held", "credits_charged", "credits_outside_cut"]
 CHARGEABLE = {
     State.HELD,
     State.QUEUED,
@@ -91,7 +91,7 @@ def test_a_zero_is_claimed_only_where_every_charge_is_known(
 @pytest.mark.parametrize("state", [State.SUBMITTING, State.UNKNOWN, State.HELD, State.QUEUED, State.VERIFIED])
 def test_a_take_that_may_cost_something_is_never_free(tmp_path: Path, state: State) -> None:
     batch = summary_of([(state, "", None, None, None)], tmp_path).iloc[0]
-    asked = ["credits_held", "credits_charged", "usd_charged", "credits_per_finished_second", "usd_per_finished_second"]
+    asked = ["credits_held", "credits_charged", "usd_charged", "credits_per_usable_second", "usd_per_usable_second"]
     assert [name for name in asked if pd.notna(batch[name])] == []
     assert (batch["charges_not_seen"], batch["takes_of_unknown_cost"]) == (1, 1)
 
@@ -104,16 +104,16 @@ def test_takes_that_were_never_sent_cost_nothing(tmp_path: Path) -> None:
 def test_a_second_has_no_price_while_a_charge_is_missing(tmp_path: Path) -> None:
     takes = [(State.VERIFIED, "a", None, CREDITS, CREDITS), (State.VERIFIED, "b", None, CREDITS, None)]
     summary = summary_of(takes, tmp_path).set_index(["level", "key"])
-    prices = summary["credits_per_finished_second"]
+    prices = summary["credits_per_usable_second"]
     assert prices["scene", "a"] == 210_000
     assert pd.isna(prices["scene", "b"])
     assert pd.isna(prices["batch", "b"])
 
 
-def test_what_was_charged_for_no_clip_is_money_not_used(tmp_path: Path) -> None:
+def test_what_was_charged_for_no_clip_is_outside_the_cut(tmp_path: Path) -> None:
     states = {State.VERIFIED: 100, State.FAILED: 50, State.QUEUED: 25, State.HELD: 5}
     batch = summary_of([(state, "", 1, 1, charged) for state, charged in states.items()], tmp_path).iloc[0]
-    assert (batch["credits_charged"], batch["credits_charged_not_used"]) == (180, 55)
+    assert (batch["credits_charged"], batch["credits_outside_cut"]) == (180, 80)
 
 
 def test_a_level_without_names_has_no_groups(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_level_without_names_has_no_groups(tmp_path: Path) -> None:
     assert levels == {"batch", "scene", "model", "resolution", "duration"}
 
 
-def test_a_charged_attempt_before_the_clip_is_money_not_used(tmp_path: Path) -> None:
+def test_a_charged_attempt_before_the_clip_is_outside_the_cut(tmp_path: Path) -> None:
     pen = begin(tmp_path, Batch("b", (shot("s", 0),)))
     pen.lead(1, State.FAILED)
     pen.tell(1, Fact.CHARGED, credits_charged=50)
@@ -136,10 +136,10 @@ def test_a_charged_attempt_before_the_clip_is_money_not_used(tmp_path: Path) -> 
     pen.tell(1, Fact.CHARGED, generation_id="gen-2", credits_charged=100)
     after = frames(pen.state).summary.iloc[0]
     pen.state.close()
-    asked = ["credits_charged", "credits_charged_not_used", "charges_not_seen"]
+    asked = ["credits_charged", "credits_outside_cut", "charges_not_seen"]
     assert [[each[name] for name in asked] for each in (before, after)] == [[50, 50, 1], [150, 50, 0]]
-    assert pd.isna(before["credits_per_finished_second"])
-    assert after["credits_per_finished_second"] == 30
+    assert pd.isna(before["credits_per_usable_second"])
+    assert after["credits_per_usable_second"] == 30
 
 
 def test_an_attempt_given_up_without_proof_may_still_be_charged(tmp_path: Path) -> None:
@@ -173,8 +173,8 @@ def test_a_second_has_no_price_while_a_clip_is_not_measured(tmp_path: Path) -> N
     pen.lead(2, State.VERIFIED, charged=CREDITS, label="t_t1", clip_s=None)
     summary = frames(pen.state).summary
     pen.state.close()
-    assert summary.iloc[0]["clip_seconds"] == 5
-    assert pd.isna(summary.iloc[0]["usd_per_finished_second"])
+    assert summary.iloc[0]["usable_s"] == 5
+    assert pd.isna(summary.iloc[0]["usd_per_usable_second"])
 
 
 def test_the_summary_for_machines_says_the_same(tmp_path: Path) -> None:

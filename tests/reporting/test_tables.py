@@ -31,9 +31,9 @@ ATTEMPTS_HEADER = (
     "credits_held,usd_charged,credits_charged,started_at,ended_at,body_sha256,key_fingerprint,error,model"
 )
 SUMMARY_HEADER = (
-    "level,key,takes,verified,failed,held,superseded,omitted,clip_seconds,usd_held,credits_held,usd_charged,"
-    "credits_charged,usd_charged_not_used,credits_charged_not_used,holds_not_seen,charges_not_seen,takes_of_unknown_cost,usd_per_finished_second,"
-    "credits_per_finished_second,queued_p50_s,queued_p95_s,generating_p50_s,generating_p95_s,download_p50_s,"
+    "level,key,takes,verified,failed,held,superseded,omitted,usable_s,usd_held,credits_held,usd_charged,"
+    "credits_charged,usd_outside_cut,credits_outside_cut,holds_not_seen,charges_not_seen,takes_of_unknown_cost,usd_per_usable_second,"
+    "credits_per_usable_second,queued_p50_s,queued_p95_s,generating_p50_s,generating_p95_s,download_p50_s,"
     "download_p95_s,total_p50_s,total_p95_s"
 )
 

@@ -67,6 +67,26 @@ class Book:
             rows += [best.row] if best is not None else []
         return pd.Series(takes.index.isin(rows), index=takes.index)
 
+    @cached_property
+    def in_cut(self) -> pd.Series[Any]:
+        """What was charged for the clip of each take in the cut, in credits; 0 for all others."""
+        return (self.money["in_use"] + self.money["superseded"]).where(self.is_chosen, 0)
+
+    @cached_property
+    def outside_cut(self) -> pd.Series[Any]:
+        """All else that each take was charged, in credits."""
+        return self.money["charged"] - self.in_cut
+
+    @cached_property
+    def usable_ms(self) -> pd.Series[Any]:
+        """The length of the clip of each take that is good and not superseded, or in the cut: whole milliseconds.
+
+        0 without such a clip, missing for one that was not measured.
+        """
+        takes = self.record.takes
+        is_usable = (takes["state"] == State.VERIFIED.value) & (self.is_chosen | ~takes["superseded"])
+        return (takes["clip_duration_s"] * 1000).round().astype("Int64").where(is_usable, 0)
+
     def rows_of_takes(self, table: pd.DataFrame) -> NDArray[np.intp]:
         """Return the row of the take that each row of a table belongs to."""
         return _places(self.record.takes["take_id"], table["take_id"])

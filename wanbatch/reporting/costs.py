@@ -109,18 +109,18 @@ def takes_frame(book: Book) -> pd.DataFrame:
     takes, money, shots = book.record.takes, book.money, book.record.shots
     is_verified, is_failed = (takes["state"] == each.value for each in (State.VERIFIED, State.FAILED))
     first = first_takes(book)
-    is_usable = is_verified & (book.is_chosen | ~takes["superseded"])  # a circled take may be of an older recipe
-    usable_ms = (takes["clip_duration_s"].where(is_usable).fillna(0) * 1000).round()
+    usable_ms = book.usable_ms.fillna(0)
     sums = {
         "takes": pd.Series(1, index=takes.index),
         **{name: money[name].fillna(0) for name in (*_PARTS, "failed", "waiting", "extra")},
-        "in_cut": (money["in_use"] + money["superseded"]).where(book.is_chosen, 0),
+        "in_cut": book.in_cut,
         "unchosen": money["in_use"].mask(book.is_chosen, 0),
         "superseded": money["superseded"].mask(book.is_chosen, 0),
-        "outside_cut": money["charged"] - (money["in_use"] + money["superseded"]).where(book.is_chosen, 0),
+        "outside_cut": book.outside_cut,
         "charged": money["charged"],
         **{f"{name}_unknown": money[name].isna() for name in _PARTS},
         "usable_ms": usable_ms,
+        "unmeasured": book.usable_ms.isna(),
         "in_cut_ms": usable_ms.where(book.is_chosen, 0),
         "is_verified": is_verified & ~takes["superseded"],
         "is_failed": is_failed & ~takes["superseded"],
@@ -260,7 +260,7 @@ def _less(whole: int | None, part: int | None) -> int | None:
 
 
 def _rates(sums: Mapping[str, int]) -> dict[str, Any]:
-    """Return seconds, what one cost and the yield; no price of a second while a charge is not seen."""
+    """Return seconds, what one cost and the yield; no price of a second while a charge or a length is not known."""
     told: dict[str, Any] = {
         "usable_s": sums["usable_ms"] / 1000,
         "in_cut_s": sums["in_cut_ms"] / 1000,
@@ -269,7 +269,7 @@ def _rates(sums: Mapping[str, int]) -> dict[str, Any]:
     }
     for name, second in (("usable", "usable_second"), ("in_cut", "second_in_cut")):
         milliseconds = sums[f"{name}_ms"]
-        if milliseconds and not sums["is_unseen"]:
+        if milliseconds and not sums["is_unseen"] and not sums["unmeasured"]:
             rate = sums["charged"] * 1000 / milliseconds
             told[f"credits_per_{second}"] = round(rate, 2)
             told[f"usd_per_{second}"] = round(rate / CREDITS_PER_USD, 6)

@@ -115,7 +115,7 @@ _OF_ORDER = (
     "recipe_sha256",
     "provider",
 )
-_OF_MONEY = ("is_hold_unseen", "is_charge_unseen", "is_uncosted", "credits_not_used")
+_OF_MONEY = ("is_hold_unseen", "is_charge_unseen", "is_uncosted")
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,8 @@ def _take_cells(book: Book) -> dict[str, pd.Series[Any]]:
         "in_cut": book.is_chosen.astype("boolean"),
         **{name: takes[name] for name in _AS_THEY_ARE},
         **{name: book.money[name] for name in _OF_MONEY},
+        "credits_outside_cut": book.outside_cut.mask(takes["credits_charged"].isna()),
+        "usable_ms": book.usable_ms,
     }
 
 

@@ -21,18 +21,18 @@ SUMMARY_COLUMNS: dict[str, str] = {
     "held": "Int64",
     "superseded": "Int64",
     "omitted": "Int64",
-    "clip_seconds": "Float64",
+    "usable_s": "Float64",
     "usd_held": "Float64",
     "credits_held": "Int64",
     "usd_charged": "Float64",
     "credits_charged": "Int64",
-    "usd_charged_not_used": "Float64",
-    "credits_charged_not_used": "Int64",
+    "usd_outside_cut": "Float64",
+    "credits_outside_cut": "Int64",
     "holds_not_seen": "Int64",
     "charges_not_seen": "Int64",
     "takes_of_unknown_cost": "Int64",
-    "usd_per_finished_second": "Float64",
-    "credits_per_finished_second": "Int64",
+    "usd_per_usable_second": "Float64",
+    "credits_per_usable_second": "Float64",
     "queued_p50_s": "Float64",
     "queued_p95_s": "Float64",
     "generating_p50_s": "Float64",
@@ -45,7 +45,7 @@ SUMMARY_COLUMNS: dict[str, str] = {
 LEVELS = ("sequence", "scene", "model", "resolution", "duration", "cost_code")
 TIMINGS = ("queued_s", "generating_s", "download_s", "total_s")
 _STATES = ("verified", "failed", "held", "superseded")
-_CREDITS = ("credits_held", "credits_charged", "credits_not_used")
+_CREDITS = ("credits_held", "credits_charged", "credits_outside_cut")
 _UNSEEN = ("is_hold_unseen", "is_charge_unseen", "is_uncosted")
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -83,7 +83,11 @@ def sums_by(keys: pd.Series[Any], parts: pd.DataFrame) -> dict[str, dict[str, An
 def _shifted(keys: pd.Series[Any], parts: pd.DataFrame, shifts: pd.DataFrame) -> tuple[pd.Series[Any], pd.DataFrame]:
     """Add what attempts cost under the model that they were sent to, and take it from that of their takes."""
     moved = shifts[(shifts[["held", "charged"]] != 0).any(axis=1)]
-    amounts = {"credits_held": moved["held"], "credits_charged": moved["charged"], "credits_not_used": moved["charged"]}
+    amounts = {
+        "credits_held": moved["held"],
+        "credits_charged": moved["charged"],
+        "credits_outside_cut": moved["charged"],
+    }
     known = {f"{name}_known": (amount > 0).astype("int64") for name, amount in amounts.items()}
     more = pd.DataFrame({**amounts, **known}).reindex(columns=parts.columns, fill_value=0)
     return (
@@ -112,7 +116,7 @@ def _values_by(keys: pd.Series[Any], values: pd.Series[float]) -> dict[str, Floa
 
 def _parts(story: pd.DataFrame) -> pd.DataFrame:
     """Return what each row adds to the sums of its group: counts, credits and seconds, 0 if it adds nothing."""
-    is_take, is_clip = story["take"].notna(), story["verified_at"].notna()
+    is_take, usable_ms = story["take"].notna(), story["usable_ms"]
     return (
         pd.DataFrame(
             {
@@ -121,40 +125,38 @@ def _parts(story: pd.DataFrame) -> pd.DataFrame:
                 **{name: is_take & (story["state"] == name) for name in _STATES},
                 **{name: story[name].fillna(False) for name in _UNSEEN},
                 **{f"{name}_known": story[name].notna() for name in _CREDITS},
-                "clips": is_clip,
-                "unmeasured": is_clip & story["clip_duration_s"].isna(),
+                "unmeasured": is_take & usable_ms.isna(),
             }
         )
         .astype("int64")
         .assign(
             **{name: story[name].fillna(0).astype("int64") for name in _CREDITS},
-            clip_s=story["clip_duration_s"].where(is_clip).fillna(0).astype("float64"),
+            usable_ms=usable_ms.fillna(0).astype("int64"),
         )
     )
 
 
 def _row(sums: Mapping[str, Any], times: Mapping[str, Floats]) -> dict[str, Any]:
     charged = _sum_known(sums, "credits_charged", "is_charge_unseen")
-    is_unmeasured = bool(sums["unmeasured"]) and sums["unmeasured"] == sums["clips"]
-    finished_s = None if is_unmeasured else round(float(sums["clip_s"]), 3)
-    is_priced = bool(finished_s) and not sums["unmeasured"] and not sums["is_charge_unseen"]
-    per_second = charged / finished_s if is_priced and charged is not None and finished_s is not None else None
+    milliseconds, unmeasured = sums["usable_ms"], sums["unmeasured"]
+    is_priced = milliseconds and not unmeasured and not sums["is_charge_unseen"]
+    per_second = charged * 1000 / milliseconds if is_priced and charged is not None else None
     told = {
         "takes": sums["takes"],
         **{name: sums[name] for name in _STATES},
         "omitted": sums["omitted"],
-        "clip_seconds": finished_s,
+        "usable_s": None if unmeasured and not milliseconds else milliseconds / 1000,
         "credits_held": _sum_known(sums, "credits_held", "is_hold_unseen"),
         "credits_charged": charged,
-        "credits_charged_not_used": _sum_known(sums, "credits_not_used", "is_charge_unseen"),
+        "credits_outside_cut": _sum_known(sums, "credits_outside_cut", "is_charge_unseen"),
         "holds_not_seen": sums["is_hold_unseen"],
         "charges_not_seen": sums["is_charge_unseen"],
         "takes_of_unknown_cost": sums["is_uncosted"],
     }
     return {
         **with_usd(told),
-        "credits_per_finished_second": None if per_second is None else round(per_second),
-        "usd_per_finished_second": None if per_second is None else round(per_second / CREDITS_PER_USD, 6),
+        "credits_per_usable_second": None if per_second is None else round(per_second, 2),
+        "usd_per_usable_second": None if per_second is None else round(per_second / CREDITS_PER_USD, 6),
         **{name: value for timing, values in times.items() for name, value in _shares(values, timing).items()},
     }
 

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from wanbatch.batch.attempts import Attempt
-from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.take import Take
 from wanbatch.money.costs import TakeCost, attempts_by_take, cost_of
@@ -28,7 +27,6 @@ MONEY_COLUMNS: dict[str, str] = {
     "is_hold_unseen": "boolean",
     "is_charge_unseen": "boolean",
     "is_uncosted": "boolean",
-    "credits_not_used": "Int64",
     "charged": "Int64",
     **{each.name: "Int64" for each in fields(TakeCost)},
 }
@@ -105,11 +103,6 @@ def money_frame(kinds: Kinds, quotes: Sequence[QuotedPrice]) -> pd.DataFrame:
 def money_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass, int]) -> dict[str, Any]:
     """Return the cells of one take by MONEY_COLUMNS."""
     cost = cost_of(take, attempts, prices)
-    is_free = take.state in (State.PLANNED, State.FAILED)  # not sent, or proven to cost nothing
-    is_used = not (take.superseded or is_free or take.state is State.HELD)
-    earlier = sum(each.credits_charged or 0 for each in attempts if each.number < take.attempts)
-    charged = take.credits_charged
-    unused = min(earlier, charged) if is_used and charged is not None else charged
     return vars(cost) | {
         "shown_state": take.shown_state,
         "credits_committed": take.credits_committed,
@@ -117,6 +110,5 @@ def money_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass
         "is_hold_unseen": cost.held is None,
         "is_charge_unseen": take.may_be_charged_more,
         "is_uncosted": take.credits_committed is None,
-        "credits_not_used": unused,
         "charged": cost.charged,
     }
