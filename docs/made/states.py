@@ -20,7 +20,7 @@ STATE_WORDS = {
 FACT_WORDS = {
     "planned": "the manifest asks for the take",
     "replanned": "the manifest was edited before anything was sent",
-    "superseded": "the manifest asks for another recipe, or a retake replaces a failed take",
+    "superseded": "the manifest asks for another recipe, a retake replaces a failed take, or its shot is left out",
     "reinstated": "the manifest asks for this recipe again",
     "renamed": "another shot uses the take now",
     "submit_started": "wanbatch recorded that it is about to send it",

@@ -63,15 +63,17 @@ def test_the_first_confirmed_plan_is_kept_whole_and_no_later_one_changes_it(said
     write(SHOTS[0], SHOTS[1].replace("Shot", "A better shot"), *SHOTS[2:])
     said(*RUN)
     line = next(line for line in said("status").splitlines() if "baseline" in line)
-    assert line.strip() == "baseline 2.10 USD, final cost 3.675 USD: 2 retakes +1.05, 1 edit +0.525"
+    assert line.strip() == "baseline 2.10 USD, final cost 3.675 USD: 2 retakes +1.05, 1 take of edited shots +0.525"
     (found,) = json.loads(Path("outputs/film/reports/costs.json").read_text())["baselines"]
     assert found == json.loads(said("--json", "status"))["baseline"]
     assert [(each["words"], each["credits"]) for each in found["variance"]] == [
         ("2 retakes", 2 * PRICE),
-        ("1 edit", PRICE),
+        ("1 take of edited shots", PRICE),
     ]
     page = Path("outputs/film/reports/report.html").read_text()
-    assert [text in page for text in ("Baseline, variance and final cost", "2 retakes", "1 edit")] == [True] * 3
+    assert [text in page for text in ("Baseline, variance and final cost", "2 retakes", "1 take of edited shots")] == [
+        True
+    ] * 3
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:
@@ -137,7 +139,7 @@ def test_a_renamed_shot_that_asks_for_something_else_is_an_edit(said: Any) -> No
     write(SHOTS[0].replace("s0", "opening").replace("Shot", "A better shot"), SHOTS[1])
     said(*RUN, "--rename", "s0=opening")
     told = said("status")
-    assert "final cost 1.575 USD: 1 edit +0.525, 1 take of renamed shots 0.00" in told
+    assert "final cost 1.575 USD: 1 take of edited shots +0.525, 1 take of renamed shots 0.00" in told
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ def test_each_reason_has_its_sum_and_unknown_is_not_0() -> None:
     made = baseline_of(system_now(), planned, spent, {CLASS: PRICE}, [7, None])
     assert [(part.words, part.credits, part.unknown) for part in made.parts] == [
         ("2 retakes", 2 * PRICE + 100, 0),
-        ("1 edit", 2 * PRICE, 0),
+        ("1 take of edited shots", 2 * PRICE, 0),
         ("1 take of new shots", 0, 1),
         ("1 take of shots left out", -PRICE, 0),
         ("1 unpriced take", PRICE, 0),
@@ -224,7 +226,7 @@ def test_each_reason_has_its_sum_and_unknown_is_not_0() -> None:
     ]
     assert (made.credits, made.takes, made.unpriced, made.unknown) == (4 * PRICE, 5, 1, 2)
     assert variance_text(made).startswith(
-        "2 retakes +1.05005, 1 edit +1.05, 1 take of new shots 0.00+?, 1 take of shots left out -0.525"
+        "2 retakes +1.05005, 1 take of edited shots +1.05, 1 take of new shots 0.00+?, 1 take of shots left out -0.525"
     )
 
 

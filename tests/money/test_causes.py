@@ -9,6 +9,7 @@ from tests.money.test_ledger import PRICE, attempt, take
 from tests.reporting.states import BEGIN, CREDITS, Pen, begin, shot
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.money.baseline import Baseline, BaselineLine, Cause, Reason, variance_text
 from wanbatch.money.causes import Ordered, causes_of
@@ -115,3 +116,36 @@ def test_an_extra_clip_is_no_failed_try() -> None:
         Cause("a", Reason.EXTRA, 1, PRICE),
         Cause("a", Reason.TRY, 1, 5),
     ]
+
+
+def test_what_was_refused_and_then_edited_is_named_though_it_adds_nothing(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("film", (shot("a", 0, takes=2), shot("b", 1))))
+    pen.state.keep_baseline([BaselineLine("a", 2, 2 * CREDITS), BaselineLine("b", 1, CREDITS)], BEGIN)
+    for take_id in (1, 2):
+        pen.lead(take_id, State.FAILED, estimated=CREDITS, error="Content policy violation")
+    pen.lead(3, State.VERIFIED, charged=CREDITS, label="b_t1", estimated=CREDITS)
+    edited = Batch("film", (shot("a", 0, takes=2, prompt="Rain."), shot("b", 1, prompt="Snow.")))
+    pen.state.adopt(make_plan(edited, pen.state.takes(), pen.state.shots()), pen.now)
+    for each in [each for each in pen.state.takes() if not each.superseded]:
+        pen.lead(each.take_id, State.VERIFIED, charged=CREDITS, label=each.label, estimated=CREDITS)
+    pen.state.close()
+    found = baseline_in(tmp_path)
+    assert variance_text(found) == "3 takes of edited shots +1.575, 2 takes refused -1.05"
+    with StateReader.open(tmp_path) as reader:
+        table = variance_frame([book_of(read_record(reader))])
+    rows = zip(table["shot_id"], table["reason"], table["takes"], table["credits"], strict=True)
+    assert sorted(each for each in rows if each[1] != "baseline") == [
+        ("a", "edit", 2, 2 * CREDITS),
+        ("a", "refused take", 2, -2 * CREDITS),
+        ("b", "edit", 1, CREDITS),
+    ]
+    assert table["credits"].sum() == found.final
+
+
+def test_a_try_whose_answer_was_lost_has_not_failed() -> None:
+    lost = attempt(Outcome.ABANDONED, credits_estimated=PRICE, generation_id=None)
+    own = attempt(Outcome.COMPLETED, number=2, request_id="x", credits_charged=PRICE, credits_estimated=PRICE)
+    again = take(
+        State.VERIFIED, attempts=2, attempt=2, credits_charged=PRICE, is_charge_seen=True, credits_at_risk=PRICE
+    )
+    assert causes_of(again, [lost, own], Ordered("a", PRICE), {}) == [Cause("a", Reason.UNANSWERED, 1, PRICE)]

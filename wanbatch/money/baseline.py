@@ -32,7 +32,9 @@ class Reason(StrEnum):
     UNPRICED = "unpriced take"  # a take whose price was unknown when the baseline was kept
     NO_TAKE = "submit without a take"
     FAILED = "failed take"  # it made no clip, so that its price was saved
-    TRY = "failed try"  # what was charged, or may be, for tries that made no clip of their take
+    REFUSED = "refused take"  # the provider refused its prompt or its request, so that its price was saved
+    TRY = "failed try"  # what was charged for tries that made no clip of their take
+    UNANSWERED = "try without an answer"  # what may still be charged for tries whose answers were lost
     EXTRA = "extra clip"  # generations beside a take's own
     FALLBACK = "fallback"  # a take that goes on with another model, at another price
     MORE = "take added"  # a shot that has more takes than the first plan gave it
@@ -42,11 +44,14 @@ class Reason(StrEnum):
 
 # What is counted, and the words around it; of the others, what their reason says.
 _WORDS: Mapping[Reason, tuple[str, str]] = {
+    Reason.EDIT: ("take", "{} of edited shots"),
+    Reason.REFUSED: ("take", "{} refused"),
     Reason.NEW_SHOT: ("take", "{} of new shots"),
     Reason.LEFT_OUT: ("take", "{} of shots left out"),
     Reason.RENAMED: ("take", "{} of renamed shots"),
     Reason.NO_TAKE: ("submit", "{} without a take"),
     Reason.TRY: ("take", "failed tries of {}"),
+    Reason.UNANSWERED: ("take", "tries of {} without an answer"),
     Reason.EXTRA: ("take", "extra clips of {}"),
     Reason.FALLBACK: ("take", "{} on a fallback"),
     Reason.MORE: ("take", "{} added to shots"),
@@ -167,7 +172,7 @@ def why_none(*, was_sent: bool, was_lost: bool) -> str:
 
 
 def variance_text(baseline: Baseline) -> str:
-    """Say what was added and why, `2 retakes +1.05, 1 edit +0.525`; empty if nothing was."""
+    """Say what was added and why, `2 retakes +1.05, 1 take of edited shots +0.525`; empty if nothing was."""
     return ", ".join(
         f"{part.words} {difference_text(part.credits)}{'+?' if part.unknown else ''}" for part in baseline.parts
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.advice import is_refused_prompt
+from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.take import Take
@@ -20,13 +21,15 @@ from wanbatch.money.costs import cost_of
 class Ordered:
     """What the baseline says of a take: its shot, as it is called now, and what each take of that was to cost.
 
-    `is_more` where the shot has more takes now than it had then; `on_fallback` where it goes on with its fallback.
+    `is_more` where the shot has more takes now than it had then; `on_fallback` where it goes on with its fallback;
+    `is_edited` where an edit of its shot replaced it.
     """
 
     shot_id: str
     credits_each: int
     is_more: bool = False
     on_fallback: bool = False
+    is_edited: bool = False
 
 
 def causes_of(
@@ -42,12 +45,23 @@ def causes_of(
         return [Cause(ordered.shot_id, Reason.MORE, 1, total)]
     expected = cost.estimated if take.attempts and cost.estimated is not None else ordered.credits_each
     found = {Reason.EXTRA: cost.extra}
-    if take.state is State.FAILED and take.superseded:
-        found[Reason.TRY] = total - cost.extra
+    at_risk = take.credits_at_risk or 0
+    failed = Reason.REFUSED if _is_refused(take, attempts) else Reason.FAILED
+    if take.state is State.FAILED and take.superseded and ordered.is_edited:
+        # Its price was saved, and its successor costs what it was to cost: two reasons, which may add up to nothing.
+        found |= {failed: total - cost.extra - ordered.credits_each, Reason.EDIT: ordered.credits_each}
+    elif take.state is State.FAILED and take.superseded:
+        found |= {Reason.TRY: total - cost.extra - at_risk, Reason.UNANSWERED: at_risk}
     elif take.state is State.FAILED:
-        found[Reason.FAILED] = total - cost.extra - expected
+        found[failed] = total - cost.extra - expected
     else:
-        found[Reason.TRY] = cost.failed + (take.credits_at_risk or 0)
+        found |= {Reason.TRY: cost.failed, Reason.UNANSWERED: at_risk}
         if ordered.on_fallback:
             found[Reason.FALLBACK] = total - expected - sum(found.values())
     return [Cause(ordered.shot_id, reason, 1, amount) for reason, amount in found.items() if amount]
+
+
+def _is_refused(take: Take, attempts: Sequence[Attempt]) -> bool:
+    """Say whether the provider refused what a failed take asks for: its prompt, or the request."""
+    last = max(attempts, key=lambda each: each.number, default=None)
+    return is_refused_prompt(take.error) or (last is not None and last.outcome is Outcome.REFUSED)

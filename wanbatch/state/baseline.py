@@ -135,24 +135,28 @@ class BaselineRecords(FactRecords):
                 for reason, *row, sent, told, count in self._db.execute(sql)
             ]
 
-    def of_other_cost(self, renamed: Mapping[str, str]) -> list[tuple[int, str, int, bool]]:
+    def of_other_cost(self, renamed: Mapping[str, str]) -> list[tuple[int, str, int, bool, bool]]:
         """Return the takes of the baseline that may cost another sum for a cause of their own, in the order planned.
 
         They failed, were sent more than once, or are more than the baseline has of their shot. With the id of each:
-        what its shot is called now, what the baseline holds for each take of that, and whether it is one more.
+        what its shot is called now, what the baseline holds for each take of that, whether it is one more, and whether
+        a take of a newer recipe followed it.
         """
         sql = (
             "WITH every AS (SELECT t.take_id, coalesce(r.now, t.shot_id) AS shot, b.takes AS planned,"  # noqa: S608
-            " b.credits / b.takes AS each, t.state, t.attempts, NOT t.superseded AND row_number() OVER"
+            " b.credits / b.takes AS each, t.state, t.attempts, t.superseded"
+            " AND EXISTS (SELECT 1 FROM takes AS later WHERE later.shot_id = t.shot_id AND later.number > t.number"
+            " AND NOT later.superseded AND NOT later.is_retake AND later.recipe_json != t.recipe_json) AS is_edited,"
+            " NOT t.superseded AND row_number() OVER"
             " (PARTITION BY coalesce(r.now, t.shot_id), t.superseded ORDER BY t.number) > b.takes AS is_more"
             f"{_TAKES_OF_BASELINE} WHERE {_OF_TAKE}{_OF_SHOT.format('coalesce(r.now, t.shot_id)')} = '{Reason.OTHER}')"
-            " SELECT take_id, shot, each, is_more FROM every WHERE is_more OR state = 'failed'"
+            " SELECT take_id, shot, each, is_more, is_edited FROM every WHERE is_more OR state = 'failed'"
             " OR (state = 'planned' AND attempts > 0)"
             " OR take_id IN (SELECT take_id FROM attempts GROUP BY take_id HAVING count(*) > 1) ORDER BY take_id"
         )
         with foreign_errors(self.path), self._with_ids(renamed):
             rows = self._db.execute(sql).fetchall()
-            return [(int(take_id), str(shot), int(each), bool(more)) for take_id, shot, each, more in rows]
+            return [(int(take), str(shot), int(each), *map(bool, marks)) for take, shot, each, *marks in rows]
 
     def fewer_than_baseline(self, renamed: Mapping[str, str]) -> list[tuple[str, int, int]]:
         """Return the shots that ask for fewer takes than the baseline has: id, how many, their credits."""
