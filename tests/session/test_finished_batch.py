@@ -152,3 +152,20 @@ def test_a_shot_that_failed_and_is_asked_for_no_more_is_no_failure(
     assert (found["problems"], found["next"], found["remaining"]["failed_takes"]) == ([], None, 0)
     assert (batch["failed"], batch["superseded"], batch["omitted"]) == ("0", "1", str(int("omit" in rows)))
     assert "<b>1 of 1</b>" in page
+
+
+def needs_in_reports() -> list[str]:
+    facts = json.loads((OUTPUT / "reports/summary.json").read_text(encoding="utf-8"))
+    return [each["state"] for each in facts["problems"]]
+
+
+def test_the_reports_show_what_was_looked_up_and_decided_between_runs(tmp_path: Path) -> None:
+    rule = [{"on": "submit", "do": "drop_before", "nth": [1]}, {"on": "submit", "do": "drop_after", "nth": [2]}]
+    Path("rules.json").write_text(json.dumps(rule), encoding="utf-8")
+    run = ["run", "two.csv", "--sandbox", "--speed", f"{SPEED:g}", "--faults", "rules.json", "--on-unknown", "hold"]
+    assert (call(run), needs_in_reports()) == (3, ["held", "held"])
+    time.sleep(0.5)  # by then its row is in the sandbox's log
+    assert (call(["reconcile", str(OUTPUT)]), needs_in_reports()) == (3, ["held"])
+    held = json.loads((OUTPUT / "reports/summary.json").read_text(encoding="utf-8"))["problems"][0]["take"]
+    assert call(["resolve", str(OUTPUT), held, "--abandon", "--yes"]) == 0
+    assert needs_in_reports() == ["failed"]

@@ -39,6 +39,12 @@ def rewrite_reports(state: StateFile) -> None:
         write_reports(state, made_at=system_now())
 
 
+def renew_reports(state: StateFile) -> None:
+    """Write the reports again where there are some: what was decided or found between runs is in them."""
+    if (state.output / "reports" / "report.html").is_file():
+        rewrite_reports(state)
+
+
 def _made_at(invocation: Invocation, clock: Clock | None) -> datetime:
     """Return when reports are made, by the clock on the wall: that of a sandbox in a hurry is ahead of it."""
     return system_now() if clock is None or invocation.access.speed != 1 else clock.now()

@@ -43,6 +43,7 @@ from wanbatch.session.options import RunOptions, RunResult, Watch, output_of
 from wanbatch.session.preview import Basis, Preview, next_ones_of
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import Recovery, recover
+from wanbatch.session.result import renew_reports
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import STATE_NAME, StateReader
 from wanbatch.state.tables import Run
@@ -229,7 +230,9 @@ class Session:
         """
         async with opened(self._invocation, output) as context:
             answers.note(context.state)
-            return await reconcile(context, answers.not_mine)
+            found = await reconcile(context, answers.not_mine)
+            renew_reports(context.state)
+            return found
 
     async def resolve(
         self, output: Path, label: str, word: tuple[Decision, str | None], confirm: Callable[[Take], bool]
@@ -238,7 +241,11 @@ class Session:
         async with opened(self._invocation, output) as context:
             take_up(context)
             take = take_to_resolve(context, label, word[0])
-            return await resolve(context, take, *word) if confirm(take) else None
+            if not confirm(take):
+                return None
+            resolved = await resolve(context, take, *word)
+            renew_reports(context.state)
+            return resolved
 
     async def recover(self, manifest: Manifest, confirm: Callable[[Recovery], bool]) -> Recovery | None:
         """Rebuild the state file of a manifest's output folder; None if `confirm` says no. Sends nothing paid."""
