@@ -169,6 +169,19 @@ def test_the_takes_of_a_baseline_are_not_added_to_those_that_came_later(tmp_path
 
 
 @needs_writer
+def test_a_workbook_that_is_there_is_written_again_and_linked(folder: Path) -> None:
+    path = folder / "reports" / "costs.xlsx"
+    for before, is_there in ((None, False), (b"of an earlier run", True)):
+        if before is not None:
+            path.write_bytes(before)
+        with StateReader.open(folder) as reader:
+            files = write_reports(reader, made_at=MADE_AT)
+        page = files.report.read_text(encoding="utf-8")
+        assert (path.is_file(), "costs.xlsx" in page) == (is_there, is_there)
+    assert "summary" in sheets(path)
+
+
+@needs_writer
 def test_the_command_names_the_workbook(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["--json", "report", str(folder), "--xlsx"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -55,17 +55,18 @@ def write_reports(
     reader: StateReader, *, made_at: datetime, currency: Currency | None = None, has_workbook: bool = False
 ) -> ReportFiles:
     """Write all reports of an output folder. A crash leaves each file old or new; `made_at` is in them; in another
-    currency sums are shown beside USD.
+    currency sums are shown beside USD. A workbook that is there is written again, if XlsxWriter is.
 
     The state file is read once; then all is made; then all is written.
     """
     from wanbatch.reporting.book import book_of
     from wanbatch.reporting.named_clips import place_named_clips
     from wanbatch.reporting.record import read_record
-    from wanbatch.reporting.workbook import WORKBOOK_NAME, write_workbook
+    from wanbatch.reporting.workbook import WORKBOOK_NAME, can_write_workbook, write_workbook
 
     files = _places(reader.output)
     book = book_of(read_record(reader))
+    has_workbook |= (files.costs.parent / WORKBOOK_NAME).is_file() and can_write_workbook()
     made = _make(book, made_at, currency, WORKBOOK_NAME if has_workbook else "")
     _write(made, files)
     if has_workbook:

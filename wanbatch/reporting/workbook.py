@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,11 @@ def _is_told_elsewhere(frame: pd.DataFrame, name: str) -> bool:
 
 def _is_credits(name: str) -> bool:
     return "credits" in name
+
+
+def can_write_workbook() -> bool:
+    """Say whether XlsxWriter is installed."""
+    return find_spec("xlsxwriter") is not None
 
 
 def write_workbook(path: Path, costs: Costs, facts: Mapping[str, Any], currency: Currency | None = None) -> None:
