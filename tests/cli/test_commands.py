@@ -304,6 +304,8 @@ def test_a_held_take_is_resolved_by_the_users_word(inside: Inside, left_by: Call
              inside("resolve", "1", "2", "3", "--abandon")]  # fmt: skip
     assert [each.returncode for each in wrong] == [2] * 6, [each.stderr for each in wrong]
     assert "--yes" in wrong[3].stderr
+    unasked = inside("resolve", "b_t1", "--abandon")  # it may give up a clip that was paid for
+    assert (unasked.returncode, "add --yes" in unasked.stderr) == (2, True)
     done = inside("--json", "resolve", "outputs/small", "b_t1", "--resubmit", "--yes")
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "planned"), done.stderr
     assert inside(*RUN).returncode == 0
@@ -334,7 +336,7 @@ def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts(
     inside: Inside, left_by: Callable[..., int]
 ) -> None:
     assert left_by("a lost submit", *HELD, fault={**LOST, "do": "drop_before"}) == 3
-    assert inside("resolve", "b_t1", "--abandon").returncode == 0
+    assert inside("resolve", "b_t1", "--abandon", "--yes").returncode == 0
     told = json.loads(inside("--json", "status").stdout)
     credit_counts = told["credits"]
     assert (told["counts"], credit_counts["committed"] > credit_counts["charged_known"]) == (

@@ -259,17 +259,16 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
 
     def confirm(take: Take) -> bool:
         echo(f"{take.label} {take.state}: {in_folder(take.error, str(output))}", err=True)
-        if decision is not Decision.RESUBMIT or flags["yes"]:
+        if decision is Decision.ADOPT or flags["yes"]:
             return True
-        cost = usd_text(take.credits_open)
+        cost = f"its cost: {usd_text(take.credits_open)}"
+        if decision is Decision.RESUBMIT:
+            risk, question = "the provider may charge for this a second time", "Send it again?"
+        else:
+            risk, question = "wanbatch fetches no clip of it any more, though it may have been charged", "Give it up?"
         if not is_interactive():
-            raise UsageInvalid(
-                f"the provider may charge for this a second time ({cost}), and there is no terminal to ask on:"
-                " add --yes"
-            )
-        return click.confirm(
-            f"The provider may charge for it a second time: {cost}. Send it again?", default=False, err=True
-        )
+            raise UsageInvalid(f"{risk} ({cost}), and there is no terminal to ask on: add --yes")
+        return click.confirm(f"{risk[0].upper()}{risk[1:]} ({cost}). {question}", default=False, err=True)
 
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     take = asyncio.run(session.resolve(output, composed(names[-1]), (decision, adopt), confirm))

@@ -156,7 +156,7 @@ class BaselineRecords(FactRecords):
         )
         with foreign_errors(self.path), self._with_ids(renamed):
             rows = self._db.execute(sql).fetchall()
-            return [(int(take), str(shot), int(each), *map(bool, marks)) for take, shot, each, *marks in rows]
+            return [(int(take), str(shot), int(each), bool(m), bool(e)) for take, shot, each, m, e in rows]
 
     def fewer_than_baseline(self, renamed: Mapping[str, str]) -> list[tuple[str, int, int]]:
         """Return the shots that ask for fewer takes than the baseline has: id, how many, their credits."""
