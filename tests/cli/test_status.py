@@ -19,7 +19,7 @@ from wanbatch.sandbox.faults import Rule
 from wanbatch.session.admission import command_of
 from wanbatch.session.options import RunOptions
 from wanbatch.state.file import StateFile
-from wanbatch.state.progress_reader import COMMAND_NOTE
+from wanbatch.state.kept_command import COMMAND_NOTE
 from wanbatch.state.tables import Run, new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
@@ -157,6 +157,14 @@ def test_several_folders_are_shown_one_after_the_other(tmp_path: Path, capsys: p
 )
 def test_a_command_is_kept_without_what_was_said_once(source: str, options: RunOptions, command: str) -> None:
     assert command_of(source, options) == command
+
+
+def test_commands_in_what_a_run_said_name_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = "a_t1 failed: `wanbatch retry` tries again"
+    output = folder(tmp_path, replace(RUN, ended_at=EPOCH, exit_code=1, message=message))
+    text, found = told(capsys, output)
+    command = f"`wanbatch retry {output}` tries again"
+    assert (command in text, command in found["last_run"]["message"]) == (True, True)
 
 
 MODERATED = Rule("submit", "fail", nth=(1,), message="Content policy violation")

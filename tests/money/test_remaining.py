@@ -19,8 +19,9 @@ from wanbatch.cli import call
 from wanbatch.money.remaining import Remaining
 from wanbatch.reporting.cost_files import write_combined
 from wanbatch.state.file import StateFile
+from wanbatch.state.kept_command import COMMAND_NOTE
 from wanbatch.state.next_step import early_end
-from wanbatch.state.progress_reader import COMMAND_NOTE, read_remaining
+from wanbatch.state.progress_reader import read_remaining
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
 

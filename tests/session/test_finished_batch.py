@@ -141,6 +141,10 @@ def test_a_shot_that_failed_and_is_asked_for_no_more_is_no_failure(
     Path("two.csv").write_text("id,prompt\na,A heron waits\nb,Rain\n", encoding="utf-8")
     run = ["run", "two.csv", "--sandbox", "--speed", f"{SPEED:g}", "--faults", "rules.json"]
     assert call(run) == 1
+    capsys.readouterr()
+    assert call(run) == 1
+    nothing = " ".join(capsys.readouterr().err.split())
+    assert f"1 failed (`wanbatch status {OUTPUT}` says what to do, such as `wanbatch retry {OUTPUT}`)" in nothing
     Path("two.csv").write_text(rows, encoding="utf-8")
     assert call(run) == 0
     capsys.readouterr()

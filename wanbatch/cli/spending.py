@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from wanbatch.batch.advice import in_folder
 from wanbatch.money.baseline import variance_text
 from wanbatch.money.credits import amount_text, usd, usd_text
 from wanbatch.money.spending import Spending
@@ -70,5 +71,6 @@ def remaining_lines(found: BatchOverview) -> list[str]:
         return lines
     lines.append(f"still to be sent: {remaining.words}")
     if early is not None and last is not None and early.run_id != last.run_id:
-        lines.append(f"  waiting since {end_text(early, 'an earlier run')}")
+        ended = in_folder(end_text(early, "an earlier run"), str(found.output))
+        lines.append(f"  waiting since {ended}")
     return lines

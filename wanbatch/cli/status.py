@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from wanbatch.batch.advice import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.parameters import CURRENCY, completed_runs
@@ -58,9 +59,9 @@ def _overview_json(found: BatchOverview) -> dict[str, Any]:
         "spending": spending_json(found.spending),
         "elapsed_s": found.elapsed_s,
         "running": bool(found.holder),
-        "last_run": None if found.last_run is None else _last_run_json(found.last_run),
+        "last_run": None if found.last_run is None else _last_run_json(found, found.last_run),
         "remaining": remaining_json(found.remaining),
-        "stopped_early": None if found.early_end is None else _last_run_json(found.early_end),
+        "stopped_early": None if found.early_end is None else _last_run_json(found, found.early_end),
         "next": found.next_step.next_command,
         "problems": [vars(problem) for problem in found.problems],
         "alarms": list(found.alarms),
@@ -90,9 +91,9 @@ def converted_line(currency: Currency, found: BatchOverview) -> str:
     return f"{currency.note}: {'; '.join(told)}"
 
 
-def _last_run_json(run: Run) -> dict[str, Any]:
+def _last_run_json(found: BatchOverview, run: Run) -> dict[str, Any]:
     times = {name: None if at is None else at.isoformat() for name, at in _times_of(run)}
-    return {**times, "exit_code": run.exit_code, "message": run.message}
+    return {**times, "exit_code": run.exit_code, "message": in_folder(run.message, str(found.output))}
 
 
 def _times_of(run: Run) -> tuple[tuple[str, datetime | None], ...]:
@@ -155,7 +156,7 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
         left = "" if progress.eta_s is None else f"; {left_text(progress.eta_s / found.speed, system_now())}"
         say(console, escape(f"  running{found.holder}{_elapsed(found)}{left}"))
     elif found.last_run is not None:
-        say(console, escape(f"  {end_text(found.last_run)}"))
+        say(console, escape(f"  {in_folder(end_text(found.last_run), str(found.output))}"))
     page = found.output / "reports" / "takes.csv"
     for lines in (list(map(str, found.problems)), list(found.alarms)):
         _print_first(console, lines, page)

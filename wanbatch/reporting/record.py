@@ -28,12 +28,11 @@ from wanbatch.money.prices import QuotedPrice
 from wanbatch.money.remaining import Remaining
 from wanbatch.reporting.given import Given
 from wanbatch.state.findings import read_findings
+from wanbatch.state.kept_command import read_command
 from wanbatch.state.lock import is_held_by_another
 from wanbatch.state.needs import AttemptFindings
 from wanbatch.state.next_step import early_end
 from wanbatch.state.progress_reader import (
-    COMMAND_NOTE,
-    place_elsewhere,
     read_baseline,
     read_remaining,
     read_why_no_baseline,
@@ -130,7 +129,7 @@ def read_record(reader: StateReader) -> Record:
             remaining=remaining,
             early_end=None if is_running else early_end(runs, reader.waiting_since()),
             command=_command(reader),
-            is_elsewhere=bool(place_elsewhere(reader)),
+            is_elsewhere=bool(read_command(reader).place),
             is_running=is_running,
             is_finished=not remaining.takes and reader.inventory().is_finished(lambda _: True),
             given=Given.of(reader.files(), reader.origins()),
@@ -231,7 +230,7 @@ def _translated(column: pd.Series[Any], words_of: Callable[[str], str]) -> pd.Se
 
 def _command(reader: StateReader) -> str:
     """Return the command that goes on, unless it names a folder of this machine: shortened, it would mean another."""
-    command = reader.noted(COMMAND_NOTE) or ""
+    command = read_command(reader).text
     return command if shown_text(command, reader.output) == command else ""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from wanbatch.batch.advice import in_folder
 from wanbatch.batch.inventory import Inventory, finish_text
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.models import PriceClass
@@ -54,8 +55,9 @@ from wanbatch.session.safeguards import (
 )
 from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
+from wanbatch.state.kept_command import COMMAND_NOTE, PLACE_NOTE
 from wanbatch.state.opening import has_clips
-from wanbatch.state.progress_reader import COMMAND_NOTE, PLACE_NOTE, RUN_AT_NOTE
+from wanbatch.state.progress_reader import RUN_AT_NOTE
 from wanbatch.state.reader import entry
 from wanbatch.text import is_text
 
@@ -129,7 +131,7 @@ class Execution:
         codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
         inventory = state.inventory()
         if inventory.is_finished(self.settings.is_selected):
-            invocation.watch.notice(f"{finish_text(inventory)}{found.text}")
+            invocation.watch.notice(in_folder(f"{finish_text(inventory)}{found.text}", str(state.output)))
             end = RunEnd(most_urgent([*codes, settled_code(state, self.settings)]), texts)
             return result_of(invocation, state, end, None)
         # A clip that was thought lost came to light: it is fetched.

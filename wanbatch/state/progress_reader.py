@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,6 +26,7 @@ from wanbatch.state.baseline import BASELINE_LOST_NOTE
 from wanbatch.state.causes import read_causes
 from wanbatch.state.findings import read_findings
 from wanbatch.state.history import TAKES_TIMED
+from wanbatch.state.kept_command import read_command
 from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import Problem, _nowhere, problems_in
 from wanbatch.state.next_step import NextStep, early_end
@@ -37,8 +37,6 @@ from wanbatch.state.tables import Run
 
 _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
 RUN_AT_NOTE = "run at"  # the note that tells when the batch was run last, by this machine's clock
-COMMAND_NOTE = "command"  # the note that has the command line of the newest run of a manifest
-PLACE_NOTE = "command place"  # the note that has the working folder in which that command was given
 
 
 @dataclass(frozen=True)
@@ -112,12 +110,6 @@ def read_why_no_baseline(reader: StateReader, kinds: Iterable[Counted]) -> str:
     return why_none(was_sent=was_sent, was_lost=reader.noted(BASELINE_LOST_NOTE) is not None)
 
 
-def place_elsewhere(reader: StateReader) -> str:
-    """Return the folder in which the command that goes on was given; empty if it is the working folder, or unknown."""
-    place = reader.noted(PLACE_NOTE) or ""
-    return "" if not place.isprintable() or place == os.path.realpath(".") else place
-
-
 def read_remaining(reader: StateReader) -> Remaining:
     """Read what is still to be sent, at the prices of now and under the cap of the newest run."""
     kinds, runs = reader.kinds(), reader.runs()
@@ -157,8 +149,7 @@ def read_overview(output: Path) -> BatchOverview:
         made = reader.newest_completed(TAKES_TIMED)
         omitted, strays = reader.omitted(), reader.strays()
         findings = read_findings(reader)
-        last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
-        place = place_elsewhere(reader)
+        last_at, command = reader.last_fact_at(), read_command(reader)
         inventory, alarms = reader.inventory(), _alarms(reader)
         spending, remaining = read_spending(reader), read_remaining(reader)
         waiting_since = reader.waiting_since()
@@ -182,8 +173,8 @@ def read_overview(output: Path) -> BatchOverview:
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
         last_run=last_run,
-        command=command,
-        place=place,
+        command=command.text,
+        place=command.place,
         is_finished=is_finished,
         baseline=baseline,
         no_baseline=no_baseline,
