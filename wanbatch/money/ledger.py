@@ -24,6 +24,7 @@ class Verdict(StrEnum):
     """What the ledger says of one generation."""
 
     CONFIRMED = "confirmed"
+    NOT_FETCHED = "not_fetched"
     CHARGED = "charged"
     HELD = "held"
     RELEASED = "released"
@@ -37,6 +38,7 @@ class Verdict(StrEnum):
 
 VERDICT_WORDS: Mapping[Verdict, str] = {
     Verdict.CONFIRMED: "charged what was held",
+    Verdict.NOT_FETCHED: "charged what was held, but its clip is not fetched yet",
     Verdict.CHARGED: "charged a different amount, or for no clip",
     Verdict.HELD: "still running, or waiting for your decision",
     Verdict.RELEASED: "failed; the ledger shows no charge",
@@ -194,7 +196,9 @@ def _by_reading(generation_id: str | None, reading: LedgerReading) -> Verdict | 
 def _verdict(group: Sequence[Attempt], take: Take, held: int | None, charged: int | None) -> Verdict:
     outcomes = {each.outcome for each in group}
     if charged is not None:
-        return Verdict.CONFIRMED if charged == held and Outcome.COMPLETED in outcomes else Verdict.CHARGED
+        as_held = {Outcome.COMPLETED: Verdict.CONFIRMED, Outcome.OPEN: Verdict.NOT_FETCHED}
+        found = [verdict for outcome, verdict in as_held.items() if outcome in outcomes and charged == held]
+        return found[0] if found else Verdict.CHARGED
     if group[0].generation_id is None:
         return Verdict.UNKNOWN
     if all(each.has_failed for each in group):
