@@ -86,3 +86,12 @@ def test_a_lost_answer_is_looked_up_before_anybody_decides_about_it(tmp_path: Pa
 def test_a_generation_is_offered_only_where_one_is_known(words: dict[str, Any], commands: list[str]) -> None:
     held = Take(1, "a", 1, "{}", State.HELD, request_id="wb1:x", needs_user=True)
     assert [" ".join(each) for each in ways_of(replace(held, **words), AttemptFindings())] == commands
+
+
+@pytest.mark.parametrize("is_superseded", [False, True])
+def test_a_take_that_was_given_up_says_that_another_try_may_pay_again(*, is_superseded: bool) -> None:
+    risky = Take(1, "a", 1, "{}", State.FAILED, credits_at_risk=None, error="you gave it up", superseded=is_superseded)
+    (found,) = problems_in([risky], folder="out")
+    asked = "`wanbatch retry out` sends it again, and may pay a second time"
+    gone = "It may have been charged. The manifest no longer asks for it"
+    assert (found.todo.endswith(asked), found.todo == gone) == (not is_superseded, is_superseded)

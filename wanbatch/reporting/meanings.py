@@ -14,7 +14,7 @@ STATES: Mapping[str, str] = {
     "generating": "Being made by the provider.",
     "completed": "Made, but not fetched yet.",
     "downloaded": "Fetched, but not checked yet.",
-    "failed": "The provider made no clip. It costs nothing, unless a charge is shown for it.",
+    "failed": "There is no clip. It costs nothing, unless a charge is shown for it, or it was given up and is at risk.",
     "held": "It may have been charged, and waits for your decision. wanbatch does not send it again until you decide.",
     "unknown": "It may have been sent, but the answer was lost: the next run looks it up.",
     "superseded": "Replaced by a newer version of its shot or by a retake, or left without a clip of a shot that the"
@@ -25,7 +25,8 @@ MONEY: Mapping[str, str] = {
     "estimated": "What the takes were expected to cost when they were sent or, if not sent yet, what they cost today.",
     "held": "What the provider set aside when it accepted a take. The charge replaces it.",
     "charged": "What the provider's ledger, its list of charges, shows. Only this was paid.",
-    "at risk": "What was sent and may still be charged.",
+    "at risk": "What was sent and may still be charged. It is charged or free once the provider's ledger or log shows"
+    " what became of it. What was given up and leaves no trace stays at risk: contact the provider's support.",
     "committed": "Charged and at risk together. This counts against the cap.",
     "to complete": "What the takes still to be sent will cost.",
     "final cost": "Committed and to complete together.",

@@ -247,7 +247,7 @@ def _commands(take: Take, findings: AttemptFindings, advice: str, *, needs_user:
     """Return what to do about a take without a clip: command and arguments, without the output folder."""
     if take.superseded:
         return []
-    is_free = take.credits_charged is None and not needs_user
+    is_free = take.credits_charged is None and take.credits_at_risk == 0 and not needs_user
     if take.state is State.FAILED and is_same_again(advice) is False and is_free:
         return [("retry", "--only", take.shot_id)]
     return ways_of(take, findings) if take.state is State.HELD and needs_user else []

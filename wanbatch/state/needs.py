@@ -106,9 +106,15 @@ def _failed_todo(take: Take, findings: AttemptFindings, place_of: Callable[[str]
         charged = "It was charged although it failed: contact the provider's support"
         ways = [charged, ". `wanbatch retry` pays for another try"]
     if take.superseded:
-        return ". ".join([*ways[:1], "The manifest no longer asks for it"])
+        risk = ["It may have been charged"] if take.credits_at_risk != 0 and not ways else []
+        return ". ".join([*ways[:1], *risk, "The manifest no longer asks for it"])
     if ways:
         return "".join(ways)
+    if take.credits_at_risk != 0:
+        return (
+            "It may have been charged: `wanbatch reconcile` shows whether the provider has a trace of it by now."
+            " `wanbatch retry` sends it again, and may pay a second time"
+        )
     is_refused = take.take_id in findings.refused
     needs_place = is_refused or is_refused_prompt(take.error)
     return for_failed(take.error, place_of(take.shot_id) if needs_place else "", is_refused=is_refused)
