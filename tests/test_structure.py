@@ -75,6 +75,7 @@ OWNERS = {
         "reporting.spend",
         "reporting.summary",
         "reporting.variance",
+        "reporting.baseline_sums",
         "reporting.workbook",
     },
     "jinja2": {"reporting.page"},

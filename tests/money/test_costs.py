@@ -103,6 +103,8 @@ def test_a_batch_says_what_it_was_to_cost_costs_and_will_have_cost(tmp_path: Pat
         "superseded_credits": CREDITS + 5,
         "waiting_credits": 0,
         "extra_credits": 0,
+        "baseline_credits": None,  # none was kept
+        "variance_credits": None,
     }
 
 

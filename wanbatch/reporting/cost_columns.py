@@ -25,6 +25,10 @@ _WENT_INTO = {
     "waiting": "charged for takes that have no clip yet: held, unknown or on their way",
     "extra": "charged for generations other than the take's own",
 }
+_PLANNED = {
+    "baseline": "the first confirmed plan, for batch, sequence, scene and shot; empty if it is unknown or was not kept",
+    "variance": "what was added to it, as in `variance.csv`: above 0 it costs more, below 0 less",
+}
 _SECONDS = {"usable_s": "the length of the good clips", "in_cut_s": "the length of those in the cut"}
 SHOTS: Mapping[str, str] = {
     "batch": "the batch",
@@ -38,6 +42,8 @@ SHOTS: Mapping[str, str] = {
     **{f"{name}_usd": f"{words}, in USD" for name, words in _WENT_INTO.items()},
     **_SECONDS,
     "charges_not_seen": "takes, and submits that belong to no take, whose charge the ledger may still show",
+    **{f"{name}_credits": words for name, words in _PLANNED.items()},
+    **{f"{name}_usd": f"{words}, in USD" for name, words in _PLANNED.items()},
 }
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
 COSTS: Mapping[str, str] = {
@@ -67,6 +73,8 @@ COSTS: Mapping[str, str] = {
     "first_take_yield": "the share of these, from 0 to 1",
     "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
     "superseded_takes": "of `takes`, those that a newer recipe or a retake replaced",
+    **{f"{name}_credits": words for name, words in _PLANNED.items()},
+    **{f"{name}_usd": f"{words}, in USD" for name, words in _PLANNED.items()},
 }
 SPEND: Mapping[str, str] = {
     "at": "when it happened",

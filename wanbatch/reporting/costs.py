@@ -19,10 +19,11 @@ import pandas as pd
 from wanbatch.batch.lifecycle import State
 from wanbatch.money.credits import CREDITS_PER_USD
 from wanbatch.reporting.attempt_orders import first_takes, shifts_frame
+from wanbatch.reporting.baseline_sums import PLANNED, BaselineSums, baseline_sums
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.groups import sums_by
 from wanbatch.reporting.prices import prices_frame
-from wanbatch.reporting.record import typed_frame, usd_of, with_usd
+from wanbatch.reporting.record import series, typed_frame, usd_of, with_usd
 from wanbatch.reporting.spend import spend_frame
 from wanbatch.reporting.variance import variance_frame
 
@@ -65,6 +66,7 @@ COST_COLUMNS: dict[str, str] = {
     "first_take_yield": "Float64",
     "submits_of_no_take": "Int64",
     "superseded_takes": "Int64",
+    **_in_both(PLANNED),
 }
 NO_TAKE = "(no take)"
 SHOT_COLUMNS: dict[str, str] = {
@@ -77,6 +79,7 @@ SHOT_COLUMNS: dict[str, str] = {
     "usable_s": "Float64",
     "in_cut_s": "Float64",
     "charges_not_seen": "Int64",
+    **_in_both(PLANNED),
 }
 LEVELS = ("sequence", "scene", "model", "tag", "cost_code")
 _PARTS = ("estimated", "held", "at_risk", "to_complete")
@@ -95,10 +98,23 @@ class Costs:
 
 def make_costs(books: Sequence[Book]) -> Costs:
     """Make the cost report of one batch, or of several together: then with a row for all of them first."""
-    takes = takes_and_strays(books)
-    return Costs(
-        _costs_frame(books, takes), _shots_frame(takes), spend_frame(books), prices_frame(books), variance_frame(books)
-    )
+    takes, variance = takes_and_strays(books), variance_frame(books)
+    planned = baseline_sums(books, variance)
+    costs = _costs_frame(books, takes)
+    for frame, level in ((costs, None), (shots := _shots_frame(takes), "shot")):
+        _add_planned(frame, planned, level)
+    return Costs(costs, shots, spend_frame(books), prices_frame(books), variance)
+
+
+def _add_planned(frame: pd.DataFrame, planned: BaselineSums, level: str | None) -> None:
+    """Fill in what the baseline and the variance of each group are; all groups are of this level, if one is given."""
+    levels = frame["level"] if level is None else [level] * len(frame)
+    keys = frame["key"] if level is None else frame["shot_id"]
+    batches = [None if pd.isna(each) else each for each in frame["batch"]]
+    told = [planned.of(place) for place in zip(levels, batches, keys, strict=True)]
+    for name in PLANNED:
+        frame[f"{name}_credits"] = series([each.get(name) for each in told], "Int64")
+        frame[f"{name}_usd"] = usd_of(frame[f"{name}_credits"])
 
 
 # --- takes
@@ -214,7 +230,8 @@ def _shots_frame(takes: pd.DataFrame) -> pd.DataFrame:
     for name in ("charged", *_CUT):
         cells |= {f"{name}_usd": usd_of(sums[name]), f"{name}_credits": sums[name]}
     cells |= {f"{name}_s": sums[f"{name}_ms"] / 1000 for name in ("usable", "in_cut")}
-    return pd.DataFrame({name: pd.array(cells[name], dtype=kind) for name, kind in SHOT_COLUMNS.items()})
+    empty = [None] * len(sums)
+    return pd.DataFrame({name: pd.array(cells.get(name, empty), dtype=kind) for name, kind in SHOT_COLUMNS.items()})
 
 
 def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budget: int | None) -> dict[str, Any]:

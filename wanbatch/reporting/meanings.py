@@ -53,6 +53,8 @@ COST_WORDS: Mapping[str, str] = {  # the words for columns of the cost report
     "committed": "committed",
     "to_complete": "to complete",
     "final": "final cost",
+    "baseline": "baseline",
+    "variance": "variance",
     "budget_left": "cap less final cost",
     "over_estimate": "over the estimate",
     "in_cut": "in the cut",

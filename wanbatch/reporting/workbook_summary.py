@@ -13,7 +13,17 @@ from wanbatch.units import count_text
 
 SUMMARY = "summary"
 TAKES_NAMED = 10
-_SCENE_SUMS = ("charged", "at_risk", "committed", "to_complete", "final", "in_cut", "outside_cut")
+_SCENE_SUMS = (
+    "charged",
+    "at_risk",
+    "committed",
+    "to_complete",
+    "final",
+    "in_cut",
+    "outside_cut",
+    "baseline",
+    "variance",
+)
 
 
 @dataclass(frozen=True)
