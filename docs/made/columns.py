@@ -44,7 +44,8 @@ _TAKES = {
     "cost_code": "as in the manifest",
     "notes": "as in the manifest",
     "recipe_sha256": "the hash of the request: the same for the same prompt, parameters and seed",
-    "credits_estimated": "what the newest attempt was expected to cost",
+    "credits_estimated": "what it was expected to cost when it was first sent, or costs now if it was not sent; 0 if "
+    "it failed, cost nothing and was replaced",
     "total_s": "from `submitted_at` to `verified_at`, the waits, checks and drawing of this machine included",
     "circled": "whether you chose the take",
     "take_note": "the note that you gave with `retake --note`",
@@ -85,6 +86,7 @@ _SUMMARY = {
     "failed": "how many of these failed",
     "held": "how many of these are held",
     "superseded": "how many of these are superseded",
+    "open": "how many of these are to be sent, looked up or made",
     "omitted": "shots that the manifest omits",
     "usable_s": "the length of the good clips that are not superseded, or are in the cut",
     "credits_held": "the sum of what answers set aside for generations that did not fail",

@@ -283,7 +283,7 @@ def test_the_page_shows_budget_cost_and_unknown(tmp_path: Path) -> None:
         page = write_reports(reader, made_at=MADE_AT).report.read_text()
     section = page[page.index('id="costs"') :]
     assert "10,500,000" in section  # the budget
-    assert "4,200,010 +?" in section  # what is known of the final cost
+    assert "4,200,010+?" in section  # what is known of the final cost
     assert "None" not in section
 
 

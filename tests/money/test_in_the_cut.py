@@ -61,7 +61,9 @@ def test_a_circled_take_of_an_older_recipe_is_in_the_cut_and_the_newer_one_is_no
 def test_shots_add_up_to_the_batch(tmp_path: Path) -> None:
     costs = costs_of(story(tmp_path))
     row = rows_of(costs, "batch")["film"]
-    names = [name for name in costs.shots if name.endswith(("_usd", "_credits", "_s"))]
+    names = [
+        name for name in costs.shots if name.endswith(("_usd", "_credits", "_s")) and costs.shots[name].notna().any()
+    ]
     assert {name: costs.shots[name].sum() for name in names} == {name: pytest.approx(row[name]) for name in names}
     assert costs.shots["takes"].sum() == row["takes"]
 
@@ -91,3 +93,17 @@ def test_the_summary_has_the_seconds_and_the_money_outside_the_cut_of_the_costs(
     known = summary.loc[both].notna()
     assert len(both) > 2
     assert_frame_equal(summary.loc[both], costs.loc[both].where(known), check_dtype=False)
+
+
+@pytest.mark.parametrize("begun", [edited, story, a_bit_of_everything])
+def test_the_counts_of_takes_add_up_and_so_do_the_estimates(tmp_path: Path, begun: Callable[[Path], object]) -> None:
+    begun(tmp_path)
+    with StateReader.open(tmp_path) as reader:
+        made = frames(reader)
+    costs, summary = costs_of(tmp_path).costs, made.summary
+    in_costs = costs[["verified", "failed", "held_takes", "superseded_takes", "open_takes"]].sum(axis=1)
+    in_summary = summary[["verified", "failed", "held", "superseded", "open"]].sum(axis=1)
+    whole = costs[costs["level"] == "batch"].iloc[0]
+    estimated = whole["estimated_known_credits"]
+    assert (in_costs.tolist(), in_summary.tolist()) == (costs["takes"].tolist(), summary["takes"].tolist())
+    assert made.takes["credits_estimated"].sum() == estimated

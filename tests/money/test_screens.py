@@ -168,7 +168,7 @@ def test_the_ledger_and_the_figures_fit_80_columns() -> None:
     assert max(len(line.rstrip()) for line in stream.getvalue().splitlines()) <= 80
     assert "confirmed 1 0.525 0.525 1,050,000 charged what was held" in text
     assert "unknown 1 sent, but no generation is known" in text
-    assert "charged 1.05+? 2,100,000+? +? 3 charges not seen yet" in text
+    assert "charged 1.05 2,100,000 3 charges not seen yet" in text
 
 
 def test_status_shows_a_take_of_every_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,7 +211,7 @@ def test_the_end_of_a_run_expects_no_less_than_nothing(charged: int, held: int |
     console = Console(file=stream, width=80, no_color=True, soft_wrap=True)
     print_result(console, RunResult(ExitCode.DECISION_NEEDED, (), Path("out"), progress, None))
     told = stream.getvalue().splitlines()[1]
-    assert told == f"  charged 0.15 USD (300,000 credits){more}; and 1 with an unknown cost"
+    assert told == f"  charged 0.15 USD (300,000 credits){more}; and 1 with an unknown cost; 1 charge not seen yet"
 
 
 @pytest.mark.long

@@ -31,7 +31,7 @@ ATTEMPTS_HEADER = (
     "credits_held,usd_charged,credits_charged,started_at,ended_at,body_sha256,key_fingerprint,error,model"
 )
 SUMMARY_HEADER = (
-    "level,key,takes,verified,failed,held,superseded,omitted,usable_s,usd_held,credits_held,usd_charged,"
+    "level,key,takes,verified,failed,held,superseded,open,omitted,usable_s,usd_held,credits_held,usd_charged,"
     "credits_charged,usd_outside_cut,credits_outside_cut,holds_not_seen,charges_not_seen,takes_of_unknown_cost,usd_per_usable_second,"
     "credits_per_usable_second,queued_p50_s,queued_p95_s,generating_p50_s,generating_p95_s,download_p50_s,"
     "download_p95_s,total_p50_s,total_p95_s"
@@ -60,7 +60,7 @@ def test_a_small_takes_table_is_exactly_this(tmp_path: Path) -> None:
         "2026-03-01T20:00:01.000Z,2026-03-01T20:00:03.000Z,2026-03-01T20:00:04.000Z,2026-03-01T20:00:06.000Z,"
         f"2,1,1,1.5,clips/b_sh2_t1.mp4,{'c' * 64},260939,5,1280,720,true,,,,,,,{recipes[0]},0.525,1050000,5,false,,,true\n"
         "a_sh1,1,,planned,alibaba/wan-2-6-t2v,720p,16:9,5,7,A dragon lands.,,0,,,,,,,,,,,,,,,,,,,,,,,,,"
-        f"'=1+1,{recipes[1]},,,,false,,,false\n"
+        f"'=1+1,{recipes[1]},0.525,1050000,,false,,,false\n"
         "c,,,omitted,,,,,,A dragon lands.,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
     )
 
@@ -73,7 +73,7 @@ def test_headers_are_fixed_also_of_a_batch_without_takes(tmp_path: Path) -> None
     assert found == [
         f"{TAKES_HEADER}\n",
         f"{ATTEMPTS_HEADER}\n",
-        f"{SUMMARY_HEADER}\nbatch,empty,0,0,0,0,0,0,0,0.00,0,0.00,0,0.00,0,0,0,0,,,,,,,,,,\n",
+        f"{SUMMARY_HEADER}\nbatch,empty,0,0,0,0,0,0,0,0,0.00,0,0.00,0,0.00,0,0,0,0,,,,,,,,,,\n",
     ]
 
 

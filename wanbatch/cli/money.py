@@ -359,15 +359,19 @@ def _sums(groups: Sequence[Sequence[int | None]]) -> list[tuple[str, str]]:
 
 
 def figures_grid(figures: Figures) -> Grid:
-    """Lay out estimated, held and charged credits below each other, and how many takes are missing from each."""
+    """Lay out estimated, held and charged credits below each other, and how many takes are missing from each.
+
+    Charged is what the ledger shows: what it does not show yet is counted beside, and leaves no sum unknown.
+    """
     grid = Grid(("", "USD", "credits", ""), left=(0, 3))
     for name, figure, unknown in (
         ("estimated", figures.estimated, ("take", "without a price")),
         ("held", figures.held, ("unknown hold", "of takes or submits")),
         ("charged", figures.charged, ("charge", "not seen yet")),
     ):
-        more = "+?" if figure.unknown else ""
-        remark = f"+? {count_text(figure.unknown, unknown[0])} {unknown[1]}" if figure.unknown else ""
+        more = "+?" if figure.unknown and name != "charged" else ""
+        mark = f"{more} ".lstrip()
+        remark = f"{mark}{count_text(figure.unknown, unknown[0])} {unknown[1]}" if figure.unknown else ""
         grid.add(name, f"{_usd(figure.known)}{more}", f"{figure.known:,}{more}", remark)
     return grid
 

@@ -30,7 +30,7 @@ from wanbatch.money.credits import money_text, usd_text
 from wanbatch.runner.events import Event
 from wanbatch.session.folder_questions import Answer, Question
 from wanbatch.text import visible
-from wanbatch.units import duration_text, left_text
+from wanbatch.units import count_text, duration_text, left_text
 
 if TYPE_CHECKING:  # half of the program, which most commands need not load
     from wanbatch.session.options import RunResult, Watch
@@ -317,6 +317,8 @@ def print_result(console: Console, result: RunResult, ending: Ending = Ending())
         parts.append(f"{money_text(pending)} more at risk")
     if result.uncosted:
         parts.append(f"and {result.uncosted} with an unknown cost")
+    if result.charges_not_seen:
+        parts.append(f"{count_text(result.charges_not_seen, 'charge')} not seen yet")
     say(console, f"  {'; '.join(parts)}{PLAY_MARK if ending.is_play else ''}")
     for line in ending.money:
         say(console, escape(f"  {line}"))

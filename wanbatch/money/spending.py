@@ -30,7 +30,7 @@ class SceneSpend:
 class Spending:
     """What was charged for the cut and outside it, in credits, and what each scene cost, in story order.
 
-    `outside` is by the names of OUTSIDE_WORDS. A scene counts if anything of it was sent.
+    `outside` is by the names of OUTSIDE_WORDS. A scene of which nothing was sent is there with 0.
     """
 
     in_cut: int
@@ -58,10 +58,9 @@ NOTHING_SPENT = Spending(0, MappingProxyType({}), ())
 
 def scenes_of(tallies: Iterable[tuple[str, Kind, int]], order: Iterable[str]) -> tuple[SceneSpend, ...]:
     """Sum what is committed by scene; `order` has the scenes in story order, takes without one under an empty name."""
-    known: dict[str, list[int]] = {name: [0, 0, 0] for name in order}
+    known: dict[str, list[int]] = {name: [0, 0] for name in order}
     for name, kind, count in tallies:
-        sums = known.setdefault(name, [0, 0, 0])
+        sums = known.setdefault(name, [0, 0])
         sums[0] += kind.credits_committed_known * count
         sums[1] += count * (kind.credits_committed is None)
-        sums[2] += count * bool(kind.attempts)
-    return tuple(SceneSpend(name, money, unknown) for name, (money, unknown, sent) in known.items() if sent)
+    return tuple(SceneSpend(name, money, unknown) for name, (money, unknown) in known.items())

@@ -81,4 +81,4 @@ def _marked(row: Mapping[str, Any], name: str, amount: Amount) -> Amount:
 
 
 def _with_unknown(amount: Amount) -> Amount:
-    return Amount(f"{amount.usd} +?", f"{amount.credits} +?" if amount.credits else "")
+    return Amount(f"{amount.usd}+?", f"{amount.credits}+?" if amount.credits else "")

@@ -16,7 +16,6 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.batch.lifecycle import State
 from wanbatch.money.credits import CREDITS_PER_USD
 from wanbatch.reporting.attempt_orders import first_takes, shifts_frame
 from wanbatch.reporting.baseline_sums import PLANNED, BaselineSums, baseline_sums
@@ -66,6 +65,8 @@ COST_COLUMNS: dict[str, str] = {
     "first_take_yield": "Float64",
     "submits_of_no_take": "Int64",
     "superseded_takes": "Int64",
+    "held_takes": "Int64",
+    "open_takes": "Int64",
     **_in_both(PLANNED),
 }
 NO_TAKE = "(no take)"
@@ -123,7 +124,7 @@ def _add_planned(frame: pd.DataFrame, planned: BaselineSums, level: str | None) 
 def takes_frame(book: Book) -> pd.DataFrame:
     """One row per take: where it belongs, and what it adds to the sums of its group, 0 if that is unknown."""
     takes, money, shots = book.record.takes, book.money, book.record.shots
-    is_verified, is_failed = (takes["state"] == each.value for each in (State.VERIFIED, State.FAILED))
+    is_in = {name: money["shown_state"] == name for name in ("verified", "failed", "held", "superseded")}
     first = first_takes(book)
     usable_ms = book.usable_ms.fillna(0)
     sums = {
@@ -138,9 +139,7 @@ def takes_frame(book: Book) -> pd.DataFrame:
         "usable_ms": usable_ms,
         "unmeasured": book.usable_ms.isna(),
         "in_cut_ms": usable_ms.where(book.is_chosen, 0),
-        "is_verified": is_verified & ~takes["superseded"],
-        "is_failed": is_failed & ~takes["superseded"],
-        "is_superseded": takes["superseded"],
+        **{f"is_{name}": is_mine for name, is_mine in is_in.items()},
         "is_unseen": money["is_charge_unseen"],
         "is_first": first["is_first"],
         "is_first_good": first["is_good"],
@@ -269,6 +268,8 @@ def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budg
         **_rates(sums),
         "submits_of_no_take": sums["is_stray"],
         "superseded_takes": sums["is_superseded"],
+        "held_takes": sums["is_held"],
+        "open_takes": sums["takes"] - sum(sums[f"is_{name}"] for name in ("verified", "failed", "held", "superseded")),
     }
 
 

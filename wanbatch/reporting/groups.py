@@ -20,6 +20,7 @@ SUMMARY_COLUMNS: dict[str, str] = {
     "failed": "Int64",
     "held": "Int64",
     "superseded": "Int64",
+    "open": "Int64",
     "omitted": "Int64",
     "usable_s": "Float64",
     "usd_held": "Float64",
@@ -144,6 +145,7 @@ def _row(sums: Mapping[str, Any], times: Mapping[str, Floats]) -> dict[str, Any]
     told = {
         "takes": sums["takes"],
         **{name: sums[name] for name in _STATES},
+        "open": sums["takes"] - sum(sums[name] for name in _STATES),
         "omitted": sums["omitted"],
         "usable_s": None if unmeasured and not milliseconds else milliseconds / 1000,
         "credits_held": _sum_known(sums, "credits_held", "is_hold_unseen"),

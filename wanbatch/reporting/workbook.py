@@ -165,7 +165,13 @@ def _write_about(
         ("title", _title(facts)),
         ("made at (UTC)", str(facts["made_at"])),
         ("unit", "USD; 2,000,000 credits are 1 USD"),
-        ("unknown", "an empty cell is an unknown amount, which no sum includes"),
+        (
+            "unknown",
+            (
+                "an empty cell is an unknown amount, and the total of its column says unknown. Without a cap its cell"
+                " is empty, too"
+            ),
+        ),
     ]
     if currency is not None:
         rows.append((f"1 USD in {currency.code}", float(currency.rate)))
