@@ -76,7 +76,9 @@ def documents(sample: Sample) -> str:
 
 def _lines(sample: Sample) -> str:
     plan, end = sample.ran[0], sample.ran[-1]
-    fact = next(each for each in sample.ran if each["event"] == "accepted")
+    fact = next((each for each in sample.ran if each["event"] == "accepted"), None)
+    if fact is None:  # the error says what the run said instead
+        raise PartIncomplete(f"the run of the sample had no take accepted: {json.dumps(end)[:500]}")
     return "\n\n".join(block("json", _shown(each, sample)) for each in (plan, fact, end))
 
 
