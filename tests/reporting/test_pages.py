@@ -19,7 +19,7 @@ from tests.reporting.states import MADE_AT, begin, every_state, place_clips, sho
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
 from wanbatch.reporting.files import ReportFiles, write_reports
-from wanbatch.reporting.page import ROWS_SHOWN, visible
+from wanbatch.reporting.page import ROWS_SHOWN, _coded, visible
 from wanbatch.reporting.sheet import SHOTS_SHOWN
 from wanbatch.state.reader import StateReader
 
@@ -334,3 +334,11 @@ def test_the_browser_is_asked_for_nothing_from_outside(tmp_path: Path) -> None:
 )
 def test_what_is_written_while_somebody_waits_costs_no_pandas(code: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_word_of_a_command_with_a_hyphen_is_kept_together() -> None:
+    told = _coded("to continue: `wanbatch run a.yaml -o outputs/b-2 --max-usd 4`, and --yes <b>")
+    assert str(told) == (
+        "to continue: <code>wanbatch run a.yaml <span>-o</span> <span>outputs/b-2</span> <span>--max-usd</span> 4</code>,"
+        " and <code><span>--yes</span></code> &lt;b&gt;"
+    )

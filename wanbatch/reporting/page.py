@@ -54,9 +54,17 @@ def _number(value: float | None) -> str:
 
 
 def _coded(text: str) -> Markup:
-    """Escape a text and set its options and what is between backticks as code."""
+    """Escape a text and set its options and what is between backticks as code.
+
+    A word with a hyphen is an element of its own: no line ends within a flag while there is room for it.
+    """
     escaped = str(escape(visible(text)))
-    return Markup(re.sub(r"`([^`]*)`|(?<!\S)(--[a-z-]+)", r"<code>\1\2</code>", escaped))  # noqa: S704  escaped
+    return Markup(re.sub(r"`([^`]*)`|(?<!\S)(--[a-z-]+)", _code, escaped))  # noqa: S704  escaped
+
+
+def _code(found: re.Match[str]) -> str:
+    words = re.sub(r"[^ ]*-[^ ]*", r"<span>\g<0></span>", found[1] or found[2] or "")
+    return f"<code>{words}</code>"
 
 
 def _named(text: str) -> Markup:
