@@ -16,6 +16,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.reporting.files import write_reports
+from wanbatch.state.findings import PLACES_NOTE, places_text
 from wanbatch.state.progress_reader import problems_of, read_overview
 from wanbatch.state.reader import StateReader
 
@@ -74,6 +75,7 @@ def troubled(output: Path) -> Path:
     pen.lead(takes[0].take_id, State.FAILED, error="Internal model error")
     pen.lead(takes[1].take_id, State.FAILED, error="Content policy violation")
     pen.lead(takes[2].take_id, State.HELD, error="found: `wanbatch resolve c_t1 --adopt X` adopts it")
+    pen.state.note(PLACES_NOTE, places_text({"b": "film.csv line 3"}))
     pen.state.close()
     return output
 
@@ -81,7 +83,7 @@ def troubled(output: Path) -> Path:
 def test_status_and_the_end_of_a_run_name_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     troubled(Path("my finals"))
-    retried, refused, held = problems_of(Path("my finals"), 10, lambda shot: f"film.csv line {ord(shot) - 95}")
+    retried, refused, held = problems_of(Path("my finals"), 10)
     assert retried.endswith("`wanbatch retry 'my finals'` tries again")
     assert "change it (film.csv line 3) and run the manifest" in refused
     assert "`wanbatch resolve 'my finals' c_t1 --adopt X`" in held
@@ -93,7 +95,7 @@ def test_the_pages_name_the_folder_and_offer_no_retry_for_a_refused_prompt(tmp_p
         files = write_reports(reader, made_at=system_now())
     report, schedule = (page.read_text(encoding="utf-8") for page in (files.report, files.storyboard))
     assert "<code>wanbatch retry outputs/film</code>" in report
-    assert "The provider would refuse the same prompt again" in report
+    assert "The provider would refuse the same prompt again: change it (film.csv line 3)" in report
     assert (
         schedule.count('data-command="retry'),
         schedule.count("The provider would refuse the same prompt again"),

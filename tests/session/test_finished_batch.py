@@ -145,6 +145,9 @@ def test_a_shot_that_failed_and_is_asked_for_no_more_is_no_failure(
     assert call(run) == 1
     nothing = " ".join(capsys.readouterr().err.split())
     assert f"1 failed (`wanbatch status {OUTPUT}` says what to do, such as `wanbatch retry {OUTPUT}`)" in nothing
+    page = (OUTPUT / "reports/report.html").read_text(encoding="utf-8")
+    call(["status", str(OUTPUT)])
+    assert [text.count("change it (two.csv line 2)") for text in (page, capsys.readouterr().out)] == [1, 1]
     Path("two.csv").write_text(rows, encoding="utf-8")
     assert call(run) == 0
     capsys.readouterr()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.screen import Ending, console_of, print_json, print_result, result_json
 from wanbatch.cli.spending import baseline_lines, remaining_lines, spending_json, spending_lines
-from wanbatch.errors import ManifestInvalid
-from wanbatch.manifest.cache import Manifest
 from wanbatch.money.remaining import remaining_json
 from wanbatch.session.options import RunResult
 from wanbatch.state.progress_reader import problems_of, read_overview
@@ -20,7 +16,7 @@ from wanbatch.state.reader import StateReader
 WARNINGS_TOLD = 5
 
 
-def tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:
+def tell(options: Global, result: RunResult) -> int:
     """Tell how a run ended; returns its exit code."""
     found = read_overview(result.output)
     if options.is_json:
@@ -28,25 +24,11 @@ def tell(options: Global, result: RunResult, manifest: Manifest | None = None) -
         more = {"spending": spending_json(found.spending), "remaining": left, "next": found.next_step.next_command}
         print_json({"event": "end", **result_json(result), **more, "sandbox": found.is_sandbox})
     elif options.verbosity >= 0 or result.exit_code:
-        reported = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
+        reported = [*problems_of(result.output, limit=10), *_warnings_of(result.output)]
         where = [*spending_lines(found.spending), *baseline_lines(found)]
         what = Ending(where, reported, [*remaining_lines(found), *found.next_step.lines], is_play=found.is_sandbox)
         print_result(console_of(options), result, what)
     return int(result.exit_code)
-
-
-def _places_in(manifest: Manifest | None) -> Callable[[str], str]:
-    """Return a function that says where a manifest names a shot; it reads the manifest when it is first asked."""
-    lines: dict[str, str] = {}
-
-    def place_of(shot_id: str) -> str:
-        if manifest is not None and not lines:
-            with suppress(ManifestInvalid):  # changed meanwhile
-                batch = manifest.batch()
-                lines.update({shot.id: f"{batch.source} line {shot.line}" for shot in batch.shots if shot.line})
-        return lines.get(shot_id, "")
-
-    return place_of
 
 
 def _warnings_of(output: Path) -> list[str]:

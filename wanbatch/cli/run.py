@@ -170,4 +170,4 @@ def _run(options: Global, source: Manifest, asked: RunOptions, *, is_asking: boo
             confirm_key,
         )
         result = asyncio.run(session_of(asked, watch, options.env_file).run(source))
-    return tell(options, result, source)
+    return tell(options, result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -38,6 +38,7 @@ from wanbatch.session.invocation import Invocation
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
 from wanbatch.session.options import RunResult
+from wanbatch.session.places import keep_places
 from wanbatch.session.preview import Basis, Preview, committed_by_scene, next_ones_of
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import assert_not_behind
@@ -95,11 +96,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Execution:
-    """What carries out a job: the invocation, the state file that is open, and what the run is held to."""
+    """What carries out a job: the invocation, the state file that is open, and what the run is held to.
+
+    `read_places` says where the manifest names each shot, if there is one.
+    """
 
     invocation: Invocation
     state: StateFile
     settings: RunSettings
+    read_places: Callable[[], dict[str, str]] = dict
 
     async def carry_out(self, job: Job) -> RunResult:
         """Do what a job asks for, and end with 3 for all about money that no run has ended with 3 for."""
@@ -133,10 +138,15 @@ class Execution:
         if inventory.is_finished(self.settings.is_selected):
             invocation.watch.notice(in_folder(f"{finish_text(inventory)}{found.text}", str(state.output)))
             end = RunEnd(most_urgent([*codes, settled_code(state, self.settings)]), texts)
-            return result_of(invocation, state, end, None)
+            return self._ended(end, None)
         # A clip that was thought lost came to light: it is fetched.
         result = await self._ask_and_run(Job(is_as_planned=True), inventory)
         return replace(result, exit_code=most_urgent([*codes, result.exit_code]), messages=(*texts, *result.messages))
+
+    def _ended(self, end: RunEnd, clock: Clock | None) -> RunResult:
+        """Write the reports, which name where a shot is to be changed, and sum up."""
+        keep_places(self.state, self.read_places)
+        return result_of(self.invocation, self.state, end, clock)
 
     def _is_left(self, job: Job) -> bool:
         """Say whether a failed take may go on with its fallback, which the manifest may name since."""
@@ -194,7 +204,7 @@ class Execution:
             basis = replace(basis, plan=None, settings=settings, is_as_planned=False)
             end = await self._rounds(provider, clock).run(basis, preview)
             self._note_time()
-            return result_of(invocation, state, end, clock)
+            return self._ended(end, clock)
 
     def _basis(self, job: Job, inventory: Inventory) -> Basis:
         """Return what the preview of a job is made from."""

@@ -40,6 +40,7 @@ from wanbatch.session.execution import Execution, Job
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.open_folder import opened
 from wanbatch.session.options import RunOptions, RunResult, Watch, output_of
+from wanbatch.session.places import places_in
 from wanbatch.session.preview import Basis, Preview, next_ones_of
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import Recovery, recover
@@ -85,7 +86,7 @@ class Session:
                 admission = first if first is not None and state.is_new else self._admit(manifest, output, state)
                 job = Job(plan=admission.plan, digest=manifest.digest, admission=admission, command=command)
             settings = invocation.settings(head, state.runs(), self._places(state, manifest))
-            return await Execution(invocation, state, settings).carry_out(job)
+            return await Execution(invocation, state, settings, places_in(manifest)).carry_out(job)
 
     def _places(self, state: StateReader, manifest: Manifest | None = None) -> dict[str, Place]:
         """Return where shots belong, if the selection needs it; the manifest, where there is one, says it last."""

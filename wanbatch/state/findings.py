@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+
 from wanbatch.batch.fallbacks import why_not_taken
 from wanbatch.batch.lifecycle import State
 from wanbatch.state.needs import AttemptFindings
 from wanbatch.state.reader import StateReader
+from wanbatch.text import visible
+
+PLACES_NOTE = "places of failed shots"  # the note that tells where the manifest of the last run names them
 
 
 def read_findings(reader: StateReader) -> AttemptFindings:
@@ -19,4 +26,19 @@ def read_findings(reader: StateReader) -> AttemptFindings:
         for take in failed
         if not take.superseded
     }
-    return AttemptFindings(reader.refused(), reader.offered(), told, reader.made_for_failed())
+    places = _places_in(reader.noted(PLACES_NOTE))
+    return AttemptFindings(reader.refused(), reader.offered(), told, reader.made_for_failed(), places)
+
+
+def places_text(places: Mapping[str, str]) -> str:
+    """Write the places of shots as the text of a note."""
+    return json.dumps(places, ensure_ascii=False)
+
+
+def _places_in(text: str | None) -> dict[str, str]:
+    """Read what `places_text` wrote; nothing of anything else, as a state file may come from anywhere."""
+    with suppress(ValueError, RecursionError):
+        told = json.loads(text or "{}")
+        if isinstance(told, dict):
+            return {shot_id: visible(place) for shot_id, place in told.items() if isinstance(place, str)}
+    return {}

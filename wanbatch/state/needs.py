@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wanbatch.batch.advice import for_failed, in_folder, is_refused_prompt
@@ -37,17 +37,14 @@ class Problem:
 class AttemptFindings:
     """What attempts say about takes, by take id: whose request itself was `refused`, of which held ones a generation
     that this file did not record is `offered`, and what is said of `fallbacks` that were not used. `made` is a
-    generation that a failed take can still have.
+    generation that a failed take can still have. `places` tell where the manifest names shots, by shot id.
     """
 
     refused: Container[int] = frozenset()
     offered: Container[int] = frozenset()
     fallbacks: Mapping[int, str] = field(default_factory=dict)
     made: Mapping[int, str] = field(default_factory=dict)
-
-
-def _nowhere(_: str) -> str:
-    return ""
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def problems_in(
@@ -56,13 +53,11 @@ def problems_in(
     *,
     findings: AttemptFindings = AttemptFindings(),
     folder: str,
-    place_of: Callable[[str], str] = _nowhere,
 ) -> tuple[Problem, ...]:
     """List the takes that need the user, in the order they were planned, and submits that belong to none.
 
     A take that the manifest no longer asks for is one of them only if it is held or failed and was charged or may be,
-    or if a generation of it is offered. `folder` is the output folder as commands name it; `place_of` tells where a
-    shot is written down.
+    or if a generation of it is offered. `folder` is the output folder as commands name it.
     """
     found = []
     for take in takes:
@@ -71,7 +66,7 @@ def problems_in(
         if take.superseded and not is_shown:
             continue
         if take.state is State.FAILED:
-            todo = _failed_todo(take, findings, place_of)
+            todo = _failed_todo(take, findings)
             where = told_of_fallback(take.warning) or findings.fallbacks.get(take.take_id, "")
             error = f"{take.error} ({where})" if where else take.error
             needs_user = take.take_id in findings.made and not take.superseded
@@ -96,7 +91,7 @@ def _made_text(stray: Stray) -> str:
     return f"{made}, and its cost is {usd_text(stray.credits_held)}"
 
 
-def _failed_todo(take: Take, findings: AttemptFindings, place_of: Callable[[str], str]) -> str:
+def _failed_todo(take: Take, findings: AttemptFindings) -> str:
     """Say what can be done about a failed take; nothing is paid for one that the manifest no longer asks for."""
     made, ways = findings.made.get(take.take_id), list[str]()
     if made is not None:
@@ -117,7 +112,7 @@ def _failed_todo(take: Take, findings: AttemptFindings, place_of: Callable[[str]
         )
     is_refused = take.take_id in findings.refused
     needs_place = is_refused or is_refused_prompt(take.error)
-    return for_failed(take.error, place_of(take.shot_id) if needs_place else "", is_refused=is_refused)
+    return for_failed(take.error, findings.places.get(take.shot_id, "") if needs_place else "", is_refused=is_refused)
 
 
 _LOOK_UP = "`wanbatch reconcile` looks it up in the provider's log, and costs nothing; so does the next run"
