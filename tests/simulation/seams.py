@@ -19,8 +19,8 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Take
 from wanbatch.runner import log as runlog
 from wanbatch.runner import polls as polling
-from wanbatch.state import file as state_module
-from wanbatch.state import tables
+from wanbatch.state import fact_writer, tables
+from wanbatch.state import file as state_file
 
 GENERATION_LIMIT_S = 900.0  # two hours of polls would be most of a seed's cost
 _COLUMNS = cache(tables.columns_of)
@@ -38,18 +38,20 @@ def world_of(scenario: Scenario) -> Iterator[World]:
             (polling, "GENERATION_LIMIT_S", GENERATION_LIMIT_S),
             (runlog, "system_now", lambda: EPOCH),
             (tables, "columns_of", _COLUMNS),  # pure, and a fifth of a seed's cost
-            (state_module, "columns_of", _COLUMNS),
+            (fact_writer, "columns_of", _COLUMNS),
             (httpx._urls, "urlparse", _URLS),  # pure, too: most requests of a seed go to the same few addresses
         ):
             stack.enter_context(mock.patch.object(target, name, value))
         world = World(scenario, folder / "out")
         stack.callback(world.account.close)
-        stack.enter_context(mock.patch.object(state_module, "advance", _noting(world)))
+        noting = _noting(world)
+        for writer in (state_file, fact_writer):  # facts of one take, and facts of several together
+            stack.enter_context(mock.patch.object(writer, "advance", noting))
         yield world
 
 
 def _noting(world: World) -> Callable[..., Take]:
-    real = state_module.advance
+    real = fact_writer.advance
 
     def advance(take: Take, made: Any) -> Take:
         after = real(take, made)
