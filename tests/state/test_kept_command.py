@@ -54,3 +54,11 @@ def test_a_copied_project_goes_on_in_the_copy_if_its_manifest_is_there(tmp_path:
     found = kept(output, "wanbatch run film.yaml --yes", original)
     there = KeptCommand("wanbatch run film.yaml --yes", str(copy))
     assert found == (there if has_manifest else KeptCommand(f"wanbatch run film.yaml -o {output} --yes", str(original)))
+
+
+def test_a_renamed_folder_of_a_copied_project_goes_on_in_the_copy(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "film.yaml").write_text("", encoding="utf-8")
+    found = kept(copy / "outputs/renamed", "wanbatch run film.yaml --yes", tmp_path / "original")
+    assert found == KeptCommand("wanbatch run film.yaml -o outputs/renamed --yes", str(copy))

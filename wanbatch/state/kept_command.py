@@ -52,12 +52,13 @@ def _as_of_now(text: str, place: str, output: str, batch: str) -> tuple[str, str
     within = named or f"{OUTPUTS}/{batch}"
     if os.path.realpath(Path(place) / within) == output:
         return text, place
-    end = f"{os.sep}{os.path.normpath(within)}"
-    if output.endswith(end) and not Path(words[_SOURCE_AT]).is_absolute():
-        copied = output.removesuffix(end) or os.sep
-        if (Path(copied) / words[_SOURCE_AT]).is_file():  # the whole project is there, manifest and all
-            return text, copied
-    here = Path(output)
+    depth, here = len(Path(within).parts), Path(output)
+    is_relative = not (Path(within).is_absolute() or Path(words[_SOURCE_AT]).is_absolute())
+    copied = here.parents[depth - 1] if is_relative and 0 < depth <= len(here.parents) else Path(place)
+    if (copied / words[_SOURCE_AT]).is_file():  # the whole project is there, manifest and all
+        place = str(copied)
+    if os.path.realpath(Path(place) / within) == output:
+        return text, place
     folder = str(here.relative_to(place)) if here.is_relative_to(place) else output
     return shlex.join([*kept[: _SOURCE_AT + 1], "-o", folder, *kept[_SOURCE_AT + 1 :]]), place
 
