@@ -6,13 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.simulation.allowance import ALLOWANCES
-from tests.simulation.fallback_plots import PLOTS_OF_10
+from tests.simulation.every_plot import EVERY_PLOT
 from tests.simulation.generator import UNMET
-from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CUTS
-from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
-from tests.simulation.plots import PLOTS
-from tests.simulation.waiting_plots import PLOTS_OF_11
 from tests.simulation.world import World
 from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
 from wanbatch.sandbox.faults import DEEDS
@@ -66,20 +62,7 @@ class Covered:
             ("facts that leave a state as it is", self.moves & notes, notes),
             ("deeds", self.deeds, deeds),
             ("cuts", self.cuts, cuts),
-            (
-                "plots",
-                set(self.plots),
-                {
-                    *PLOTS,
-                    *LATER_PLOTS,
-                    *NEWEST_PLOTS,
-                    *PLOTS_OF_7,
-                    *PLOTS_OF_8,
-                    *PLOTS_OF_9,
-                    *PLOTS_OF_10,
-                    *PLOTS_OF_11,
-                },
-            ),
+            ("plots", set(self.plots), set(EVERY_PLOT)),
             ("allowances", set(self.allowed), set(ALLOWANCES)),
         ):
             missing = sorted(" ".join([each] if isinstance(each, str) else each) for each in every - set(hit))

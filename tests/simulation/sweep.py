@@ -66,14 +66,14 @@ def live(scenario: Scenario) -> tuple[World, list[str]]:
         return world, problems(world)
 
 
-def seeds(numbers: Iterable[int]) -> Found:
-    """Live through these seeds."""
+def seeds(numbers: Iterable[int], make: Callable[[int], Scenario] = scenario_of) -> Found:
+    """Live through these seeds; `make` draws the scenario of one."""
     found = Found()
     gc.disable()
     gc.freeze()  # what was imported need not be looked through again and again
     try:
         for count, seed in enumerate(numbers):
-            world, wrong = live(scenario_of(seed))
+            world, wrong = live(make(seed))
             found.note(str(seed), world, wrong)
             if count % 50 == 49:
                 gc.collect()

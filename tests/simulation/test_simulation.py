@@ -11,6 +11,7 @@ import pytest
 
 from tests.simulation import accounts, cases, mutants, sweep
 from tests.simulation.cases import FAILED_ONCE
+from tests.simulation.every_plot import EVERY_PLOT, scenario_with
 from tests.simulation.frozen import written
 from tests.simulation.generator import VERSION, scenario_of
 from tests.simulation.oracle import problems
@@ -61,6 +62,11 @@ def test_what_failed_once_fails_no_more(name: str) -> None:
 def test_a_frozen_scenario_is_the_scenario(seed: int) -> None:
     made = scenario_of(seed)
     assert eval(written(made), vars(cases)) == made  # it is what was written just now
+
+
+def test_a_plot_is_told_alone() -> None:
+    told = [scenario_with(plot, 7) for plot in EVERY_PLOT]
+    assert ([each.plot for each in told], {each.seed for each in told}) == (list(EVERY_PLOT), {7})
 
 
 @pytest.mark.parametrize("seed", [1, 11])

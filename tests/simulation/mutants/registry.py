@@ -12,7 +12,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
+from tests.simulation.every_plot import scenario_with
 from tests.simulation.generator import VERSION, scenario_of
+from tests.simulation.scenario import Scenario
 from tests.simulation.sweep import live, wording
 
 SEED_LIMIT = 1_000
@@ -63,13 +65,24 @@ def caught_by(name: str, limit: int = SEED_LIMIT) -> tuple[int, str] | None:
     return None
 
 
+def caught_with(name: str, plot: str, limit: int) -> tuple[int, str] | None:
+    """Return the first seed that catches a mutant where every seed tells one plot, and what was wrong there."""
+    found = ((seed, caught_in(name, scenario_with(plot, seed))) for seed in range(limit))
+    return next(((seed, wrong) for seed, wrong in found if wrong is not None), None)
+
+
 def caught_at(name: str, seed: int, version: int = VERSION) -> str | None:
     """Return what is wrong in a seed with a mutant, and is not wrong without it; None where nothing is."""
+    return caught_in(name, scenario_of(seed, version))
+
+
+def caught_in(name: str, scenario: Scenario) -> str | None:
+    """Return what is wrong in a scenario with a mutant, and is not wrong without it; None where nothing is."""
     with applied(name):
-        _, wrong = live(scenario_of(seed, version))
+        _, wrong = live(scenario)
     if not wrong:
         return None
-    usual = set(map(wording, live(scenario_of(seed, version))[1]))
+    usual = set(map(wording, live(scenario)[1]))
     found = next((text for text in wrong if wording(text) not in usual), None)
     assert found is None or not _UNFIT.search(found), f"{name} no longer fits the code: {found}"
     return found
