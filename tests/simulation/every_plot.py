@@ -11,6 +11,7 @@ from tests.simulation.generator import scenario_of
 from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
 from tests.simulation.plots import PLOTS, Plot
+from tests.simulation.renaming_plots import RENAMING_PLOTS
 from tests.simulation.scenario import Scenario
 from tests.simulation.waiting_plots import PLOTS_OF_11
 
@@ -23,6 +24,7 @@ EVERY_PLOT: Mapping[str, Plot] = {
     **PLOTS_OF_9,
     **PLOTS_OF_10,
     **PLOTS_OF_11,
+    **RENAMING_PLOTS,
 }
 
 

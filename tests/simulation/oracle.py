@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from tests.simulation.books import SHADOW
@@ -312,6 +313,8 @@ class Oracle:
     def _files(self) -> Iterator[str]:
         world = self._world
         by_label = {take.label: take for take in world.takes}
+        # A clip keeps its name where its take is renamed.
+        by_label |= {Path(take.file).stem: take for take in world.takes if take.file is not None}
         clips = world.output / CLIPS
         found = sorted(clips.glob("*.mp4")) if clips.is_dir() else []
         for path in found:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import inf
 from typing import Any
 
+from tests.simulation.renaming import renames
 from tests.simulation.scenario import KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import World
@@ -54,6 +55,7 @@ class Purchases:
         yield from self._twice()
         yield from self._fallbacks()
         yield from self._edited()
+        yield from self._renamed()
         yield from self._unasked()
         yield from self._retried()
         yield from self._proven()
@@ -249,8 +251,25 @@ class Purchases:
         )
         for (shot_id, _), count in counts.items():
             words = sum(count for label, count in world.user_words.items() if label.startswith(f"{shot_id}_t"))
-            if count > wanted[shot_id] + words and not world.restored:
+            if count > wanted[world.renaming.first_id(shot_id)] + words and not world.restored:
                 yield f"DOUBLE: one recipe of {shot_id} was charged {count} times"
+
+    def _renamed(self) -> Iterator[str]:
+        """What is there under an earlier id of its shot is not bought again, unless the user said so."""
+        world = self._world
+        if not renames(world.scenario) or world.restored:
+            return
+        renaming = world.renaming
+        wanted = {shot.id: shot.takes for shot in world.scenario.shots}
+        counts = Counter(
+            renaming.first_id(self._takes[take_id].shot_id)
+            for take_id, rows in self._bought.items()
+            if take_id in self._takes
+            for _ in rows
+        )
+        for shot_id, count in counts.items():
+            if count > wanted[shot_id] and shot_id not in renaming.bought_again:
+                yield f"DOUBLE: {count} clips of {shot_id} were bought, {wanted[shot_id]} ordered, and it was only renamed"
 
     def _unasked(self) -> Iterator[str]:
         """What no shot asks for is not bought."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.disk import CLIPS, LOG, STATE, WAL
 from tests.simulation.end import End
+from tests.simulation.renaming import ACT as RENAMES
 from tests.simulation.scenario import PRICES
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
@@ -82,6 +83,9 @@ class User:
     def _act(self, do: str, rng: Random) -> None:
         world = self._world
         shots = world.shots
+        if do.startswith(RENAMES):
+            world.renaming.rename(do.removeprefix(RENAMES))
+            return
         do, _, chosen = do.partition(" shot ")
         number = int(chosen) if chosen else rng.randrange(len(shots))
         if do in ("edit", "edit back", "remove"):
@@ -90,6 +94,8 @@ class User:
             world.shots = (*shots[:number], _edited(shots[number], f"edited {world.runs}"), *shots[number + 1 :])
         elif do == "edit back":
             world.shots = world.scenario.shots
+        elif do == "drop fallbacks":
+            world.shots = tuple(replace(each, fallback=None) for each in shots)
         elif do == "remove" and len(shots) > 1:
             world.shots = (*shots[:number], *shots[number + 1 :])
         elif do == "raise cap" and world.cap_credits is not None:

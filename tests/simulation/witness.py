@@ -71,8 +71,9 @@ class Witness:
     def note_asked(self) -> None:
         """Note what the manifest asks for from here on, and which recipe is the fallback of which."""
         world = self._world
-        asked = {each.short_hash for shot in world.shots for each in shot.recipes}
-        named = [(shot.fallback, shot.recipes) for shot in world.shots if shot.fallback is not None]
+        shots = [*world.shots, *(each for shot in world.shots for each in world.renaming.earlier(shot))]
+        asked = {each.short_hash for shot in shots for each in shot.recipes}
+        named = [(shot.fallback, shot.recipes) for shot in shots if shot.fallback is not None]
         for fallback, recipes in named:
             for each in recipes:
                 next_one = fallback.recipe_for(each).short_hash
@@ -180,7 +181,8 @@ class Witness:
 
     def _note_price(self, label: str, credit_count: int, name: str) -> None:
         world = self._world
-        shot = next((each for each in world.scenario.shots if each.id == label.rpartition("_t")[0]), None)
+        shots, own = (*world.scenario.shots, *world.shots), label.rpartition("_t")[0]
+        shot = next((each for each in shots if each.id == own), None)
         is_fallback = recipe_in(self._requests.get(name, name)) in world.fallback_of
         model = "" if shot is None else shot.model
         if shot is not None and is_fallback and shot.fallback is not None:

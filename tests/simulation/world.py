@@ -20,6 +20,7 @@ from tests.simulation.disk import CLIPS, LOG, Crash, Disk, Killed
 from tests.simulation.end import End
 from tests.simulation.line import API, CLIP_BASE, Line
 from tests.simulation.loop import SimLoop, Stuck
+from tests.simulation.renaming import BATCH, Renaming
 from tests.simulation.scenario import CLASSES, KEY, OTHER_KEY, Act, Scenario
 from tests.simulation.settlement import settle
 from tests.simulation.supplier import Supplier
@@ -28,8 +29,8 @@ from tests.simulation.witness import Proof, Told, Witness, in_short
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.plan import Plan, make_plan
-from wanbatch.batch.shots import Batch, Shot
+from wanbatch.batch.plan import Plan
+from wanbatch.batch.shots import Shot
 from wanbatch.batch.take import Take
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, WanbatchError, most_urgent
@@ -110,7 +111,7 @@ class World:
         self._made_at = EPOCH + timedelta(seconds=scenario.clocks.ours_s(0))
         self.supplier = Supplier(self)
         self.witness = Witness(self)
-        self.user = User(self)
+        self.user, self.renaming = User(self), Renaming(self)
         self.disk = Disk(self.output, tell=self.tell)
         cuts = {(cut.on, cut.nth): cut.do for cut in scenario.cuts}
         self.line = Line(self.disk, self.tell, cuts, Random(f"line {scenario.seed}"), scenario.is_slow)
@@ -246,11 +247,8 @@ class World:
 
     # --- one invocation
 
-    def _batch(self) -> Batch:
-        return Batch("simulated", self.shots)
-
     def identity(self) -> Any:
-        made = new_identity("simulated", "sandbox", fingerprint(Secret(self.key)), self._made_at, sandbox=True)
+        made = new_identity(BATCH, "sandbox", fingerprint(Secret(self.key)), self._made_at, sandbox=True)
         return replace(made, nonce=self.nonce)
 
     def open(self, stack: ExitStack) -> tuple[StateFile, AimlApi, LoopClock]:
@@ -292,12 +290,12 @@ class World:
     async def _invoke(self) -> End:
         with ExitStack() as stack:
             state, provider, clock = self.open(stack)
-            plan = make_plan(self._batch(), state.takes(), state.shots(), state.past())
+            plan = self.renaming.plan(state)
             inventory = state.inventory()
             is_left = bool(left_to_fall_back(state, lambda _: True, plan.fallbacks))
             if plan.changes or not inventory.is_finished(lambda _: True) or is_left:
                 return await self._run(state, provider, clock, plan)
-            state.adopt(plan, clock.now())
+            self.renaming.carry(state, plan, clock)
             found = await self._look_up(state, provider, clock)
             codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
             if state.inventory().is_finished(lambda _: True):
@@ -310,12 +308,12 @@ class World:
     async def _run(self, state: StateFile, provider: AimlApi, clock: LoopClock, plan: Plan | None) -> End:
         fallbacks = {each.id: each.fallback for each in self.shots if each.fallback is not None}
         next_ones = next_ones_of(fallbacks, left_to_fall_back(state, lambda _: True, fallbacks).values())
-        basis = Basis("simulated", self.output, state.inventory(), plan, RunSettings(), next_ones=next_ones)
+        basis = Basis(BATCH, self.output, state.inventory(), plan, RunSettings(), next_ones=next_ones)
         quotes = self._quotes(basis)
         if plan is not None:
-            state.adopt(plan, clock.now())
+            self.renaming.carry(state, plan, clock)
         number = max((each.run_id for each in state.runs()), default=0) + 1
-        state.store_run(run := Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, ""))
+        state.store_run(run := Run(number, clock.now(), None, None, SPEED, BATCH, None, 0, self.cap_credits, ""))
         self._compare_clocks(state, clock)
         context = RunContext(
             state, provider, clock, self.settings(state, quotes), Random(f"context {self.scenario.seed}")
