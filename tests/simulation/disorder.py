@@ -69,6 +69,14 @@ def one_of(plots: Mapping[str, Plot], share: float, scenario: Scenario, rng: Ran
     return replace(plots[name](scenario, rng), plot=name)
 
 
+def retold(plots: Mapping[str, Plot], share: float, scenario: Scenario, rng: Random) -> Scenario:
+    """Return one of these plots in a share of all seeds, whatever they tell, else the scenario as it is."""
+    if rng.random() >= share:
+        return scenario
+    name = rng.choice(sorted(plots))
+    return replace(plots[name](scenario, rng), plot=name)
+
+
 def clocks(rng: Random) -> Clocks:
     """Draw four clocks.
 

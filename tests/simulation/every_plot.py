@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
+from tests.simulation.earlier_purchase_plots import EARLIER_PURCHASE_PLOTS
 from tests.simulation.fallback_plots import PLOTS_OF_10
 from tests.simulation.generator import scenario_of
 from tests.simulation.later_plots import LATER_PLOTS
@@ -24,6 +25,7 @@ EVERY_PLOT: Mapping[str, Plot] = {
     **PLOTS_OF_9,
     **PLOTS_OF_10,
     **PLOTS_OF_11,
+    **EARLIER_PURCHASE_PLOTS,
     **RENAMING_PLOTS,
 }
 

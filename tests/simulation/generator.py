@@ -14,10 +14,12 @@ from random import Random
 from typing import Any
 
 from tests.simulation.disk import Crash, Fault, Outcome
-from tests.simulation.disorder import disordered, one_of, plotted, plotted_anew
+from tests.simulation.disorder import disordered, one_of, plotted, plotted_anew, retold
+from tests.simulation.earlier_purchase_plots import EARLIER_PURCHASE_PLOTS
 from tests.simulation.fallback_plots import plotted_with_fallbacks
 from tests.simulation.line import CANCELS, CUTS, Cut
 from tests.simulation.newest_plots import PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
+from tests.simulation.renaming_plots import RENAMING_PLOTS
 from tests.simulation.scenario import KEY, LARGE, PRICES, SMALL, Act, Scenario
 from tests.simulation.waiting_plots import PLOTS_OF_11
 from wanbatch.batch.shots import Shot
@@ -26,7 +28,7 @@ from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import DEEDS, Rule
 from wanbatch.sandbox.options import SandboxOptions
 
-VERSION = 11
+VERSION = 12
 REFUSALS = (400, 401, 403, 404, 413, 422)
 LATER = (425, 429, 429, 429)
 UNCLEAR = (301, 408, 409, 418, 500, 500, 502, 503, 504, 520, 529, 599)
@@ -41,8 +43,14 @@ def scenario_of(seed: int, version: int = VERSION) -> Scenario:
     them; 4 is 2, and tells one of the later plots in some seeds; 5 is 4, and tells one of the newest in some of those;
     6 is 5, and most runs compare the clocks where no such plot is told; 7 is 6, and tells plots of its own in a few more;
     8 and 9 are 7, with the same for plots of their own; 10 is 9, with fallbacks in some seeds that tell no other plot; 11
-    is 10, with plots of its own in the same way.
+    is 10, with plots of its own in the same way; 12 is 11, and one seed in ten tells one of its plots in place of what
+    it would tell otherwise.
     """
+    made = _until_11(seed, min(version, 11))
+    return made if version < 12 else retold(_PLOTS_OF_12, 0.1, made, Random(f"retold {seed}"))
+
+
+def _until_11(seed: int, version: int) -> Scenario:
     made = _harder(_scenario_of(seed), Random(f"harder {seed}"))
     if version == 1:
         return made
@@ -68,6 +76,8 @@ _LATER: tuple[tuple[int, str, Callable[[Scenario, Random], Scenario]], ...] = (
     (11, "while waiting", partial(one_of, PLOTS_OF_11, 0.2)),
 )
 """The plots that versions of the generator added, each told by a draw of its own."""
+
+_PLOTS_OF_12 = {**EARLIER_PURCHASE_PLOTS, **RENAMING_PLOTS}
 
 
 def _harder(scenario: Scenario, rng: Random) -> Scenario:

@@ -150,7 +150,9 @@ class Purchases:
             return False
         is_read = any(began <= at <= later["at"] for at in world.line.ledger_reads)
         is_lost = any(each.generation_id is None or each.outcome is Outcome.LOST for each in world.attempts)
-        is_told = any(earlier["inference_id"] in text for text in world.told)
+        # Not what a run says that the user answered for: until then the user has said nothing.
+        told = [text for text in world.told if "since you added --trust-state" not in text]
+        is_told = any(earlier["inference_id"] in text for text in told)
         is_old = earlier["in_ledger_at"] <= began - ROW_GRACE.total_seconds() - READ_S
         return is_read and is_old and not is_lost and not is_told
 

@@ -39,7 +39,8 @@ class Scenario:
     `late_s` is by how much the generation of a submit whose answer was lost takes longer than anyone may assume;
     `twins` are the submits, counted over all runs, that the provider makes two generations for. `is_agreed` if the user
     agreed to new prices in advance; `compares_clocks` if each run compares the clocks before it begins, as the command
-    does where it can. `plot` names the story that the seed tells, where it tells one.
+    does where it can. With `leans_on_mark` nothing but its mark tells a run from when on to read the log first: others use
+    the account, and the log is long. `plot` names the story that the seed tells, where it tells one.
     """
 
     seed: int
@@ -67,8 +68,14 @@ class Scenario:
     jump: Jump | None = None
     compares_clocks: bool = False
     plot: str = ""
+    leans_on_mark: bool = False
 
     @property
     def is_account_shared(self) -> bool:
         """Say whether the user says that others use the account, so that the log alone can tell what was bought."""
-        return self.seed % 3 == 0
+        return self.seed % 3 == 0 or self.leans_on_mark
+
+    @property
+    def reads_widely(self) -> bool:
+        """Say whether each look reads the whole log, as in a small batch; one of thousands reads from its mark on first."""
+        return self.seed % 2 == 1 and not self.leans_on_mark

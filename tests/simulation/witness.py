@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.inventory import Inventory, is_open
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import OutputLocked
@@ -30,6 +31,7 @@ FRESH_S = 300.0  # a look at the ledger before that says nothing about what the 
 
 
 PROOFS = ("found_failed", "presumed_absent")
+ABSENT = "neither the provider's log nor its ledger shows this submit, and"  # as a held take says what is proven
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,12 @@ class Witness:
         self._on_fallback: set[str] = set()  # since the manifest was edited last
         self._requests: dict[str, str] = {}  # by generation
         self._failed_tries: dict[str, set[str]] = {}  # by take: request ids that failed since the user's last word
+        self._made_nothing: set[str] = set()  # takes whose last submit failed by its row in the log, in this run
 
     def begin(self) -> None:
         """A new process starts."""
         self._events = 0
+        self._made_nothing.clear()
 
     def note_asked(self) -> None:
         """Note what the manifest asks for from here on, and which recipe is the fallback of which."""
@@ -160,6 +164,7 @@ class Witness:
                 world.wrongs.append(f"{event.take}: {event.data['generation_id']} was found as a double twice")
             world.doubles_seen.setdefault(event.data["generation_id"], now)
         elif event.kind in PROOFS:
+            self._made_nothing |= {event.take} if event.kind == "found_failed" else set()
             world.proofs.append(Proof(event.kind, request_id, world.sent_at.get(request_id, 0.0), now))
         elif event.kind == "held":
             is_for_user = bool(event.data.get("needs_user"))
@@ -215,6 +220,23 @@ class Witness:
             take.take_id: take for take in world.takes if is_open(take)
         }:
             world.wrongs.append("the takes in hand are not those that are open")
+
+    def assert_clips_taken(self) -> None:
+        """Where the last submit of a take is proven to have made nothing, the take has the clip that an earlier one made."""
+        world = self._world
+        for take in world.takes:
+            is_proven = take.state is State.FAILED and take.label in self._made_nothing
+            is_proven |= take.state is State.HELD and ABSENT in take.error
+            made = [
+                each
+                for each in world.attempts
+                if each.take_id == take.take_id and each.generation_id is not None and not each.has_failed
+            ]
+            if not is_proven or take.superseded or len(made) != 1:
+                continue
+            is_same = recipe_in(made[0].request_id) == take.recipe.short_hash
+            if is_same and made[0].outcome is Outcome.LOST and made[0].body_sha256:
+                world.wrongs.append(f"{take.label} is {take.state} though {made[0].generation_id} is its clip")
 
     def assert_drained(self, end: RunEnd) -> None:
         """A stop asked for once lets every POST end."""

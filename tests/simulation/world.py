@@ -283,8 +283,7 @@ class World:
             logged=requests_in(self.output / LOG, state.identity().nonce),
             limit=self.limit,
             inspection=Blank(),
-            # Half of the worlds read the log as a batch of thousands does: from its mark on first, then all of it.
-            wide_at_once=0 if self.scenario.seed % 2 == 0 else RunSettings.wide_at_once,
+            wide_at_once=RunSettings.wide_at_once if self.scenario.reads_widely else 0,
         )
 
     async def _invoke(self) -> End:
@@ -332,6 +331,7 @@ class World:
         self.look(state)
         if not self.disk.is_dead:
             self.witness.assert_counted(context)
+            self.witness.assert_clips_taken()
         if [act.do for act in self.acts_now("drain", "drain twice", "terminate", "deadline")] == ["drain"]:
             self.witness.assert_drained(end)
         return End(end.exit_code, end.messages, codes=end.codes)
