@@ -26,7 +26,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
         " that, and that no log ties to a submit, may be anybody's",
     ),
     "made twice": Allowance(
-        "a second generation for one submit, named DOUBLE; where no log shows it, the charge is named",
+        "a second generation for one submit, named DOUBLE; where no log shows it, the charge is named, unless others use"
+        " the account",
         "the provider made it by itself; one submit was sent, and the ledger does not tell which",
     ),
     "P1": Allowance(
