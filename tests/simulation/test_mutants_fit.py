@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.simulation.every_plot import EVERY_PLOT
 from tests.simulation.mutants import MUTANTS, applied
 from tests.simulation.mutants.registry import UNSEEN
+from tests.simulation.mutants.usual_plots import USUAL_PLOTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +36,10 @@ def test_each_mutant_can_be_applied_and_leaves_nothing_behind(name: str) -> None
     assert before == [value_of(*place) for place in places]
     assert places
     assert all(was != now for each in broken for was, now in zip(before, each, strict=True))
+
+
+def test_the_plots_that_catch_mutants_are_plots_and_mutants_there_are() -> None:
+    assert (set(USUAL_PLOTS) - set(MUTANTS), set(USUAL_PLOTS.values()) - {"", *EVERY_PLOT}) == (set(), set())
 
 
 def test_the_page_on_trust_counts_every_mutant() -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 from unittest import mock
 
 from tests.simulation.every_plot import scenario_with
 from tests.simulation.generator import VERSION, scenario_of
+from tests.simulation.mutants.usual_plots import USUAL_PLOTS
 from tests.simulation.scenario import Scenario
 from tests.simulation.sweep import live, wording
 
@@ -37,6 +39,11 @@ def unseen_mutant(make: Callable[[], Patches]) -> Callable[[], Patches]:
     return make
 
 
+@cache
+def _plot_of(seed: int, version: int) -> str:
+    return scenario_of(seed, version).plot
+
+
 @contextmanager
 def applied(name: str) -> Iterator[None]:
     """Break the protocol in this way."""
@@ -53,12 +60,14 @@ def applied(name: str) -> Iterator[None]:
 
 
 def caught_by(name: str, limit: int = SEED_LIMIT) -> tuple[int, str] | None:
-    """Return the first seed that catches a mutant, and what was wrong there that is not wrong without it.
+    """Return a seed that catches a mutant, and what was wrong there that is not wrong without it.
 
-    The newest generator is asked first, and then `BEFORE_PLOTS`: more of its seeds draw faults and tell no story.
+    The newest generator is asked first, and then `BEFORE_PLOTS`: more of its seeds draw faults and tell no story. The
+    seeds that tell the plot which usually catches the mutant come first: the order changes nothing else.
     """
+    usual = USUAL_PLOTS.get(name)
     for version in (VERSION, BEFORE_PLOTS):
-        for seed in range(limit):
+        for seed in sorted(range(limit), key=lambda each: _plot_of(each, version) != usual):
             found = caught_at(name, seed, version)
             if found is not None:
                 return seed, found if version == VERSION else f"(generator {version}) {found}"
