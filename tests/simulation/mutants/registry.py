@@ -62,15 +62,16 @@ def applied(name: str) -> Iterator[None]:
 def caught_by(name: str, limit: int = SEED_LIMIT) -> tuple[int, str] | None:
     """Return a seed that catches a mutant, and what was wrong there that is not wrong without it.
 
-    The newest generator is asked first, and then `BEFORE_PLOTS`: more of its seeds draw faults and tell no story. The
-    seeds that tell the plot which usually catches the mutant come first: the order changes nothing else.
+    Both the newest generator and `BEFORE_PLOTS` are asked: more of the seeds of that one draw faults and tell no story.
+    The seeds that tell the plot which usually catches the mutant come first, then the rest of the newest: the order
+    changes nothing else.
     """
     usual = USUAL_PLOTS.get(name)
-    for version in (VERSION, BEFORE_PLOTS):
-        for seed in sorted(range(limit), key=lambda each: _plot_of(each, version) != usual):
-            found = caught_at(name, seed, version)
-            if found is not None:
-                return seed, found if version == VERSION else f"(generator {version}) {found}"
+    every = [(version, seed) for version in (VERSION, BEFORE_PLOTS) for seed in range(limit)]
+    for version, seed in sorted(every, key=lambda each: _plot_of(each[1], each[0]) != usual):
+        found = caught_at(name, seed, version)
+        if found is not None:
+            return seed, found if version == VERSION else f"(generator {version}) {found}"
     return None
 
 
