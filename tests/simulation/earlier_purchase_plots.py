@@ -1,4 +1,4 @@
-"""The plots that came with version 12 of the generator: what was bought before, and is not to be forgotten or bought again."""
+"""The plots that came with version 12 of the generator: what was bought is not to be forgotten, nor bought again."""
 
 from __future__ import annotations
 
@@ -82,6 +82,19 @@ def a_lost_answer_by_a_clock_that_was_ahead(scenario: Scenario, rng: Random) -> 
     return replace(told, clocks=clocks, compares_clocks=True, leans_on_mark=True)
 
 
+def a_poll_that_knows_nothing(scenario: Scenario, rng: Random) -> Scenario:
+    """For a while polls of a good generation say that there is no such one: it was bought, and is waited for."""
+    first = rng.randint(1, 2)
+    rules = (Rule("poll", "status", code=404, nth=tuple(range(first, first + rng.choice((10, 20, 40))))),)
+    return replace(plain(scenario, rng, rng.randint(1, 3)), rules=rules)
+
+
+def a_clip_that_stays_broken(scenario: Scenario, rng: Random) -> Scenario:
+    """What the link gives is no clip, or half of one, each time: it is paid for, and nothing is bought in its place."""
+    rules = (Rule("clip", rng.choice(("garbage", "truncate")), probability=0.95),)
+    return replace(plain(scenario, rng, rng.randint(1, 2)), rules=rules)
+
+
 _RESET = Cut("submit", 1, "reset")
 EARLIER_PURCHASE_PLOTS: Mapping[str, Plot] = {
     plot.__name__.replace("_", " "): plot
@@ -93,6 +106,8 @@ EARLIER_PURCHASE_PLOTS: Mapping[str, Plot] = {
         a_death_before_the_find_is_kept,
         a_provider_that_is_a_day_ahead_for_hours,
         a_lost_answer_by_a_clock_that_was_ahead,
+        a_poll_that_knows_nothing,
+        a_clip_that_stays_broken,
     )
 }
 """Plots of version 12 by name, beside those of `renaming_plots`."""
