@@ -48,6 +48,7 @@ from wanbatch.sandbox.account import key_name
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.preview import Basis, next_ones_of
+from wanbatch.session.result import settled_code
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import Run, new_identity
 
@@ -299,7 +300,7 @@ class World:
             codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
             if state.inventory().is_finished(lambda _: True):
                 self.look(state)
-                return End(most_urgent([*codes, self._settled_code(state.takes())]), texts, has_run=False)
+                return End(most_urgent([*codes, settled_code(state, RunSettings())]), texts, has_run=False)
             end = await self._run(state, provider, clock, None)  # a clip that was thought lost came to light
             assert end.code is not None
             return replace(end, code=most_urgent([*codes, end.code]), messages=(*texts, *end.messages))
@@ -354,12 +355,6 @@ class World:
         listed = {CLASSES[model]: Quote(price, "list") for model, price in self.scenario.quotes.items()}
         seen = basis.seen_prices
         return {each: best_quote(each, seen, listed.get(each)) for each in basis.classes_to_quote}
-
-    def _settled_code(self, takes: list[Take]) -> ExitCode:
-        states = {take.state for take in takes if not take.superseded}
-        if State.HELD in states:
-            return ExitCode.DECISION_NEEDED
-        return ExitCode.TAKES_FAILED if State.FAILED in states else ExitCode.OK
 
     def look(self, state: StateFile) -> None:
         """Take the state home, before the file is closed."""
