@@ -233,7 +233,7 @@ def test_the_body_that_is_sent_is_the_recipe_with_its_files() -> None:
     body = {"prompt": f'"sha256:{known}"', "image_url": f"sha256:{known}", "image_urls": [f"sha256:{other}", A]}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     assert hashes_in(body) == (known, other)
-    urls = {known: (b"data:image/png;base64,", b"AA=="), other: (b"data:", b"x")}
+    urls = {f"sha256:{known}": (b"data:image/png;base64,", b"AA=="), f"sha256:{other}": (b"data:", b"x")}
     made = body_with(canonical, urls)
     whole = b"".join(made.pieces)
     assert (b"".join(made.chunks()), made.size_bytes) == (whole, len(whole))

@@ -15,12 +15,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from wanbatch.batch.frames import frame_in, values_in
 from wanbatch.units import size_text
 
 MARK = "sha256:"
 CHUNK_BYTES = 64 * 1024
 _REFERENCE = re.compile(r"sha256:([0-9a-f]{64})")
-_TEXTS = frozenset({"prompt", "negative_prompt"})  # which may say anything
 
 
 class FileKind(StrEnum):
@@ -93,28 +93,22 @@ def hash_in(value: object) -> str | None:
 
 def hashes_in(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the hashes of the files that a request is given, each once, in the order of the request."""
-    found = (each for name, value in body.items() if name not in _TEXTS for each in _hashes(value))
-    return tuple(dict.fromkeys(found))
-
-
-def _hashes(value: object) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        value = [*value.values()]
-    if isinstance(value, list):
-        for each in value:
-            yield from _hashes(each)
-    found = hash_in(value)
-    if found is not None:
-        yield found
+    found = (hash_in(each) for each in values_in(body))
+    return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
 def with_names(value: Any, files: Files, text: Callable[[GivenFile], str] = str) -> Any:
-    """Return a value of a request as people read it: files by their names, with what they are; `text` words them."""
+    """Return a value of a request as people read it: files by their names, with what they are, and frames in words.
+
+    `text` words the files.
+    """
     if isinstance(value, Mapping):
         return {name: with_names(each, files, text) for name, each in value.items()}
     if isinstance(value, list):
         return [with_names(each, files, text) for each in value]
-    known = files.get(hash_in(value) or "")
+    known, frame = files.get(hash_in(value) or ""), frame_in(value)
+    if frame is not None:
+        return str(frame)
     return value if known is None else text(known)
 
 
@@ -145,12 +139,13 @@ class Body:
 
 
 def body_with(canonical: str, urls: Mapping[str, tuple[bytes, ...]]) -> Body:
-    """Return the body that is sent for a recipe's canonical JSON: with these `data:` URLs, in pieces, for hashes.
+    """Return the body that is sent for a recipe's canonical JSON: with these `data:` URLs, in pieces, for references.
 
-    In canonical JSON a reference between quotation marks is a whole value: inside a text they would be escaped.
+    `urls` are by what stands for them in the recipe. In canonical JSON a reference between quotation marks is a whole
+    value: inside a text they would be escaped.
     """
     pieces: list[bytes] = []
-    for part in re.split(r'("sha256:[0-9a-f]{64}")', canonical):
-        url = urls.get(part[len(MARK) + 1 : -1]) if part.startswith(f'"{MARK}') else None
+    for part in re.split(r'("(?:sha256|frame):[^"\\]+")', canonical):
+        url = urls.get(part[1:-1]) if part.startswith('"') else None
         pieces += [part.encode()] if url is None else [b'"', *url, b'"']
     return Body(tuple(pieces))

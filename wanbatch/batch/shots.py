@@ -156,6 +156,7 @@ class Shot:
     `fallback` is the model that makes a take of it where the take's own made nothing.
     `seeds` has the seed of each take where the manifest gives one to each; then `seed` is the first of them.
     `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
+    `following` are the frames of other shots, as recipes say them, with which the shot is made again when they change.
     `origins` says of each field where in the manifest it comes from, in words: of a prompt, each of its parts. It is
     empty for a manifest whose shots say all themselves.
     """
@@ -176,6 +177,7 @@ class Shot:
     beside: tuple[Version, ...] = ()
     fallback: Fallback | None = None
     seeds: tuple[int, ...] = ()
+    following: tuple[str, ...] = ()
     line: int = field(default=0, compare=False)
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 

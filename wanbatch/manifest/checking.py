@@ -11,12 +11,14 @@ from wanbatch.batch.registry import registry
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Fallback, Shot, Version
 from wanbatch.manifest.alike import First, FirstRows, has_loose, texts_of
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
+from wanbatch.manifest.chain_checks import ChainChecker
 from wanbatch.manifest.clip_names import check_names
-from wanbatch.manifest.doubts import doubts_of, places_in, tell_nothing, tell_numbers, tell_twins
+from wanbatch.manifest.doubts import tell_numbers, tell_twins
 from wanbatch.manifest.fallbacks import fallback_in
 from wanbatch.manifest.fields import PLANNING_FIELDS
 from wanbatch.manifest.findings import Teller, errors_of, validator_for
 from wanbatch.manifest.formats import stem_of
+from wanbatch.manifest.frames import Link
 from wanbatch.manifest.given_files import GivenFiles
 from wanbatch.manifest.lint import Group, Listed, lint
 from wanbatch.manifest.members import given_of, with_cast
@@ -36,12 +38,12 @@ from wanbatch.manifest.several_models import (
 from wanbatch.manifest.shapes import place_of, version_to_write
 from wanbatch.manifest.spreadsheet_ids import cure_of_twin, tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
+from wanbatch.manifest.texts import TextChecker
 from wanbatch.manifest.tree import Listing, Node, Place, Scalar, Table
 from wanbatch.manifest.values import Shape, head_value, is_null
 from wanbatch.manifest.words import meant, shown
 
 OWN_NAME = re.compile(r"x_.{1,62}")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _HEAD = ("version", "name", "limits", "budget")
 _USED = Scalar("", None, Place(0, 0))  # in place of the nodes of a shot that is made
 
@@ -60,7 +62,7 @@ class Checker:
         self._source, self._has_head = source, has_head
         self._keeps_origins = keeps_origins
         self._is_frugal = is_frugal
-        self._is_text = source.lower().endswith(".txt")  # where every character of a prompt has its own column
+        self._texts = TextChecker(files.problems, is_text=source.lower().endswith(".txt"))
         self._teller = Teller(files.problems, source)
         self._requests = RequestChecker(files.problems, self._teller)
         self._shapes: Mapping[str, Any] = schema(MANIFEST)["$defs"]["shot"]["properties"]
@@ -69,6 +71,7 @@ class Checker:
         self._allowed: dict[str, frozenset[str]] = {}
         self._groups: Sequence[Group] = ()
         self._firsts = FirstRows()
+        self._links: dict[str, list[Link]] = {}
 
     def batch(self, root: Node | None, groups: Sequence[Group] = (), names: str = "") -> Batch | None:
         """Return the batch, or None if there was any problem. `groups` are the sequences and scenes of its manifest,
@@ -97,7 +100,9 @@ class Checker:
         if defaults is not None:
             self._names(defaults, is_shot=False)
             check_defaults(defaults, self._problems)
-        shots = self._all_shots(root, defaults)
+        taken: dict[str, tuple[str, Place]] = {}
+        shots = self._all_shots(root, defaults, taken)
+        self._check_chains(shots, [name for name, _ in taken.values()])
         if not self._problems.found:
             listed = [Listed(shot, self._places[shot.id], self._allowed.get(shot.id, frozenset())) for shot in shots]
             tell_twins(listed, self._problems)
@@ -111,6 +116,10 @@ class Checker:
         if self._problems.found:
             return None
         return Batch(shots=shots, source=self._source, names=names, files=self._files.found, **head)
+
+    def _check_chains(self, shots: Sequence[Shot], names: Sequence[str]) -> None:
+        if self._links:
+            ChainChecker(shots, self._files.found, self._problems).check(self._links, names)
 
     # --- head
 
@@ -149,7 +158,8 @@ class Checker:
 
     # --- shots
 
-    def _all_shots(self, root: Table, defaults: Table | None) -> tuple[Shot, ...]:
+    def _all_shots(self, root: Table, defaults: Table | None, taken: dict[str, tuple[str, Place]]) -> tuple[Shot, ...]:
+        """Return the shots without problems; `taken` gets every id."""
         listing = root.items.get("shots")
         if listing is None:
             self._problems.add(root.at, f"shots is missing{meant_shots(root)}; write shots: and list them below")
@@ -161,7 +171,6 @@ class Checker:
         if not listing.items and not self._problems.found:
             self._problems.add(listing.at, "shots is empty; list at least one shot")
         made = []
-        taken: dict[str, tuple[str, Place]] = {}
         for ordinal, node in enumerate(listing.items):
             if not isinstance(node, Table):
                 words = f"a shot is {shown(head_value(node, ''))}; expected a table with id and prompt"
@@ -236,7 +245,7 @@ class Checker:
         if not isinstance(node, Scalar):
             self._problems.add(node.at, f"{name} is {shown(head_value(node, name))}; expected text")
         elif node.value is not None:
-            self._check_text(name, node.text, node)
+            self._texts.check_text(name, node.text, node)
 
     def _shot(self, table: Table, defaults: Table | None, ordinal: int) -> Shot | None:
         merged = {**(defaults.items if defaults is not None else {}), **table.items}
@@ -252,8 +261,11 @@ class Checker:
             versions.append(self._version(as_of(table, model), nodes, given))
         fallback = self._fallback(table, merged, [version.model for version in versions])
         allowed = frozenset(map(str, planning.get("allow", ())))
-        self._check_words(planning, first, allowed)
+        self._texts.check_words(planning, first, allowed)
         seeds = seeds_of(table, planning, self._problems)
+        links = self._files.links_taken()
+        if links and planning.get("id") is not None:
+            self._links[str(planning["id"])] = links
         if len(self._problems.found) > before or planning.get("id") is None:
             return None
         self._places[str(planning["id"])] = table.at
@@ -278,6 +290,7 @@ class Checker:
             beside=tuple(versions[1:]),
             fallback=fallback,
             line=table.at.line,
+            following=tuple(dict.fromkeys(link.frame.text for link in links if link.is_followed)),
             origins=told | given_of(versions, fallback, self._files.found),
         )
         if self._is_frugal and not self._keeps_origins and not allowed and not has_loose(defaults):
@@ -290,10 +303,12 @@ class Checker:
         before, texts, items = len(self._problems.found), texts_of(table), table.items
         for name in first.shot.own:
             self._own_cell(name, table.keys[name], items[name])
-        self._check_words(texts, items, frozenset())
+        self._texts.check_words(texts, items, frozenset())
         if len(self._problems.found) > before or "id" not in texts:
             return None
         self._places[texts["id"]] = table.at
+        if first.shot.id in self._links:
+            self._links[texts["id"]] = self._links[first.shot.id]
         return first.shot_of(table, texts, _cells_of(first.shot.own, items), ordinal)
 
     def _given(self, nodes: Mapping[str, Node]) -> dict[str, Any]:
@@ -345,33 +360,6 @@ class Checker:
         version = self._version(with_model(table, told.node), named, self._given(named))
         self._problems.retell(before, at, "the fallback does not suit this shot: ")
         return Fallback(version, told.on)
-
-    def _check_words(self, given: Mapping[str, Any], nodes: Mapping[str, Node], allowed: frozenset[str]) -> None:
-        """Check the texts of a shot."""
-        plain = {name: value for name, value in given.items() if name != "id"}
-        for name, value in plain.items():
-            self._check_text(name, value, nodes[name])
-        tell_nothing(plain, nodes, self._problems)
-        for doubt in doubts_of(plain):
-            if doubt.rule in allowed:
-                continue
-            node = nodes[doubt.field]
-            for at in places_in(doubt, node):
-                place = Place(at.line, at.column + doubt.at) if self._is_text else at
-                self._problems.warn(place, doubt.words, doubt.rule)
-
-    def _check_text(self, name: str, value: Any, node: Node) -> None:
-        """Refuse text that cannot be sent, stored or shown unchanged."""
-        if isinstance(value, list) and isinstance(node, Listing):
-            for each, inner in zip(value, node.items, strict=True):
-                self._check_text(name, each, inner)
-        match = _CONTROL.search(value) if isinstance(value, str) else None
-        if match is not None:
-            code = f"U+{ord(match[0]):04X}"
-            what = f"the control character {code}; write it as plain text"
-            if "\ud800" <= match[0] <= "\udfff":
-                what = f"half of a character ({code}); write the whole character"
-            self._problems.add(node.at, f"{name} contains {what}")
 
 
 def _parameters_of(node: Node | None) -> Mapping[str, Any]:

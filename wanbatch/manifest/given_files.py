@@ -1,4 +1,4 @@
-"""The files that a manifest gives to shots: found below its folder, opened, and distinguished from addresses.
+"""The files that a manifest gives to shots: found below its folder, opened, distinguished from addresses and frames.
 
 The value of a field that takes an address is an address if it begins with a scheme (`https://`, `data:`), else the
 path of a file. In the request the hash of its bytes takes its place.
@@ -18,6 +18,7 @@ from wanbatch.batch.registry import Model, registry
 from wanbatch.clip.given import OpenedFile
 from wanbatch.errors import MediaInvalid
 from wanbatch.manifest.addresses import is_path
+from wanbatch.manifest.frames import Link, is_frame, link_in
 from wanbatch.manifest.picture_bounds import doubts_about
 from wanbatch.manifest.roles import file_takers_text, written_name
 from wanbatch.manifest.tree import Listing, Node, Place, Problems
@@ -34,13 +35,15 @@ Opener = Callable[[Path, FileKind], OpenedFile]
 class GivenFiles:
     """Finds and opens the files of one manifest, each once; `found` has them by hash.
 
-    `folder` is that of the manifest. `opener` reads a file: MediaInvalid and OSError of it are problems of the file.
+    `links` are the frames of other shots that requests are given, since they were taken away last. `folder` is that
+    of the manifest. `opener` reads a file: MediaInvalid and OSError of it are problems of the file.
     """
 
     folder: Path
     opener: Opener
     problems: Problems
     found: dict[str, GivenFile] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
     _opened: dict[tuple[str, FileKind], GivenFile | str] = field(default_factory=dict)
     _alpha: set[str] = field(default_factory=set)
 
@@ -62,6 +65,8 @@ class GivenFiles:
         if isinstance(value, list):
             nodes = node.items if isinstance(node, Listing) and len(node.items) == len(value) else [node] * len(value)
             return [made for each, inner in zip(value, nodes, strict=True) for made in self._listed(each, place, inner)]
+        if is_frame(value):
+            return self._frame(place, node)
         if isinstance(value, Mapping):
             inside = {name: each for name, each in value.items() if place.is_inside(name, each)}
             return {**value, **{name: self._value(each, place, node) for name, each in inside.items()}}
@@ -75,7 +80,9 @@ class GivenFiles:
 
     def _listed(self, value: Any, place: _Place, node: Node) -> Iterator[Any]:
         """Yield what one entry of a list stands for: a pattern for each of its files, also inside an object."""
-        if isinstance(value, Mapping):
+        if is_frame(value):
+            yield self._frame(place, node)
+        elif isinstance(value, Mapping):
             wild = [name for name, each in value.items() if is_path(each) and place.is_inside(name, each)]
             if len(wild) == 1:
                 for each in self._references(str(value[wild[0]]), place, node.at):
@@ -86,6 +93,26 @@ class GivenFiles:
             yield from self._references(str(value), place, node.at)
         else:
             yield value
+
+    def _frame(self, place: _Place, node: Node) -> _Reference:
+        """Return what stands for a frame of another shot, and note the link; also where that is a problem."""
+        link = link_in(node, place.written, self.problems)
+        if link is None:
+            return _NOTHING
+        if place.field.kind is not FileKind.PICTURE:
+            self.problems.add(link.place_of("from"), f"{place.written} takes no picture, so no frame of a shot")
+        elif not place.field.takes_files:
+            takers = file_takers_text(place.model, place.field.name)
+            goes_on = f"{place.written} goes on from {link.frame.shot_id}"
+            words = f"{goes_on}, and {place.model.name} takes only an https:// address"
+            self.problems.add(link.place_of("from"), f"{words} there{takers}")
+        self.links.append(link)
+        return _Reference(link.frame.text)
+
+    def links_taken(self) -> list[Link]:
+        """Return the links that were noted since the last call."""
+        taken, self.links = self.links, []
+        return taken
 
     def _references(self, text: str, place: _Place, at: Place) -> list[_Reference]:
         """Return what stands for the files of a path or a pattern: at least one, also where that is a problem."""

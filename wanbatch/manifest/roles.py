@@ -14,6 +14,7 @@ from wanbatch.batch.input_fields import input_fields
 from wanbatch.batch.registry import Model, registry
 from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.manifest.fields import kinds_in
+from wanbatch.manifest.frames import is_frame
 from wanbatch.manifest.tree import Node, Table
 from wanbatch.manifest.words import one_of
 
@@ -182,8 +183,9 @@ def _spelt(value: Any, shape: Mapping[str, Any]) -> Any:
 def as_listed(values: Any, shape: Mapping[str, Any]) -> Any:
     """Return references as their model lists them: an address becomes an object where its schema wants objects.
 
-    That is only so where the address is the one thing that the object leaves open.
+    That is only so where the address is the one thing that the object leaves open. A single frame is a list of one.
     """
+    values = [values] if is_frame(values) else values
     item = shape.get("items", {})
     fields = item.get("properties", {})
     needed = item.get("required", ())
@@ -193,7 +195,7 @@ def as_listed(values: Any, shape: Mapping[str, Any]) -> Any:
     }
     if not isinstance(values, list) or len(addresses) != 1 or {*fixed, *addresses} != {*needed}:
         return values
-    return [{**fixed, addresses[0]: each} if isinstance(each, str) else each for each in values]
+    return [{**fixed, addresses[0]: each} if isinstance(each, str) or is_frame(each) else each for each in values]
 
 
 def _lines(value: object) -> int | None:

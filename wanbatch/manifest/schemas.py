@@ -68,7 +68,7 @@ def _map_schema(models: Registry) -> Mapping[str, Any]:
     """Return the schema of a table's map, with what a manifest says of the whole in it."""
     whole, manifest = _file(MAP), _manifest_schema(models)
     whole["properties"] |= {name: manifest["properties"][name] for name in ("defaults", *HEAD)}
-    whole["$defs"] = {name: manifest["$defs"][name] for name in ("columns", "cap", "defaults")}
+    whole["$defs"] = {name: manifest["$defs"][name] for name in ("columns", "cap", "defaults", "frame_of")}
     return whole
 
 
@@ -79,9 +79,13 @@ def _file(name: str) -> dict[str, Any]:
 
 
 def _with_paths(shape: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the shape of a field that takes addresses as a manifest has it: with paths of files beside them."""
+    """Return the shape of a field that takes addresses as a manifest has it: with paths of files and frames beside
+    them.
+    """
     made = {name: each for name, each in shape.items() if name not in ("format", "pattern")}
-    return {**made, "items": _with_paths(made["items"])} if "items" in made else made
+    if "items" in made:
+        return {**made, "items": _with_paths(made["items"])}
+    return {**made, "type": ["string", "object"]} if made.get("type") == "string" else made
 
 
 def fields_of_shots() -> frozenset[str]:

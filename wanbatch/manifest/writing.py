@@ -16,6 +16,7 @@ from wanbatch.batch.shots import DEFAULT_MODEL, Batch
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest.fields import kinds_of
 from wanbatch.manifest.formats import JSON_LINES, WORKBOOK, YAML
+from wanbatch.manifest.frames import cell_text, is_frame
 from wanbatch.manifest.lint import Group
 from wanbatch.manifest.schemas import HEAD, MANIFEST, schema
 from wanbatch.manifest.tree import Filled, Listing, Node, Scalar, Table
@@ -174,16 +175,19 @@ def _cells(shot: Mapping[str, Any]) -> dict[str, Any]:
     """Return the cells of a shot: numbers, texts and truths. Raises UsageInvalid for what a cell cannot hold."""
     cells: dict[str, Any] = {}
     for name, value in shot.items():
-        if isinstance(value, Mapping):
+        if is_frame(value):
+            cells[name] = value if isinstance(value, str) else cell_text(value)
+        elif isinstance(value, Mapping):
             cells |= {f"{name}.{inner}": each for inner, each in _cells(value).items()}
         elif isinstance(value, list):
             sign = ";" if name == "tags" else " "
-            if any(not isinstance(each, str) or sign in each for each in value):
+            parts = [cell_text(each) if isinstance(each, Mapping) and is_frame(each) else each for each in value]
+            if any(not isinstance(each, str) or sign in each for each in parts):
                 raise UsageInvalid(
                     f"shot {shot.get('id', '')} has a list of {name} that a cell of a table cannot hold. Nothing was"
                     " written: choose .yaml, .json or .jsonl"
                 )
-            cells[name] = sign.join(value)
+            cells[name] = sign.join(parts)
         else:
             cells[name] = value
     return cells

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from wanbatch.batch.given_files import MARK, Body, GivenFile, body_with, hashes_in
+from wanbatch.batch.frames import frames_in, may_hold_frames
+from wanbatch.batch.given_files import MARK, Body, GivenFile, body_with, hashes_in, reference_to
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, MediaInvalid
@@ -32,7 +33,8 @@ class Bodies:
     def is_needed(self, take_id: int) -> bool:
         """Say whether the request of a take holds files."""
         take = self._context.takes[take_id]
-        return MARK in take.recipe_json and bool(hashes_in(take.recipe.body))
+        is_likely = MARK in take.recipe_json or may_hold_frames(take.recipe_json)
+        return is_likely and bool(hashes_in(take.recipe.body) or frames_in(take.recipe.body))
 
     def begin(self) -> None:
         """Keep a place for a POST whose body is made ready now."""
@@ -62,12 +64,15 @@ class Bodies:
 
     async def _made(self, take: Take) -> Body | None:
         """Return the body of a take; None, and say why, where a file is not the one that was planned."""
+        if frames_in(take.recipe.body):
+            self._stop(take.label, "it goes on from another shot, which this version of wanbatch cannot send yet")
+            return None
         urls = {}
         for sha256 in hashes_in(take.recipe.body):
             url = await self._url_of(sha256, take.label)
             if url is None:
                 return None
-            urls[sha256] = url
+            urls[reference_to(sha256)] = url
         body = body_with(take.recipe_json, urls)
         await asyncio.to_thread(lambda: body.sha256)  # many megabytes: not on the loop
         return body

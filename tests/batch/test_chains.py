@@ -1,0 +1,73 @@
+"""Chains as a graph: what comes before and after a shot, in which order they are made, and which chain is longest."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wanbatch.batch.chains import Chains, predecessors_of
+from wanbatch.batch.shots import Fallback, Shot, Version
+
+FORK = Chains.of([("b", ["a"]), ("c", ["b"]), ("d", ["b"]), ("e", ["d", "x"]), ("lone", [])])
+
+
+def shot(shot_id: str, *frames: str, **more: object) -> Shot:
+    names = ("image_url", "last_image_url")
+    return Shot(shot_id, 0, {"model": "m", **dict(zip(names, frames, strict=False))}, **more)  # type: ignore[arg-type]
+
+
+def test_a_shot_knows_what_comes_before_and_after_it() -> None:
+    assert FORK.upstream("e") == ("d", "x", "b", "a")
+    assert (FORK.upstream("lone"), "lone" in FORK.shots) == ((), False)
+
+
+def test_each_shot_is_in_order_behind_those_that_it_goes_on_from() -> None:
+    assert FORK.order == ("a", "b", "c", "d", "x", "e")
+    assert Chains.of([("c", ["b"]), ("b", ["a"])]).order == ("a", "b", "c")
+
+
+def test_the_longest_chain_is_the_one_that_takes_longest() -> None:
+    lasts = {"a": 1.0, "b": 1.0, "c": 9.0, "d": 1.0, "e": 1.0, "x": 2.0}
+    assert FORK.lengths(lasts.__getitem__) == {"a": 11.0, "b": 10.0, "c": 9.0, "d": 2.0, "e": 1.0, "x": 3.0}
+
+
+def test_shots_that_hang_together_are_one_group() -> None:
+    two = Chains.of([("b", ["a"]), ("z", ["y"]), ("c", ["x", "a"])])
+    assert two.groups == (("a", "b", "x", "c"), ("y", "z"))
+
+
+def test_a_circle_is_named_and_does_not_keep_the_rest_from_an_answer() -> None:
+    circle = Chains.of([("a", ["c"]), ("b", ["a"]), ("c", ["b"]), ("d", ["a"])])
+    assert (FORK.circle(), circle.circle()) == ((), ("a", "c", "b"))
+    assert set(circle.order) == {"a", "b", "c", "d"}
+    assert Chains.of([("a", ["a"])]).circle() == ("a",)
+
+
+def test_a_shot_goes_on_from_what_any_of_its_models_is_given() -> None:
+    fallback = Fallback(Version({"model": "n", "image_url": "frame:z:last"}))
+    beside = (Version({"model": "k", "image_url": "frame:y:last"}),)
+    assert predecessors_of(shot("a", "frame:x:last", "frame:w:first", beside=beside, fallback=fallback)) == (
+        *("x", "w", "y", "z"),
+    )
+    shots = [shot("a", "frame:x:last"), shot("b"), shot("c", "frame:a:last", omit=True)]
+    assert Chains.of_shots(shots).before == {"a": ("x",)}
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=30))
+def test_any_graph_without_a_circle_has_an_order(pairs: list[tuple[int, int]]) -> None:
+    chains = Chains.of((f"{max(pair):02d}", [f"{min(pair):02d}"]) for pair in pairs if pair[0] != pair[1])
+    places = {each: place for place, each in enumerate(chains.order)}
+    assert chains.circle() == ()
+    assert set(places) == chains.shots == {each for group in chains.groups for each in group}
+    assert all(places[other] < places[each] for each, others in chains.before.items() for other in others)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")), max_size=20))
+def test_a_circle_that_is_named_is_one(pairs: list[tuple[str, str]]) -> None:
+    chains = Chains.of((one, [other]) for one, other in pairs)
+    circle = chains.circle()
+    is_on_circle = any(
+        each in chains.upstream(other) or each == other for each, others in chains.before.items() for other in others
+    )
+    assert bool(circle) == is_on_circle
+    assert all(other in chains.before[each] for each, other in zip(circle, (*circle[1:], *circle[:1]), strict=True))
