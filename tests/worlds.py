@@ -146,6 +146,9 @@ class Unlooked:
     def poster(self, clip: Path) -> bytes:
         return self.checking.poster(clip)
 
+    def frame(self, clip: Path, moment: str) -> bytes:
+        return self.checking.frame(clip, moment)
+
 
 @dataclass
 class World:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ from PIL import Image
 
 from wanbatch.clip.boxes import BOX_LIMIT
 from wanbatch.clip.encoding import ClipSpec, encode_clip
-from wanbatch.clip.media import check_clip, write_poster
+from wanbatch.clip.media import check_clip, draw_frame, write_poster
 from wanbatch.clip.probe import Probe
 from wanbatch.errors import MediaInvalid
 
@@ -189,6 +191,26 @@ def test_a_poster_is_a_small_jpeg_of_the_clips_shape(
             expected,
             ["clip.mp4", "poster.jpg"],
         )
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [("first", 0), ("0ms", 0), ("32ms", 0), ("33ms", 1), ("1000ms", 30), ("1966ms", 58), ("9000ms", 59), ("last", 59)],
+)
+def test_a_frame_is_the_one_that_is_shown_then_to_the_pixel(
+    moment: str, number: int, tmp_path: Path, clip: bytes
+) -> None:
+    (tmp_path / "clip.mp4").write_bytes(clip)
+    with av.open(io.BytesIO(clip)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with Image.open(io.BytesIO(draw_frame(tmp_path / "clip.mp4", moment))) as picture:
+        assert (picture.format, np.array_equal(np.asarray(picture), frames[number])) == ("PNG", True)
+
+
+def test_a_frame_that_is_too_large_to_be_sent_is_refused(tmp_path: Path, clip: bytes) -> None:
+    (tmp_path / "clip.mp4").write_bytes(clip)
+    with pytest.raises(MediaInvalid, match=r"as a PNG it has [0-9.]+ KiB; at most 100 bytes can be sent"):
+        draw_frame(tmp_path / "clip.mp4", "last", bytes_max=100)
 
 
 def test_a_poster_of_no_clip_leaves_no_file(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from wanbatch.clip.worker_protocol import (
     carry_out,
     done_of,
     failure,
+    frame_of,
     look_of,
     poster_of,
     probe_of,
@@ -96,6 +97,7 @@ class TestAChild:
 
     def test_finds_what_this_process_would_find(self, workers: WorkerPool, clip: Path) -> None:
         here = Here()
+        assert workers.frame(clip, "last") == here.frame(clip, "last")
         assert (workers.check(clip), workers.look(clip), workers.poster(clip)) == (
             here.check(clip),
             here.look(clip),
@@ -315,7 +317,7 @@ class TestAnAnswer:
     def test_of_another_shape_is_no_answer(self, answer: bytes) -> None:
         assert said(lambda: done_of(answer))[0] is AnswerInvalid
 
-    @pytest.mark.parametrize("read", [probe_of, look_of, poster_of, trial_of])
+    @pytest.mark.parametrize("read", [probe_of, look_of, poster_of, frame_of, trial_of])
     @pytest.mark.parametrize("done", [{}, {"duration_s": "x"}, {"jpeg": 3}, {"jpeg": "!"}, {"jpeg": "aGk="}])
     def test_with_other_contents_is_no_answer(self, read: Callable[..., object], done: dict[str, object]) -> None:
         assert said(lambda: read(done))[0] is AnswerInvalid

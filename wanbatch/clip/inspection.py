@@ -29,6 +29,10 @@ class Inspection(Protocol):
         """Return one frame of a whole clip as a small JPEG."""
         ...
 
+    def frame(self, clip: Path, moment: str) -> bytes:
+        """Return the exact frame of a whole clip at a moment (`first`, `last`, `2500ms`) as a PNG."""
+        ...
+
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
         """Open a picture or a sound that a shot is given; `with_data` returns what is sent for it, too."""
         ...
@@ -54,6 +58,12 @@ class Here:
         from wanbatch.clip.media import draw_poster, jpeg_of
 
         return jpeg_of(draw_poster(clip))
+
+    def frame(self, clip: Path, moment: str) -> bytes:
+        """See `Inspection`."""
+        from wanbatch.clip.media import draw_frame
+
+        return draw_frame(clip, moment)
 
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
         """See `Inspection`."""

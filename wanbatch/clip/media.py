@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
@@ -21,12 +22,15 @@ from PIL import Image
 from wanbatch.clip.blame import Blame, blame_for
 from wanbatch.clip.bounds import DECODED_PIXELS_MAX, PIXELS_MAX, Track, assert_within
 from wanbatch.clip.boxes import walk_boxes
+from wanbatch.clip.given import FILE_BYTES_MAX
 from wanbatch.clip.probe import Probe
 from wanbatch.disk import replacing
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault, WanbatchError
+from wanbatch.units import size_text
 
 TAIL_S = 0.5  # how far from the declared end the last frame may be
 FRAME_LIMIT = 3_000  # decoded per check: no clip of ours has two minutes from a key frame to the end
+SAME_TIME_S = 0.0005  # half of the finest step in which a manifest says a time
 POSTER_LONG_SIDE_PX = 480
 POSTER_AT = 0.4  # of the duration: past a fade-in, before an end card
 MEMORY_PLENTY = 256 * 1024 * 1024  # bytes: more than any clip of ours needs at once
@@ -63,6 +67,21 @@ def draw_poster(clip: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Image
         picture: Image.Image = _frame_at(container, POSTER_AT).to_image()  # type: ignore[no-untyped-call]
         picture.thumbnail((POSTER_LONG_SIDE_PX, POSTER_LONG_SIDE_PX))
     return picture
+
+
+def draw_frame(clip: Path | BinaryIO, moment: str, *, bytes_max: int = FILE_BYTES_MAX) -> bytes:
+    """Return the exact frame of a checked clip at a moment, as a PNG that loses nothing of its 8 bits a colour.
+
+    `moment` is `first`, `last`, or the time from the beginning in milliseconds, such as `2500ms`: then it is the frame
+    that is shown at that time. Raises as `write_poster` does, also for a PNG of more than `bytes_max`.
+    """
+    with opened(clip) as container:
+        picture: Image.Image = _frame_of(container, moment).to_image()  # type: ignore[no-untyped-call]
+    written = io.BytesIO()
+    picture.save(written, "PNG")
+    if written.tell() > bytes_max:
+        raise MediaInvalid(f"as a PNG it has {size_text(written.tell())}; at most {size_text(bytes_max)} can be sent")
+    return written.getvalue()
 
 
 def jpeg_of(picture: Image.Image) -> bytes:
@@ -239,6 +258,20 @@ def _frame_at(container: InputContainer, share: float) -> VideoFrame:
             break
     if best is None:
         raise MediaInvalid("the clip has no frame to show")
+    return best
+
+
+def _frame_of(container: InputContainer, moment: str) -> VideoFrame:
+    """Return the frame at a moment: at a time, the last one that begins before it."""
+    ends_s = {"first": (0.0, 0.0), "last": (_duration_s(container, _video_of(container)), math.inf)}
+    near_s, until_s = ends_s[moment] if moment in ends_s else (float(moment.removesuffix("ms")) / 1000,) * 2
+    best: VideoFrame | None = None
+    for begin_s, frame in _frames_from(container, max(0.0, near_s - TAIL_S)):
+        if best is not None and begin_s > until_s + SAME_TIME_S:
+            break
+        best = frame
+    if best is None:
+        raise MediaInvalid("no frame of the clip can be decoded there")
     return best
 
 

@@ -20,12 +20,14 @@ from wanbatch.clip.worker import Terms, Worker, WorkerDied
 from wanbatch.clip.worker_protocol import (
     AnswerInvalid,
     Shortage,
+    frame_of,
     given_of,
     look_of,
     poster_of,
     probe_of,
     trial_of,
     written,
+    written_frame,
     written_given,
 )
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
@@ -103,6 +105,10 @@ class WorkerPool:
     def poster(self, clip: Path) -> bytes:
         """See `Inspection`."""
         return self._asked(written("poster", clip), poster_of)
+
+    def frame(self, clip: Path, moment: str) -> bytes:
+        """See `Inspection`."""
+        return self._asked(written_frame(clip, moment), frame_of)
 
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
         """See `Inspection`."""

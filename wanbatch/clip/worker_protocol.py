@@ -38,6 +38,11 @@ def written(do: str, clip: Path | None = None) -> bytes:
     return _line({"do": do, "clip": None if clip is None else str(clip.absolute())})
 
 
+def written_frame(clip: Path, moment: str) -> bytes:
+    """Write the request for the frame of a clip at a moment."""
+    return _line({"do": "frame", "clip": str(clip.absolute()), "moment": moment})
+
+
 def written_given(path: Path, kind: str, *, with_data: bool) -> bytes:
     """Write the request for a file that a shot is given: `kind` is picture or sound."""
     return _line({"do": "open", "clip": str(path.absolute()), "kind": kind, "with_data": with_data})
@@ -99,6 +104,8 @@ def _done(request: dict[str, Any]) -> dict[str, Any]:
         return asdict(here.given(clip, str(request["kind"]), with_data=bool(request["with_data"])))
     if do == "poster":
         return {"jpeg": base64.b64encode(here.poster(clip)).decode()}
+    if do == "frame":
+        return {"png": base64.b64encode(here.frame(clip, str(request["moment"]))).decode()}
     return asdict(here.check(clip) if do == "check" else here.look(clip))
 
 
@@ -173,6 +180,17 @@ def poster_of(done: dict[str, Any]) -> bytes:
     if not jpeg.startswith(b"\xff\xd8"):
         raise AnswerInvalid("its answer is not a JPEG")
     return jpeg
+
+
+def frame_of(done: dict[str, Any]) -> bytes:
+    """Read a frame: the bytes of a PNG."""
+    try:
+        png = base64.b64decode(done["png"], validate=True)
+    except (ValueError, TypeError, KeyError) as error:
+        raise AnswerInvalid("its answer is not a frame") from error
+    if not png.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise AnswerInvalid("its answer is not a PNG")
+    return png
 
 
 def given_of(done: dict[str, Any]) -> OpenedFile:
