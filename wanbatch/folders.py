@@ -18,7 +18,8 @@ CLIPS = "clips"
 POSTERS = "posters"
 LINKABLE = (CLIPS, POSTERS)
 NAMED = "named"
-FIXED = ("reports", "edit", NAMED, ".sandbox")
+FRAMES = "frames"  # of clips, as other shots were given them
+FIXED = ("reports", "edit", NAMED, FRAMES, ".sandbox")
 
 
 def home_of(output: Path, folder: str) -> Path | None:

@@ -83,6 +83,18 @@ def test_longest_goes_first_then_story_order() -> None:
     assert [one.shot_id for one in submit_order(due, First.STORY)] == ["a", "b", "c"]
 
 
+def test_what_others_go_on_from_goes_before_them_and_the_longest_chain_first() -> None:
+    lengths = {"a": 15, "b": 5, "c": 5, "d": 5, "e": 5}
+    before = {"b": ("c",), "c": ("e",), "d": ("gone",)}
+    each = [shot(name, duration=seconds) for name, seconds in lengths.items()]
+    due = [
+        Due(n, one.id, 1, n, "", take_of(one).order.price_class, predecessors=before.get(one.id, ()))
+        for n, one in enumerate(each)
+    ]
+    assert [one.shot_id for one in submit_order(due)] == ["a", "e", "c", "b", "d"]
+    assert [one.shot_id for one in submit_order(due, First.STORY)] == ["a", "d", "e", "c", "b"]
+
+
 def test_a_plan_tells_what_is_under_way_and_drops_what_was_never_sent() -> None:
     running = take_of(shot("a"), state=State.GENERATING)
     planned = take_of(shot("b"), take_id=2, state=State.PLANNED)

@@ -45,6 +45,23 @@ def test_nothing_left_is_done_and_a_stopped_board_sends_nothing() -> None:
     assert (schedule.next_step(0), schedule.planned) == (Done(), (1,))
 
 
+def test_what_waits_for_another_is_planned_and_keeps_no_run_going() -> None:
+    schedule = Schedule(Rates())
+    schedule.places = {5: 0, 1: 1, 2: 2, 3: 3}
+    schedule.add_planned(1)
+    schedule.add_planned(3)
+    for take_id in (2, 5, 4):
+        schedule.wait(take_id)
+    schedule.drop_planned(5)
+    assert (schedule.planned, schedule.waiting) == ((1, 3, 2, 4), (2, 4))
+    for take_id in (2, 5, 4):
+        schedule.release(take_id)
+    assert (schedule.planned, schedule.waiting) == ((1, 2, 3, 4), ())
+    alone = Schedule(Rates())
+    alone.wait(1)
+    assert alone.next_step(0) == Done()
+
+
 def test_downloads_are_bounded_and_go_first() -> None:
     schedule = Schedule(Rates(downloads=1))
     schedule.add_download(1)

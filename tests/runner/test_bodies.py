@@ -27,6 +27,7 @@ from wanbatch.pace.schedule import Rates, Schedule
 from wanbatch.provider.wire import content_of
 from wanbatch.runner.bodies import Bodies
 from wanbatch.runner.loop import Runner
+from wanbatch.runner.predecessors import Predecessors
 from wanbatch.runner.settings import RunSettings
 from wanbatch.state.reader import StateReader
 
@@ -264,7 +265,7 @@ def test_what_comes_to_light_while_a_body_is_made_keeps_it_from_being_sent(
 ) -> None:
     file = GivenFile("a" * 64, "a.png", FileKind.PICTURE, "PNG", 1, 640, 360)
     desk = Desk({1: PLANNED}, later, [], {file.sha256: file})
-    bodies = Bodies(desk, desk)  # type: ignore[arg-type]
+    bodies = Bodies(desk, desk, Predecessors(desk))  # type: ignore[arg-type]
     bodies.begin()
     asyncio.run(bodies.send(1))
     assert (desk.begun, desk.schedule.planned, desk.schedule.posts) == (begun, queued, 0)

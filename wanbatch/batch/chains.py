@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from wanbatch.batch.frames import frames_in
-from wanbatch.batch.shots import Shot
+from wanbatch.batch.frames import frames_in, may_hold_frames
+from wanbatch.batch.shots import Recipe, Shot
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,13 @@ def predecessors_of(shot: Shot) -> tuple[str, ...]:
     """Return the shots that a shot goes on from, as any of its models would make it, or its fallback."""
     versions = [*shot.versions, *([] if shot.fallback is None else [shot.fallback.version])]
     return tuple(dict.fromkeys(each.shot_id for version in versions for each in frames_in(version.request)))
+
+
+def shots_before(canonical: str) -> tuple[str, ...]:
+    """Return the shots that a take goes on from, by the text of its recipe. Raises StateInvalid for a damaged one."""
+    if not may_hold_frames(canonical):
+        return ()
+    return tuple(dict.fromkeys(each.shot_id for each in frames_in(Recipe(canonical).body)))
 
 
 def _reached(start: str, ways: Mapping[str, Iterable[str]]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -114,9 +114,13 @@ def with_names(value: Any, files: Files, text: Callable[[GivenFile], str] = str)
 
 @dataclass(frozen=True)
 class Body:
-    """The body of a request with files in it, in pieces: one of many megabytes is never copied into one."""
+    """The body of a request with files in it, in pieces: one of many megabytes is never copied into one.
+
+    `frames` are the hashes of the frames in it, by what stands for them in the recipe.
+    """
 
     pieces: tuple[bytes, ...]
+    frames: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def size_bytes(self) -> int:

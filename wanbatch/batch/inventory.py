@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from wanbatch.batch.chains import shots_before
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Due, ShotRow, cause_of, due_group, group_of, in_table_order
 from wanbatch.batch.spend import Kind
@@ -58,6 +59,7 @@ class Inventory:
                 cause,
                 unwritten_in(take.recipe),
                 take.tries,
+                shots_before(take.recipe_json),
             )
 
         return cls(

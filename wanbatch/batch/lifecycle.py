@@ -41,6 +41,7 @@ class Fact(StrEnum):
     SUPERSEDED = "superseded"  # the manifest asks for another recipe now, or a retake stands in for a failed take
     REINSTATED = "reinstated"  # the manifest asks for this recipe again
     RENAMED = "renamed"  # another shot adopted it, as the user decided; it keeps its clip, whatever its name
+    FRAMES_CHOSEN = "frames_chosen"  # which frames of other shots' clips its next submit holds
     SUBMIT_STARTED = "submit_started"  # on disk before the first byte of a paid POST
     NOT_SENT = "not_sent"  # proof P0: no byte left
     TURNED_AWAY = "turned_away"  # proof P1: refused for now (401, 403, 425, 429)
@@ -87,6 +88,7 @@ _EVERY = tuple(State)
 
 _MOVES: dict[tuple[State, Fact], State] = {
     (_S.PLANNED, _F.REPLANNED): _S.PLANNED,
+    (_S.PLANNED, _F.FRAMES_CHOSEN): _S.PLANNED,
     (_S.PLANNED, _F.SUBMIT_STARTED): _S.SUBMITTING,
     (_S.SUBMITTING, _F.NOT_SENT): _S.PLANNED,
     (_S.SUBMITTING, _F.TURNED_AWAY): _S.PLANNED,

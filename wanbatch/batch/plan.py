@@ -12,6 +12,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple
 
+from wanbatch.batch.chains import Chains, shots_before
 from wanbatch.batch.changes import Change, Create, Past, Supersede
 from wanbatch.batch.given_files import Files
 from wanbatch.batch.lifecycle import State
@@ -74,7 +75,7 @@ class Due(NamedTuple):
     """A take that a run would send. `take_id` is 0 for one that is not written yet; `ordinal` is its shot's place.
 
     `unwritten` names what its price depends on and its request leaves to the default of the model; `tries` counts those
-    of `--max-attempts` that it used before.
+    of `--max-attempts` that it used before. `predecessors` are the shots that it goes on from.
     """
 
     take_id: int
@@ -86,6 +87,7 @@ class Due(NamedTuple):
     cause: Cause = Cause.NEW
     unwritten: tuple[str, ...] = ()
     tries: int = 0
+    predecessors: tuple[str, ...] = ()
 
     def tries_left(self, max_attempts: int) -> int:
         """Return how often a run may buy it yet: once at least, as it is sent."""
@@ -170,6 +172,7 @@ def _due(wanted: Wanted, created: Create | None, edited: set[str]) -> Due:
         cause=cause_of(is_retake, take is not None and take.attempts > 0, shot.id in edited),
         unwritten=unwritten_in(recipe),
         tries=0 if take is None or is_edited else take.tries,
+        predecessors=shots_before(recipe.canonical),
     )
 
 
@@ -260,8 +263,13 @@ def _removed(row: ShotRow) -> ShotRow:
 
 
 def submit_order(due: Iterable[Due], first: First = First.LONGEST) -> list[Due]:
-    """Order planned takes for submission: longest expected first and then in story order, or in story order alone."""
+    """Order planned takes for submission: longest expected first and then in story order, or in story order alone.
+
+    What others go on from counts with the longest chain behind it, and is always before them.
+    """
     every = sorted(due, key=attrgetter("ordinal", "number"))
+    if any(each.predecessors for each in every):
+        return _chained_order(every, first)
     if first is First.STORY:
         return every
     weights = {each: each.weight for each in {each.price_class for each in every}}
@@ -269,3 +277,19 @@ def submit_order(due: Iterable[Due], first: First = First.LONGEST) -> list[Due]:
     for each in every:
         by_weight[weights[each.price_class]].append(each)
     return [each for group in by_weight.values() for each in group]
+
+
+def _chained_order(every: Sequence[Due], first: First) -> list[Due]:
+    """Order takes, which are in story order, of which some go on from others."""
+    weights: dict[str, float] = {}
+    for each in every:
+        weights[each.shot_id] = max(weights.get(each.shot_id, 0.0), each.price_class.weight)
+    chains = Chains.of((each.shot_id, each.predecessors) for each in every)
+    if first is First.LONGEST:
+        lengths = chains.lengths(lambda shot_id: weights.get(shot_id, 0.0))
+        return sorted(every, key=lambda each: -lengths.get(each.shot_id, each.price_class.weight))
+    ordinals, begins = {each.shot_id: each.ordinal for each in every}, dict[str, tuple[int, int]]()
+    for place, shot_id in enumerate(chains.order):
+        before = (begins[each][0] for each in chains.before.get(shot_id, ()))
+        begins[shot_id] = max(ordinals.get(shot_id, 0), *before, 0), place
+    return sorted(every, key=lambda each: begins.get(each.shot_id, (each.ordinal, 0)))

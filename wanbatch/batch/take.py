@@ -286,6 +286,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.SUPERSEDED: lambda take, _: _with(take, superseded=True),
     Fact.REINSTATED: lambda take, _: _with(take, superseded=False),
     Fact.RENAMED: _noted("shot_id", "number"),
+    Fact.FRAMES_CHOSEN: lambda take, _: take,
     Fact.SUBMIT_STARTED: _submit_started,
     Fact.NOT_SENT: _not_paid,
     Fact.TURNED_AWAY: _not_paid,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -66,6 +66,8 @@ class Schedule:
         self._awaits_answers = False
         self._awaits_end = False
         self._parked: list[int] = []
+        self._waiting: dict[int, None] = {}
+        self.places: Mapping[int, int] = {}  # of takes in the order in which they are sent
         self._submit_share = 1.0
         self._learnt = LearntRate(rates.submit_per_min)
         self._turned_away_row = 0
@@ -106,9 +108,28 @@ class Schedule:
 
     def drop_planned(self, take_id: int) -> None:
         """Do not send a take after all."""
+        self._waiting.pop(take_id, None)
         for takes in (self._planned, self._parked):
             if take_id in takes:
                 takes.remove(take_id)
+
+    def wait(self, take_id: int) -> None:
+        """Keep a take back until another has its clip: `release` queues it; a run does not go on for its sake."""
+        self._waiting[take_id] = None
+
+    def release(self, take_id: int) -> None:
+        """Queue a take that waited, in its place."""
+        if take_id not in self._waiting:
+            return
+        del self._waiting[take_id]
+        place, last = self.places.get(take_id, len(self.places)), len(self._planned)
+        behind = (at for at, each in enumerate(self._planned) if self.places.get(each, -1) > place)
+        self._planned.insert(next(behind, last), take_id)
+
+    @property
+    def waiting(self) -> tuple[int, ...]:
+        """Takes that wait for others, in the order in which they began to."""
+        return tuple(self._waiting)
 
     def add_search(self, due: float, *, before_submits: bool = False) -> None:
         """Ask for a search at a time; with `before_submits` nothing is sent until one has ended well."""
@@ -132,7 +153,7 @@ class Schedule:
     @property
     def planned(self) -> tuple[int, ...]:
         """Takes not sent yet, in order."""
-        return (*self._parked, *self._planned)
+        return (*self._parked, *self._planned, *self._waiting)
 
     @property
     def running(self) -> int:

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
+from wanbatch.batch.chosen_frames import ChosenFrame
 from wanbatch.batch.frames import frames_in, may_hold_frames
 from wanbatch.batch.given_files import MARK, Body, GivenFile, body_with, hashes_in, reference_to
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, MediaInvalid
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.predecessors import FrameMissing, Predecessors
 from wanbatch.runner.submits import Submits
 
 AT_ONCE = 2  # files opened at once: each costs three times its size for a moment
 
 
 class Bodies:
-    """Makes bodies ready, and sends them."""
+    """Makes bodies ready, and sends them. `predecessors` gives the frames of other shots."""
 
-    def __init__(self, context: RunContext, submits: Submits) -> None:
+    def __init__(self, context: RunContext, submits: Submits, predecessors: Predecessors) -> None:
         self._context = context
         self._submits = submits
+        self._predecessors = predecessors
         self._opening = asyncio.Semaphore(AT_ONCE)
         self._files: Mapping[str, GivenFile] | None = None
         self.held = 0  # bodies that are in memory now, or soon will be
@@ -57,6 +61,8 @@ class Bodies:
                 return
             if context.is_halted or not schedule.is_submitting:
                 schedule.add_planned(take_id, first=True)
+            elif not self._predecessors.is_current(planned):
+                self._queue_again(planned)
             elif self._submits.begin(take_id, body):
                 await self._submits.send(take_id, body)
         finally:
@@ -64,18 +70,43 @@ class Bodies:
 
     async def _made(self, take: Take) -> Body | None:
         """Return the body of a take; None, and say why, where a file is not the one that was planned."""
-        if frames_in(take.recipe.body):
-            self._stop(take.label, "it goes on from another shot, which this version of wanbatch cannot send yet")
+        found = await self._frames_of(take)
+        if found is None:
             return None
-        urls = {}
+        chosen, urls = found
         for sha256 in hashes_in(take.recipe.body):
             url = await self._url_of(sha256, take.label)
             if url is None:
                 return None
             urls[reference_to(sha256)] = url
-        body = body_with(take.recipe_json, urls)
+        frames = {each.reference: each.png_sha256 for each in chosen}
+        body = replace(body_with(take.recipe_json, urls), frames=frames)
         await asyncio.to_thread(lambda: body.sha256)  # many megabytes: not on the loop
         return body
+
+    async def _frames_of(self, take: Take) -> tuple[tuple[ChosenFrame, ...], dict[str, tuple[bytes, ...]]] | None:
+        """Return the frames that a take is given, and their bytes; None if it is queued again, or cannot be sent."""
+        if not may_hold_frames(take.recipe_json):
+            return (), {}
+        try:
+            frames = await self._predecessors.given_to(take)
+            if frames is not None:
+                return frames, {each.reference: await self._predecessors.url_of(each) for each in frames}
+        except FrameMissing as error:
+            self._context.trouble(
+                ExitCode.LOCAL_FAULT,
+                f"{take.label} is not sent, and costs nothing: {error}. The others go on; `wanbatch verify` looks at"
+                " all clips, and fetches what is missing",
+            )
+            return None
+        if _is_as_planned(self._context.takes[take.take_id], take):
+            self._queue_again(take)
+        return None
+
+    def _queue_again(self, take: Take) -> None:
+        """Queue a take whose frames are others by now, or that has to wait for one after all."""
+        if not self._predecessors.keeps_back(take.take_id):
+            self._context.schedule.add_planned(take.take_id, first=True)
 
     async def _url_of(self, sha256: str, label: str) -> tuple[bytes, bytes] | None:
         context = self._context

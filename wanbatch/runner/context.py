@@ -68,6 +68,7 @@ class RunContext:
         self.failing_since: dict[int, float] = {}  # takes whose newest answer says that they failed, by its time
         self.wake = asyncio.Event()
         self.is_halted = False
+        self.on_change: Callable[[Take], None] = lambda _: None  # called with each take of which something was recorded
         self.observer: Callable[[Event], None] = lambda _: None
         self.observer_error: Exception | None = None
         self._unreachable_since: float | None = None
@@ -114,10 +115,14 @@ class RunContext:
         """Say whether a run may send a take once more on its own: it is still asked for, and tries are left."""
         return take.tries < self.settings.rates.max_attempts and self.state.is_asked_for(take)
 
+    def may_send(self, take: Take) -> bool:
+        """Say whether this run sends a take that is planned, or planned again."""
+        is_allowed = self.sendable is None or take.take_id in self.sendable
+        return is_allowed and not take.superseded and self.settings.is_selected(take)
+
     def plan_again(self, take_id: int) -> None:
         """Queue a take that is planned again, if this run may send it; else the next one does."""
-        is_allowed = self.sendable is None or take_id in self.sendable
-        if is_allowed and self.settings.is_selected(self.takes[take_id]):
+        if self.may_send(self.takes[take_id]):
             self.schedule.add_planned(take_id)
 
     def record(self, take_id: int, fact: Fact, data: Mapping[str, Any] | None = None, *more: Fact) -> Take:
@@ -130,6 +135,7 @@ class RunContext:
         if (before.credits_at_risk or take.credits_at_risk) and self.budget.has_caps:
             self.budget.give_up(take, self.state.attempts_of(take_id))
         self.takes.follow(before, take)
+        self.on_change(take)
         for each in entries:
             self.forecast.follow(before, take, each.fact)
             told = {name: value for name, value in (data or {}).items() if name != "recipe_json"}  # no prompt in a log

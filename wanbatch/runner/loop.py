@@ -20,6 +20,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.downloads import Downloads
 from wanbatch.runner.end_code import TROUBLED_STATES, RunEnd, codes_of_takes
 from wanbatch.runner.polls import Polls
+from wanbatch.runner.predecessors import Predecessors
 from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.revival import AT_ONCE, look_again
 from wanbatch.runner.searches import Searches
@@ -47,7 +48,8 @@ class Runner:
         self._polls = Polls(context, self._rechecks)
         self._searches = Searches(context, match_ledger=self._charges.match_ledger)
         self._submits = Submits(context, self._searches.lost)
-        self.bodies = Bodies(context, self._submits)
+        self._predecessors = Predecessors(context)
+        self.bodies = Bodies(context, self._submits, self._predecessors)
         self._downloads = Downloads(context, self._polls.take_links)
         self._post_grace_s = POST_GRACE_S
         self._posts: set[asyncio.Task[None]] = set()
@@ -108,6 +110,7 @@ class Runner:
                     await self._loop(group)
                     await self._charges.match_ledger()
                 self._charges.name_breaches()
+                self._predecessors.name_blocked()
             except WanbatchError as error:
                 context.halt(error.exit_code, str(error))
             finally:
@@ -124,8 +127,10 @@ class Runner:
         due = filter(context.settings.is_selected, inventory.due)
         chosen = [each.take_id for each in submit_order(due, context.settings.first)[: context.settings.limit]]
         context.sendable = None if context.settings.limit is None else set(chosen)
+        context.schedule.places = {take_id: place for place, take_id in enumerate(chosen)}
         for take_id in chosen:
-            context.schedule.add_planned(take_id)
+            if not self._predecessors.keeps_back(take_id):
+                context.schedule.add_planned(take_id)
         if context.settings.refusal is not None:
             context.stop_submitting(*context.settings.refusal)
 
@@ -179,6 +184,8 @@ class Runner:
 
     def _start(self, step: Step, group: asyncio.TaskGroup) -> None:
         match step:
+            case Submit(take_id) if self._predecessors.keeps_back(take_id):
+                pass
             case Submit(take_id) if self._rechecks.is_owed(take_id):
                 self._context.schedule.look_began(take_id)
                 self._spawn(group, self._others, take_id, self._rechecks.look)

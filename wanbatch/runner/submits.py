@@ -19,6 +19,7 @@ from wanbatch.provider.answers import REQUEST_ID
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, SubmitAnswer, TurnedAway, Unknown
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.fallbacks import fall_back
+from wanbatch.runner.predecessors import assert_recorded
 from wanbatch.runner.uncertain_submits import note_misnamed
 from wanbatch.units import count_text, size_text
 
@@ -80,6 +81,7 @@ class Submits:
                 f"another process changed {take.label} in {context.state.output} during this run: wanbatch"
                 " stopped before it paid for more. Let one command at a time work on this folder, then run it again"
             )
+        assert_recorded(context, take, body)
         attempt = take.attempts + 1  # a new id for every POST: one that ever left this process is never used again
         recipe = take.recipe
         context.record(

@@ -14,7 +14,9 @@ from wanbatch.runner.resubmission import take_and_attempt
 from wanbatch.session.reconstruction import RUN_LOG, Evidence
 
 _ANSWERS = frozenset({Fact.ACCEPTED, Fact.NOT_SENT, Fact.TURNED_AWAY, Fact.REFUSED})
-_WITHOUT_SUBMIT = frozenset({Fact.PLANNED, Fact.REPLANNED, Fact.SUPERSEDED, Fact.REINSTATED, Fact.RENAMED})
+_WITHOUT_SUBMIT = frozenset(
+    {Fact.PLANNED, Fact.REPLANNED, Fact.FRAMES_CHOSEN, Fact.SUPERSEDED, Fact.REINSTATED, Fact.RENAMED}
+)
 _ROUNDING = timedelta(seconds=1)
 
 

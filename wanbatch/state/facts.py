@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from wanbatch.batch.changes import Past, Rename
+from wanbatch.batch.chosen_frames import ChosenFrame, frames_recorded
 from wanbatch.batch.fallbacks import recipes_of
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import Recipe
@@ -55,6 +56,17 @@ class FactRecords(TakeRecords):
         with foreign_errors(self.path):
             sql = "SELECT coalesce(max(seq), 0) FROM facts WHERE at <= ?"
             return int(self._db.execute(sql, (to_sql(at),)).fetchone()[0])
+
+    def frames_of(self, take_id: int, attempt: int) -> tuple[ChosenFrame, ...]:
+        """The frames of other shots' clips that a submit of a take held, or will hold. Raises StateInvalid."""
+        facts = [each for _, each in self._entries("WHERE take_id = ? AND fact = 'frames_chosen'", take_id)]
+        return self._frames_in(facts, attempt)
+
+    def _frames_in(self, facts: Sequence[Entry], attempt: int) -> tuple[ChosenFrame, ...]:
+        try:
+            return frames_recorded(facts, attempt)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StateInvalid(f"{self.path} is damaged: a fact about frames is not a record. {WAYS_BACK}") from error
 
     def past(self) -> Past:
         """Return what takes were called before other shots took them over, and asked for before their fallback."""

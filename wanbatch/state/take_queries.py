@@ -9,6 +9,8 @@ from datetime import datetime
 from itertools import product
 from typing import Any
 
+from wanbatch.batch.chains import shots_before
+from wanbatch.batch.frames import FRAME_MARK
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, class_of, priced_names
@@ -133,19 +135,21 @@ class TakeRecords(Records):
     def _due(self) -> list[Due]:
         sql = (
             f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {class_sql()},"  # noqa: S608
-            " tries, is_retake, attempts > 0, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
+            f" tries, CASE WHEN instr(recipe_json, '\"{FRAME_MARK}') THEN recipe_json END, is_retake, attempts > 0,"
+            " takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
             " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
             " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
         )
         classes: dict[str, tuple[PriceClass, tuple[str, ...]]] = {}
         with foreign_errors(self.path):
             due = []
-            for take_id, shot_id, number, ordinal, scene, told, tries, *marks in self._db.execute(sql):
+            for take_id, shot_id, number, ordinal, scene, told, tries, chained, *marks in self._db.execute(sql):
                 if told not in classes:
                     classes[told] = class_in(told), _unwritten_in(told)
                 price_class, left_out = classes[told]
                 cause = _CAUSES[*marks]
-                due.append(Due(take_id, shot_id, number, ordinal, scene, price_class, cause, left_out, tries))
+                before = () if chained is None else shots_before(chained)
+                due.append(Due(take_id, shot_id, number, ordinal, scene, price_class, cause, left_out, tries, before))
             return due
 
     def scenes(self) -> tuple[str, ...]:
