@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_read_is_one_line(command: str, number: int, capsy
 
 
 def test_every_command_that_writes_or_reads_is_tried() -> None:
-    asks_or_serves = {"validate", "demo", "balance", "sandbox", "models", "schema", "doctor", "status", "open"}
+    asks_or_serves = {"validate", "demo", "balance", "sandbox", "models", "schema", "doctor", "status", "open", "why"}
     asks_or_serves |= {"diff", "completion"}
     assert {*WRITING, *READING, *asks_or_serves} == {*_COMMANDS}
 

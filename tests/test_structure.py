@@ -105,6 +105,8 @@ OWNERS = {
     "uvicorn": {"sandbox.server"},
     "rich": {
         "cli.screen",
+        "cli.chains",
+        "cli.why",
         "cli.explanation",
         "cli.money",
         "cli.grid",
@@ -117,6 +119,7 @@ OWNERS = {
     "platformdirs": {"manifest.cache", "manifest.opened_files", "provider.pricecache"},
     "click": {
         "cli",
+        "cli.why",
         "cli.init",
         "cli.new_film",
         "cli.models",

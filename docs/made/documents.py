@@ -42,6 +42,7 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
         ("sc010_sh020", "--later"),
         "With `--later`, the takes that were planned; without it, the lines of a run.",
     ),
+    "why": (("sc010_sh020",), "How a shot stands, and why; `depth` counts how far a cause is from it."),
     "completion": (("bash",), "The script, and the shell that it is for."),
     "doctor": (("--offline",), "A list with one object per finding; `verdict` is `ok`, `note` or `bad`."),
     "models": (("--sandbox",), "A list with one object per model; `kinds` is empty if wanbatch has no schema of it."),

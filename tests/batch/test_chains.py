@@ -17,8 +17,8 @@ def shot(shot_id: str, *frames: str, **more: object) -> Shot:
 
 
 def test_a_shot_knows_what_comes_before_and_after_it() -> None:
-    assert FORK.upstream("e") == ("d", "x", "b", "a")
-    assert (FORK.upstream("lone"), "lone" in FORK.shots) == ((), False)
+    assert (FORK.upstream("e"), FORK.downstream("a")) == (("d", "x", "b", "a"), ("b", "c", "d", "e"))
+    assert (FORK.upstream("lone"), FORK.downstream("c"), "lone" in FORK.shots) == ((), (), False)
 
 
 def test_each_shot_is_in_order_behind_those_that_it_goes_on_from() -> None:
@@ -29,6 +29,9 @@ def test_each_shot_is_in_order_behind_those_that_it_goes_on_from() -> None:
 def test_the_longest_chain_is_the_one_that_takes_longest() -> None:
     lasts = {"a": 1.0, "b": 1.0, "c": 9.0, "d": 1.0, "e": 1.0, "x": 2.0}
     assert FORK.lengths(lasts.__getitem__) == {"a": 11.0, "b": 10.0, "c": 9.0, "d": 2.0, "e": 1.0, "x": 3.0}
+    assert FORK.longest_path(lasts.__getitem__) == ("a", "b", "c")
+    assert FORK.longest_path(lambda _: 1.0) == ("a", "b", "d", "e")
+    assert Chains({}).longest_path(lambda _: 1.0) == ()
 
 
 def test_shots_that_hang_together_are_one_group() -> None:
@@ -39,7 +42,7 @@ def test_shots_that_hang_together_are_one_group() -> None:
 def test_a_circle_is_named_and_does_not_keep_the_rest_from_an_answer() -> None:
     circle = Chains.of([("a", ["c"]), ("b", ["a"]), ("c", ["b"]), ("d", ["a"])])
     assert (FORK.circle(), circle.circle()) == ((), ("a", "c", "b"))
-    assert set(circle.order) == {"a", "b", "c", "d"}
+    assert (set(circle.order), circle.longest_path(lambda _: 1.0)) == ({"a", "b", "c", "d"}, ())
     assert Chains.of([("a", ["a"])]).circle() == ("a",)
 
 

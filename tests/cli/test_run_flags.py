@@ -87,6 +87,7 @@ def test_every_flag_is_declared_under_the_name_of_its_option(command: click.Comm
         "seed",
         "note",
         "later",
+        "with_successors",
         "offline",
         "currency",
         "explain",

@@ -42,6 +42,13 @@ def test_a_pilot_covers_price_classes_first_and_then_scenes() -> None:
     assert {each.shot_id for each in pilot_of(planned, 99)} == {each.shot_id for each in planned}
 
 
+def test_a_pilot_takes_whole_chains() -> None:
+    planned = [due(f"s{n}", "720p", 5, f"sc{n % 3}") for n in range(6)]
+    chained = [each._replace(predecessors=(f"s{n - 1}",)) if n in (1, 2, 5) else each for n, each in enumerate(planned)]
+    assert [each.shot_id for each in pilot_of(chained, 1)] == ["s0", "s1", "s2"]
+    assert [each.shot_id for each in pilot_of(chained, 4)] == ["s0", "s1", "s2", "s3"]
+
+
 def test_a_pilot_covers_each_model_first_and_compares_them_on_one_shot() -> None:
     def made_by(model: str, name: str, resolution: str) -> Due:
         number = int(name[1:])

@@ -10,7 +10,8 @@ import re
 import shlex
 
 OF_A_FOLDER = (
-    "status", "stop", "retry", "retake", "circle", "reconcile", "resolve", "verify", "report", "open", "cut", "export",
+    "status", "why", "stop", "retry", "retake", "circle", "reconcile", "resolve", "verify", "report", "open", "cut",
+    "export",
 )  # fmt: skip
 _COMMAND = re.compile(rf"`wanbatch ({'|'.join(OF_A_FOLDER)})(?=[ `])")
 _SAME_AGAIN = "The provider would refuse the same"

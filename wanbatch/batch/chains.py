@@ -54,6 +54,10 @@ class Chains:
         """Return all shots that a shot goes on from, also through others, nearest first."""
         return _reached(shot_id, self.before)
 
+    def downstream(self, shot_id: str) -> tuple[str, ...]:
+        """Return all shots that go on from a shot, also through others, nearest first."""
+        return _reached(shot_id, self.after)
+
     def circle(self) -> tuple[str, ...]:
         """Return shots of which each goes on from the next, and the last from the first; none if there is no circle."""
         settled: set[str] = set()
@@ -102,6 +106,17 @@ class Chains:
             behind = (found.get(each, 0.0) for each in self.after.get(shot_id, ()))
             found[shot_id] = weight(shot_id) + max(behind, default=0.0)
         return found
+
+    def longest_path(self, weight: Callable[[str], float]) -> tuple[str, ...]:
+        """Return the shots of the chain that takes longest, in the order in which they are made."""
+        lengths = self.lengths(weight)
+        heads = [each for each in self.order if each not in self.before]
+        if not heads:
+            return ()
+        path = [max(heads, key=lambda each: lengths[each])]
+        while path[-1] in self.after:
+            path.append(max(self.after[path[-1]], key=lambda each: lengths[each]))
+        return tuple(path)
 
     @cached_property
     def groups(self) -> tuple[tuple[str, ...], ...]:

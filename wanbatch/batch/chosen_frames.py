@@ -15,7 +15,8 @@ from wanbatch.batch.frames import FrameOf
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.take import Entry, Take
 
-_COMING = IN_FLIGHT_STATES | {State.COMPLETED, State.DOWNLOADED}
+COMING = "is being made"
+_ON_THE_WAY = IN_FLIGHT_STATES | {State.COMPLETED, State.DOWNLOADED}
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class Source:
     cause: Take | None = None
     why: str = ""
 
+    @property
+    def is_coming(self) -> bool:
+        """Say whether what it waits for is being made."""
+        return self.why == COMING
+
 
 def source_of(frame: FrameOf, takes: Iterable[Take], may_send: Callable[[Take], bool]) -> Source:
     """Choose the take that gives a frame, of the takes of its shot; `may_send` says which planned ones this run sends.
@@ -99,7 +105,7 @@ def source_of(frame: FrameOf, takes: Iterable[Take], may_send: Callable[[Take], 
     current = [take for take in mine if not take.superseded]
     coming = [take for take in current if _may_come(take, may_send)]
     if coming:
-        return Source(cause=coming[-1], why="is being made")
+        return Source(cause=coming[-1], why=COMING)
     best = chosen(mine)
     if best is not None:
         return Source(best)
@@ -112,11 +118,11 @@ def source_of(frame: FrameOf, takes: Iterable[Take], may_send: Callable[[Take], 
 def _pinned(take: Take, may_send: Callable[[Take], bool]) -> Source:
     if take.state is State.VERIFIED:
         return Source(take)
-    return Source(cause=take, why="is being made") if _may_come(take, may_send) else _missing(take)
+    return Source(cause=take, why=COMING) if _may_come(take, may_send) else _missing(take)
 
 
 def _may_come(take: Take, may_send: Callable[[Take], bool]) -> bool:
-    return take.state in _COMING or (take.state is State.PLANNED and may_send(take))
+    return take.state in _ON_THE_WAY or (take.state is State.PLANNED and may_send(take))
 
 
 def _missing(take: Take) -> Source:

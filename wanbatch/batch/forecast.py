@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
+from wanbatch.batch.chains import Chains
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
@@ -41,10 +42,15 @@ class Forecast:
         self._kinds: dict[int, PriceClass] = {}
         self._fetching: dict[int, datetime] = {}
         self._seen_at: dict[int, datetime] = {}
+        self._chains = Chains({})
+        self._shots: dict[int, str] = {}
 
     def take_up(self, due: Iterable[Due]) -> None:
         """Learn of which classes the takes are that may be sent."""
-        self._kinds = {each.take_id: each.price_class for each in due}
+        every = list(due)
+        self._kinds = {each.take_id: each.price_class for each in every}
+        self._chains = Chains.of((each.shot_id, each.predecessors) for each in every)
+        self._shots = {each.take_id: each.shot_id for each in every if each.shot_id in self._chains.shots}
 
     def follow(self, before: Take, after: Take, fact: Fact) -> None:
         """Learn from what was just recorded. Only what this run sent, and saw to its end, tells how long it lasts."""
@@ -95,10 +101,10 @@ class Forecast:
 
         `takes` are those that something is open about.
         """
-        made: list[Take] = []
+        open_ones, made = list(takes), list[Take]()
         running: list[tuple[PriceClass, float, float]] = []
         ages_s: dict[PriceClass, list[float]] = {}
-        for take in takes:
+        for take in open_ones:
             if take.state in TO_FETCH:
                 made.append(take)
             elif take.submitted_at is not None and take.state in (*IN_FLIGHT_STATES, State.UNKNOWN):
@@ -119,7 +125,7 @@ class Forecast:
                 self._measured.life(kind, ages_s.get(kind, ())), self._measured.fetch_s(kind, sending.downloads)
             )
 
-        return eta_s(
+        left_s = eta_s(
             Rest(
                 to_send=[course(kind) for kind in to_send],
                 running=[(course(kind), age_s, seen_s) for kind, age_s, seen_s in running],
@@ -131,6 +137,22 @@ class Forecast:
                 more_to_send=len(sending.planned) - len(to_send) if to_send else 0,
             )
         )
+        return left_s if left_s is None else max(left_s, self._longest_chain_s(open_ones, now, sending))
+
+    def _longest_chain_s(self, takes: Iterable[Take], now: datetime, sending: Sending) -> float:
+        """Return how long the chain takes that ends last, whatever else may run meanwhile."""
+        if not self._chains.before:
+            return 0.0
+        lasts_s: dict[str, float] = {}
+        for take_id in sending.planned:
+            if take_id in self._shots:
+                kind = self._kinds[take_id]
+                lasts_s[self._shots[take_id]] = self._measured.life(kind).mean_s + self._measured.fetch_s(kind)
+        for take in takes:
+            if take.shot_id in self._chains.after and take.submitted_at is not None and take.shot_id not in lasts_s:
+                age_s = (now - take.submitted_at).total_seconds()
+                lasts_s[take.shot_id] = max(0.0, self._measured.life(take.price_class).mean_s - age_s)
+        return max(self._chains.lengths(lambda shot_id: lasts_s.get(shot_id, 0.0)).values(), default=0.0)
 
     def _to_fetch(self, made: Iterable[Take], now: datetime, downloads: int) -> list[float]:
         """Return how long each of these clips keeps a download busy from now on, those under way first."""

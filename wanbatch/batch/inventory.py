@@ -29,7 +29,8 @@ Selected = Callable[[Due], bool]
 class Inventory:
     """The takes of a batch. `scenes` are in story order; `omitted` counts shots.
 
-    `strays` are the credits held for submits that belong to no take; None if that is unknown.
+    `strays` are the credits held for submits that belong to no take; None if that is unknown. `clips` are the shots
+    that have a clip, or soon will, if any take that is due goes on from another shot.
     """
 
     kinds: Sequence[Counted] = ()
@@ -38,6 +39,7 @@ class Inventory:
     scenes: Sequence[str] = ()
     omitted: int = 0
     strays: Sequence[int | None] = ()
+    clips: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, takes: Iterable[Take], shots: Sequence[ShotRow] = ()) -> Inventory:
@@ -68,6 +70,7 @@ class Inventory:
             open_takes=[take for take in every if is_open(take)],
             scenes=tuple(dict.fromkeys(row.scene for row in shots)),
             omitted=sum(row.omit for row in shots),
+            clips=shots_with_clips(every),
         )
 
     def planned_again(self, failed: Sequence[Take], shots: Sequence[ShotRow]) -> Inventory:
@@ -113,6 +116,15 @@ class Inventory:
         if any(map(is_selected, self.due)) or any(map(_is_unsettled, self.open_takes)):
             return False
         return not any(take.awaits_charge for take, _ in self.kinds)
+
+
+def shots_with_clips(takes: Iterable[Take]) -> frozenset[str]:
+    """Return the shots that have a clip to go on from, or soon will."""
+    return frozenset(take.shot_id for take in takes if take.circled or (not take.superseded and _may_have_clip(take)))
+
+
+def _may_have_clip(take: Take) -> bool:
+    return take.state not in (State.PLANNED, State.FAILED, State.HELD)
 
 
 def finish_text(inventory: Inventory) -> str:

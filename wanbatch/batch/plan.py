@@ -102,7 +102,8 @@ class Plan:
     that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched; `moved`
     are takes that were adopted from other shots, by id. `own` are the cells of the user's own columns by shot, of
     those that have some, `fallbacks` their fallbacks, `origins` where their values come from, and `clip_names` the
-    pattern of the clips' further names, `files` those that shots are given; None if no manifest was read.
+    pattern of the clips' further names, `files` those that shots are given; None if no manifest was read. `takes` are
+    those that were there before. It `is_following` if a shot is to be made again whenever its frame is another.
     """
 
     shots: tuple[ShotRow, ...]
@@ -117,6 +118,8 @@ class Plan:
     origins: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None
     clip_names: str | None = None
     files: Files | None = None
+    takes: Sequence[Take] = ()
+    is_following: bool = False
 
     @property
     def to_submit(self) -> tuple[Wanted, ...]:
@@ -136,6 +139,8 @@ class Plan:
 
         Not if a take that is kept might be wanted again, or sent, once another state is reached.
         """
+        if self.is_following:
+            return False
         left = {change.take_id for change in self.changes if isinstance(change, Supersede)}
         wanted: dict[str, set[str]] = {}
         for each in self.wanted:
@@ -238,6 +243,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         clip_names=batch.names,
         origins={shot.id: shot.origins for shot in batch.shots if shot.origins},
         files=batch.files,
+        takes=takes,
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from wanbatch.batch.chained_takes import ChainedTakes
 from wanbatch.batch.changes import Create, Past, Supersede
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import twin_key
@@ -18,13 +19,22 @@ from wanbatch.errors import UsageInvalid
 @dataclass(frozen=True)
 class Retake:
     """A request for this number of new takes of each of these shots. `seed` is that of the first; each further adds
-    1.
+    1. `with_successors` means the shots that go on from them, too, also through others, as far as they have clips.
     """
 
     shot_ids: tuple[str, ...]
     takes: int = 1
     seed: int | None = None
     note: str = ""
+    with_successors: bool = False
+
+    def completed(self, chained: ChainedTakes) -> Retake:
+        """Return the request for all shots that it means."""
+        if not self.with_successors:
+            return self
+        behind = (each for shot_id in self.shot_ids for each in chained.chains.downstream(shot_id))
+        made = (shot_id for shot_id in behind if chained.made(shot_id) is not None)
+        return replace(self, shot_ids=tuple(dict.fromkeys((*self.shot_ids, *made))), with_successors=False)
 
 
 def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake, past: Past | None = None) -> Plan:
@@ -59,7 +69,7 @@ def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake,
         wanted += [Wanted(_shot_of(by_id[shot_id], each.recipe), each.recipe, None) for each in created]
     if problems:
         raise UsageInvalid("; ".join(problems))
-    return Plan(tuple(shots), tuple(wanted), tuple(changes), kept=(), omitted=0, removed=0)
+    return Plan(tuple(shots), tuple(wanted), tuple(changes), kept=(), omitted=0, removed=0, takes=all_takes)
 
 
 def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int) -> list[Create]:

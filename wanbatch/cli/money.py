@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from wanbatch.batch.given_files import Files
 from wanbatch.batch.plan import Cause
+from wanbatch.cli.chains import chains_json, print_chains
 from wanbatch.cli.given_files import file_lines, files_json
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.payment_question import cap_lines, default_lines
@@ -30,7 +31,7 @@ from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate
 from wanbatch.provider.remarks import Weight
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.session.folder_questions import Question
-from wanbatch.session.pilot import Findings
+from wanbatch.session.pilot import Findings, pilot_of
 from wanbatch.session.preview import Preview, Why
 from wanbatch.units import count_text, duration_text
 
@@ -83,6 +84,7 @@ def preview_json(preview: Preview) -> dict[str, Any]:
             }
             for each in preview.fallbacks
         ],
+        **chains_json(preview),
         "remarks": [{"weight": each.weight.value, "text": each.text} for each in preview.remarks],
         "lost_answers": preview.lost,
         "on_unknown": preview.on_unknown.value,
@@ -171,6 +173,7 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
     counts = ", ".join(_count_text(name, number) for name, number in preview.counts.items())
     say(console, f"  {counts or 'no takes'}")
     print_takes(console, preview, is_each=is_each_shown)
+    print_chains(console, preview)
     for line in file_lines(_files_of(preview)):
         say(console, f"    {escape(line)}", style="dim")
     if preview.to_submit:
@@ -273,9 +276,9 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if preview.balance_usd is not None:
         lines.append(f"balance {amount_text(preview.balance_usd)} USD{_balance_text(preview)}")
     if preview.pilot is not None and preview.why is Why.START:
-        lines.append(
-            f"a pilot of {count_text(min(preview.pilot, estimate.takes), 'take')} is sent first{_unmet(preview)}"
-        )
+        takes = len(pilot_of(preview.takes, preview.pilot))
+        whole = ", as chains are taken whole" if takes > preview.pilot else ""
+        lines.append(f"a pilot of {count_text(takes, 'take')} is sent first{whole}{_unmet(preview)}")
     return [*lines, *default_lines(preview)]
 
 

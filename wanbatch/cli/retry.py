@@ -45,12 +45,16 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 @click.command(
     "retake",
     epilog="\b\nExamples:\n  wanbatch retake sc010_sh020\n  wanbatch retake outputs/dragon-pass sc010_sh020 sc020_sh010"
-    " --takes 2 --note 'slower camera'\n  wanbatch retake sc010_sh020 --seed 4711 --later",
+    " --takes 2 --note 'slower camera'\n  wanbatch retake sc010_sh020 --seed 4711 --later"
+    "\n  wanbatch retake sc010_sh020 --with-successors",
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT...", shell_complete=completed_shots)
 @click.option("--takes", type=AT_LEAST_ONE, default=1, show_default=True, help="New takes of each shot.")
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Seed of the first new take; each further take adds 1.")
 @click.option("--note", metavar="TEXT", default="", help="Why you want it; reports and exports show it.")
+@click.option(
+    "--with-successors", is_flag=True, help="Also of the shots that go on from them, as far as they have clips."
+)
 @click.option("--later", is_flag=True, help="Only plan them: the next `run` of the manifest buys them.")
 @retake_flags
 @click.pass_obj
@@ -66,7 +70,7 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
     if asked.only or asked.excepted:
         raise UsageInvalid("retake takes neither --only nor --except: name the shots themselves")
     output = output_meant(options, run)
-    retake = Retake(shot_ids, flags["takes"], flags["seed"], flags["note"].strip())
+    retake = Retake(shot_ids, flags["takes"], flags["seed"], flags["note"].strip(), flags["with_successors"])
     if later:
         labels = plan_for_later(output, retake)
         if options.is_json:

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.cli import Global
+from wanbatch.cli.chains import succession_json
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.parameters import CURRENCY, completed_runs
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
@@ -65,6 +66,7 @@ def _overview_json(found: BatchOverview) -> dict[str, Any]:
         "next": found.next_step.next_command,
         "problems": [vars(problem) for problem in found.problems],
         "alarms": list(found.alarms),
+        "successions": [succession_json(each, str(found.output)) for each in found.successions],
         "no_baseline": found.no_baseline or None,
         "baseline": None if found.baseline is None else baseline_json(found.batch, found.baseline),
     }
@@ -158,7 +160,8 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     elif found.last_run is not None:
         say(console, escape(f"  {in_folder(end_text(found.last_run), str(found.output))}"))
     page = found.output / "reports" / "takes.csv"
-    for lines in (list(map(str, found.problems)), list(found.alarms)):
+    news = [each.text(str(found.output)) for each in found.successions]
+    for lines in (list(map(str, found.problems)), list(found.alarms), news):
         _print_first(console, lines, page)
     for line in found.next_step.lines:
         say(console, escape(f"  {line}"))

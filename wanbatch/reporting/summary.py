@@ -16,7 +16,7 @@ from wanbatch.batch.take import Take
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.record import Record, values_of
 from wanbatch.reporting.sidecar import iso
-from wanbatch.state.needs import Problem, problems_in
+from wanbatch.state.needs import WAITING, Problem, problems_in
 from wanbatch.state.shown import shown_folder, shown_text
 from wanbatch.version import __version__
 
@@ -86,7 +86,7 @@ def _elapsed_s(takes: pd.DataFrame) -> float | None:
     return None if pd.isna(begin) or pd.isna(end) else round((end - begin).total_seconds(), 3)
 
 
-_URGENCY = {"held": 0, "unknown": 1, "failed": 2}
+_URGENCY = {"held": 0, "unknown": 1, "failed": 2, WAITING: 3}
 
 
 _NAMED = 5  # takes to decide about that each have their own commands; more would not be read

@@ -9,7 +9,7 @@ from typing import Any
 
 from wanbatch.batch.forecast import Sending
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
-from wanbatch.batch.plan import submit_order
+from wanbatch.batch.order_to_send import order_to_send
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
@@ -124,8 +124,10 @@ class Runner:
         now = context.clock.monotonic()
         for take in context.takes:
             self._resume_take(take, now)
-        due = filter(context.settings.is_selected, inventory.due)
-        chosen = [each.take_id for each in submit_order(due, context.settings.first)[: context.settings.limit]]
+        settings = context.settings
+        order = order_to_send(inventory.due, settings.is_selected, inventory.clips, settings.first, settings.limit)
+        unready = [take.take_id for take, _ in order.unready] if settings.limit is None else []
+        chosen = [*(each.take_id for each in order.takes), *unready]
         context.sendable = None if context.settings.limit is None else set(chosen)
         context.schedule.places = {take_id: place for place, take_id in enumerate(chosen)}
         for take_id in chosen:

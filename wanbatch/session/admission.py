@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from wanbatch.batch.changes import Change, Past, Rename, Replan
+from wanbatch.batch.followers import with_followers
 from wanbatch.batch.names import composed
 from wanbatch.batch.origin import Likeness, Origin, differences
 from wanbatch.batch.plan import Plan, ShotRow, make_plan
@@ -35,6 +36,7 @@ from wanbatch.session.folder_questions import (
 )
 from wanbatch.session.neighbours import find_beside
 from wanbatch.session.options import RunOptions, Watch
+from wanbatch.state.chained_takes import read_chained
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import NAME_NOTE, StateReader
 
@@ -93,6 +95,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
         renames = (*renames, *more)
         plan, after, past = _planned(batch, after, known, past, more)
         matches = find_matches(plan, past.first_recipes)
+    plan = _followed(plan, batch, reader, past)
     plan = replace(plan, changes=(*renames, *_left(plan.changes)))
     origin = origin_of(batch.source, batch.name, output)
     folder = _folder(batch, output, options)
@@ -126,6 +129,13 @@ def _planned(
     after = renamed(takes, renames)
     past = replace(past, renames=(*past.renames, *renames))
     return make_plan(batch, after, known, past), after, past
+
+
+def _followed(plan: Plan, batch: Batch, reader: StateReader | None, past: Past) -> Plan:
+    """Add the takes of shots that the manifest wants made again with each new frame."""
+    if reader is None or not any(shot.following for shot in batch.shots):
+        return plan
+    return with_followers(plan, batch.shots, read_chained(reader), past)
 
 
 def _left(changes: Sequence[Change]) -> list[Change]:

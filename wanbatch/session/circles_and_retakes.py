@@ -13,6 +13,7 @@ from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.session.access import start_of_time
+from wanbatch.state.chained_takes import read_chained
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader, entry
 
@@ -36,7 +37,7 @@ def mark(output: Path, picks: Sequence[Pick] = (), cleared: Sequence[str] = ()) 
 def plan_for_later(output: Path, asked: Retake) -> list[str]:
     """Plan retakes that the next run buys; returns their labels. Raises UsageInvalid, OutputLocked."""
     with closing(_open(output)) as state:
-        plan = plan_retakes(state.shots(), state.takes(), asked, state.past())
+        plan = plan_retakes(state.shots(), state.takes(), asked.completed(read_chained(state)), state.past())
         state.adopt(plan, start_of_time(state))
         _report(state)
     return [f"{each.shot_id}_t{each.number}" for each in plan.changes if isinstance(each, Create)]

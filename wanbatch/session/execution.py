@@ -54,6 +54,7 @@ from wanbatch.session.safeguards import (
     refused,
     try_out,
 )
+from wanbatch.state.chained_takes import read_chained, read_successions
 from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.kept_command import COMMAND_NOTE, PLACE_NOTE
@@ -137,6 +138,8 @@ class Execution:
         inventory = state.inventory()
         if inventory.is_finished(self.settings.is_selected):
             invocation.watch.notice(in_folder(f"{finish_text(inventory)}{found.text}", str(state.output)))
+            for each in read_successions(state):
+                invocation.watch.notice(each.text(str(state.output)))
             end = RunEnd(most_urgent([*codes, settled_code(state, self.settings)]), texts)
             return self._ended(end, None)
         # A clip that was thought lost came to light: it is fetched.
@@ -209,16 +212,19 @@ class Execution:
     def _basis(self, job: Job, inventory: Inventory) -> Basis:
         """Return what the preview of a job is made from."""
         state, planned = self.state, None if job.plan is None else job.plan.fallbacks
-        left = left_to_fall_back(state, self.settings.is_selected, planned)
+        left, chained = left_to_fall_back(state, self.settings.is_selected, planned), read_chained(state)
+        is_chained = any(each.predecessors for each in (inventory.due if job.plan is None else job.plan.due))
+        settings = replace(self.settings, times_before=self._times_before()) if is_chained else self.settings
         return Basis(
             batch=state.batch(),
             output=state.output,
             inventory=inventory,
             plan=job.plan,
-            settings=self.settings,
+            settings=settings,
             is_as_planned=job.is_as_planned,
             committed_by_scene=committed_by_scene(state, self.settings),
             next_ones=next_ones_of(state.fallbacks() if planned is None else planned, left.values()),
+            chained=chained,
         )
 
     def _keep_baseline(self, preview: Preview, at: datetime) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from wanbatch.batch.chains import Chains
 from wanbatch.batch.forecast import START_OF_TIME, Sending
 from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.lifecycle import State
@@ -20,6 +21,7 @@ def pilot_of(planned: Sequence[Due], count: int) -> list[Due]:
 
     `planned` are in the order in which they would be sent. Of two price classes that have no take yet, the one with
     more takes comes first. A shot that one model was chosen for is the first choice for the others, to compare them.
+    Of a chain whole takes are part, also if they are more then: its shots show only together how they fit.
     """
     sizes = Counter(each.price_class for each in planned)
     models: Counter[str] = Counter()
@@ -46,7 +48,15 @@ def pilot_of(planned: Sequence[Due], count: int) -> list[Due]:
         classes[best[1].price_class] += 1
         places[best[1].scene] += 1
         chosen.append(best[1])
-    return chosen
+    return _with_chains(chosen, planned)
+
+
+def _with_chains(chosen: Sequence[Due], planned: Sequence[Due]) -> list[Due]:
+    """Return what was chosen with all that hangs together with it."""
+    named = {each.shot_id for each in chosen}
+    chains = Chains.of((each.shot_id, each.predecessors) for each in planned)
+    whole = {shot_id for group in chains.groups if named & {*group} for shot_id in group}
+    return [*chosen, *(each for each in planned if each.shot_id in whole and each not in chosen)]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,13 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from wanbatch.batch.inventory import Inventory
+from wanbatch.batch.chained_takes import NOTHING_CHAINED, ChainedTakes
+from wanbatch.batch.chains import Chains
+from wanbatch.batch.inventory import Inventory, shots_with_clips
 from wanbatch.batch.lifecycle import SETTLED_STATES, State
 from wanbatch.batch.models import PriceClass, class_of, order_of
-from wanbatch.batch.plan import Due, Plan, due_group, in_table_order, submit_order
+from wanbatch.batch.order_to_send import OrderToSend, order_to_send
+from wanbatch.batch.plan import Due, Plan, due_group, in_table_order
 from wanbatch.batch.shots import Fallback, Recipe
 from wanbatch.batch.unwritten import unwritten_in
 from wanbatch.errors import ExitCode, most_urgent
@@ -22,6 +25,8 @@ from wanbatch.money.defaulted import Defaulted, default_values, defaulted, small
 from wanbatch.money.prices import NOTHING, UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate
 from wanbatch.money.reach import Caps, Reach, reach_of
 from wanbatch.money.seen_prices import held_prices, seen_prices
+from wanbatch.money.successions import Succession
+from wanbatch.pace.measured import Measured
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.session.folder_questions import Question
@@ -38,6 +43,15 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True)
+class LongestChain:
+    """The chain of a run that takes longest, of so many: its shots in order, and for how long they are made."""
+
+    chains: int
+    shots: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a run would do and cost, before it does. `balance_usd` is None if it is not known.
 
@@ -49,7 +63,9 @@ class Preview:
     be sent, in the order in which it is sent; `defaulted` those whose price rests on defaults of the model. It
     `is_play_money` at any provider on this machine. `every_quote` has the prices of all takes of a batch that was
     never sent, also of those that this run leaves out: its baseline. `fallbacks` are the models that takes may go on
-    with, with what that may cost beside `estimate`.
+    with, with what that may cost beside `estimate`. `unready` are takes that are not sent, each with the shot that it
+    goes on from and that has no clip; `successions` are shots with new takes that others went on from;
+    `longest` is the chain that takes longest, None without chains.
     """
 
     batch: str
@@ -81,6 +97,9 @@ class Preview:
     is_play_money: bool = False
     every_quote: Mapping[PriceClass, Quote] = field(default_factory=dict)
     fallbacks: tuple[FallbackCost, ...] = ()
+    unready: tuple[tuple[Due, str], ...] = ()
+    successions: tuple[Succession, ...] = ()
+    longest: LongestChain | None = None
 
     @cached_property
     def reach(self) -> Reach:
@@ -168,7 +187,7 @@ class Basis:
     """What a preview is made from: the inventory of the state file, and the plan where a manifest brings news.
 
     `is_as_planned` where the manifest is the one planned before. `committed_by_scene` is needed for scenes that have
-    caps of their own; `next_ones` is what fallbacks would order.
+    caps of their own; `next_ones` is what fallbacks would order. `chained` are the takes that go on from each other.
     """
 
     batch: str
@@ -179,6 +198,7 @@ class Basis:
     is_as_planned: bool = False
     committed_by_scene: Mapping[str, int | None] = field(default_factory=dict)
     next_ones: NextOnes = NO_NEXT_ONES
+    chained: ChainedTakes = NOTHING_CHAINED
 
     @property
     def counts(self) -> dict[str, int]:
@@ -196,11 +216,40 @@ class Basis:
         return sum(map(self.settings.is_selected, may_be))
 
     @cached_property
-    def to_send(self) -> list[Due]:
-        """Each take that the run would send, in the order in which it sends them."""
+    def order(self) -> OrderToSend:
+        """What the run would send, and what it cannot, as it goes on from a shot without a clip."""
         due = self.inventory.due if self.plan is None else self.plan.due
+        clips = self.inventory.clips if self.plan is None else shots_with_clips(self.plan.takes)
         settings = self.settings
-        return submit_order(filter(settings.is_selected, due), settings.first)[: settings.limit]
+        return order_to_send(due, settings.is_selected, clips, settings.first, settings.limit)
+
+    @property
+    def to_send(self) -> Sequence[Due]:
+        """Each take that the run would send, in the order in which it sends them."""
+        return self.order.takes
+
+    @property
+    def longest_chain(self) -> LongestChain | None:
+        """The chain of takes to be sent that takes longest, by what is known of how long generations last."""
+        chains = Chains.of((each.shot_id, each.predecessors) for each in self.to_send)
+        kinds = {each.shot_id: each.price_class for each in self.to_send}
+        before = self.settings.times_before
+        measured = Measured(lambda kind: kind.size, {kind: times.mean_s for kind, times in before.items()})
+
+        def lasts_s(shot_id: str) -> float:
+            return measured.life(kinds[shot_id]).mean_s if shot_id in kinds else 0.0
+
+        shots = tuple(each for each in chains.longest_path(lasts_s) if each in kinds)
+        groups = sum(any(each in kinds for each in group) for group in chains.groups)
+        return LongestChain(groups, shots, sum(map(lasts_s, shots))) if len(shots) > 1 else None
+
+    def successions(
+        self, listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]
+    ) -> tuple[Succession, ...]:
+        """Return the shots with new takes, or takes to come, that others went on from, with what these would cost."""
+        news = self.chained.news({each.shot_id for each in self.to_send})
+        quotes = self._quoted({each for one in news for each in one.classes}, listed, earlier)
+        return tuple(Succession.of(each, {name: quote.credits for name, quote in quotes.items()}) for each in news)
 
     @property
     def classes_to_submit(self) -> list[PriceClass]:

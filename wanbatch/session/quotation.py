@@ -54,6 +54,9 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
         is_play_money=access.is_sandbox,
         every_quote=basis.every_quote(listed, earlier),
         fallbacks=basis.fallback_costs(quotes),
+        unready=tuple(basis.order.unready),
+        successions=basis.successions(listed, earlier),
+        longest=basis.longest_chain,
     )
 
 

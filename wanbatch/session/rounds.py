@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
 
-from wanbatch.batch.plan import Due, submit_order
+from wanbatch.batch.order_to_send import order_to_send
+from wanbatch.batch.plan import Due
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
@@ -26,6 +27,7 @@ from wanbatch.session.invocation import Invocation
 from wanbatch.session.pilot import Findings, findings_of, pilot_of
 from wanbatch.session.preview import Basis, Preview, Why, committed_by_scene
 from wanbatch.session.quotation import preview_of
+from wanbatch.state.chained_takes import read_chained
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run, quoted
@@ -61,6 +63,7 @@ class Progress:
             inventory=self.state.inventory(),
             settings=replace(basis.settings, limit=left),
             committed_by_scene=committed_by_scene(self.state, basis.settings),
+            chained=read_chained(self.state),
         )
 
     def findings(self, basis: Basis) -> Findings:
@@ -72,8 +75,11 @@ def choose_pilot(state: StateReader, count: int | None, settings: RunSettings) -
     """Choose the takes of a pilot, by id; None if there is none to run, or it would be all there is."""
     if count is None:
         return None
-    order = submit_order(filter(settings.is_selected, state.inventory().due), settings.first)[: settings.limit]
-    return None if count >= len(order) else frozenset(each.take_id for each in pilot_of(order, count))
+    inventory = state.inventory()
+    due, clips = inventory.due, inventory.clips
+    order = order_to_send(due, settings.is_selected, clips, settings.first, settings.limit).takes
+    chosen = [] if count >= len(order) else pilot_of(order, count)
+    return frozenset(each.take_id for each in chosen) if 0 < len(chosen) < len(order) else None
 
 
 def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:

@@ -11,8 +11,10 @@ from glob import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from wanbatch.batch.chained_takes import NOTHING_CHAINED
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.selection import Place, Selection, places_of
 from wanbatch.batch.shots import Batch, Recipe
@@ -20,6 +22,7 @@ from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ProviderUnreachable
 from wanbatch.manifest.cache import Manifest
+from wanbatch.pace.hazard import Seen
 from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.fallbacks import left_to_fall_back
@@ -45,7 +48,9 @@ from wanbatch.session.preview import Basis, Preview, next_ones_of
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import Recovery, recover
 from wanbatch.session.result import renew_reports
+from wanbatch.state.chained_takes import read_chained
 from wanbatch.state.file import StateFile
+from wanbatch.state.history import TAKES_TIMED, times_seen
 from wanbatch.state.reader import STATE_NAME, StateReader
 from wanbatch.state.tables import Run
 
@@ -117,18 +122,20 @@ class Session:
         access.assert_speed()
         output = output_of(batch.head, options)
         runs, inventory, start, spent = list[Run](), Inventory(), system_now(), dict[str, int | None]()
-        left, places = dict[int, Recipe](), places_of(batch.shots)
+        left, places, chained = dict[int, Recipe](), places_of(batch.shots), NOTHING_CHAINED
+        times = dict[PriceClass, Seen]()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
                 reader.assert_same(invocation.identity(batch.name, output))  # the run would not go on there either
                 runs, inventory, start = reader.runs(), reader.inventory(), start_of_time(reader)
-                spent = reader.committed_by_scene()
+                spent, chained = reader.committed_by_scene(), read_chained(reader)
                 admission = admit(batch, output, reader, options, access)
+                times = times_seen(reader.newest_completed(TAKES_TIMED)) if chained.takes else {}
                 told = None if admission.plan is None else admission.plan.fallbacks
                 left = left_to_fall_back(reader, invocation.settings(batch.head, runs, places).is_selected, told)
         else:
             admission = admit(batch, output, None, options, access)
-        settings = invocation.settings(batch.head, runs, places)
+        settings = replace(invocation.settings(batch.head, runs, places), times_before=times)
         fallbacks = {} if admission.plan is None else admission.plan.fallbacks or {}
         basis = Basis(
             batch=batch.name,
@@ -138,6 +145,7 @@ class Session:
             settings=settings,
             committed_by_scene=spent,
             next_ones=next_ones_of(fallbacks, left.values()),
+            chained=chained,
         )
         if offline:
             return replace(await preview_of(invocation, basis, None), questions=admission.questions)
@@ -167,6 +175,8 @@ class Session:
 
     async def retake(self, output: Path, asked: Retake) -> RunResult:
         """Plan new takes of some shots of an output folder, confirm, and run those shots."""
+        with StateReader.open(output) as reader:
+            asked = asked.completed(read_chained(reader))
         options = replace(self._invocation.options, only=tuple(map(escape, asked.shot_ids)), excepted=())
 
         def job_of(_: Invocation, state: StateFile) -> Job:

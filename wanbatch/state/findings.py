@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from wanbatch.batch.fallbacks import why_not_taken
 from wanbatch.batch.lifecycle import State
+from wanbatch.state.chained_takes import read_chained
 from wanbatch.state.needs import AttemptFindings
 from wanbatch.state.reader import StateReader
 from wanbatch.text import visible
@@ -27,7 +28,8 @@ def read_findings(reader: StateReader) -> AttemptFindings:
         if not take.superseded
     }
     places = _places_in(reader.noted(PLACES_NOTE))
-    return AttemptFindings(reader.refused(), reader.offered(), told, reader.made_for_failed(), places)
+    waiting = {each.take.label: each.why_missing for each in read_chained(reader).waiting()}
+    return AttemptFindings(reader.refused(), reader.offered(), told, reader.made_for_failed(), places, waiting)
 
 
 def places_text(places: Mapping[str, str]) -> str:

@@ -13,6 +13,8 @@ from wanbatch.batch.take import Take
 from wanbatch.money.credits import usd_text
 from wanbatch.state.tables import Stray
 
+WAITING = "waiting"
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -38,6 +40,7 @@ class AttemptFindings:
     """What attempts say about takes, by take id: whose request itself was `refused`, of which held ones a generation
     that this file did not record is `offered`, and what is said of `fallbacks` that were not used. `made` is a
     generation that a failed take can still have. `places` tell where the manifest names shots, by shot id.
+    `waiting` are takes that are not sent for want of a frame of another shot, by label, each with what it waits for.
     """
 
     refused: Container[int] = frozenset()
@@ -45,6 +48,7 @@ class AttemptFindings:
     fallbacks: Mapping[int, str] = field(default_factory=dict)
     made: Mapping[int, str] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
+    waiting: Mapping[str, str] = field(default_factory=dict)
 
 
 def problems_in(
@@ -76,6 +80,8 @@ def problems_in(
             todo = _LOOK_UP if take.state is State.UNKNOWN else _held_todo(take, findings)
             told = (take.label, take.state.value, take.error, todo)
             found.append(Problem(*told, needs_user=take.needs_user, can_be_looked_up=is_lost))
+    for label, why in findings.waiting.items():
+        found.append(Problem(label, WAITING, f"goes on from {why}", "It is sent once that has a clip"))
     for stray in strays:
         error = f"{stray.source} shows this submit, which belongs to no take here: {_made_text(stray)}"
         found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))

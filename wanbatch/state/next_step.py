@@ -15,7 +15,7 @@ from wanbatch.batch.advice import is_same_again
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import credits_of_usd, exact_usd, usd_text
 from wanbatch.money.remaining import Remaining
-from wanbatch.state.needs import Problem
+from wanbatch.state.needs import WAITING, Problem
 from wanbatch.state.tables import Run
 from wanbatch.units import count_text, local_text
 
@@ -71,7 +71,9 @@ class NextStep:
         """
         if self.is_running or self.last_run is None:
             return None, False
-        if not self.is_finished:
+        waiting = sum(each.state == WAITING for each in self.problems)
+        is_chained = self._to_retry and 0 < self.remaining.takes <= waiting  # all that is left goes on from what failed
+        if not self.is_finished and not is_chained:
             return own_command(self.command), False
         if not self._to_retry and self._decisions:
             return own_command(self.command), False  # what is decided may have to be sent or fetched

@@ -21,9 +21,11 @@ from wanbatch.money.costs import Figures, figures_of
 from wanbatch.money.remaining import NOTHING_REMAINS, Failed, Remaining, remaining_of
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.money.spending import NOTHING_SPENT, Spending
+from wanbatch.money.successions import Succession
 from wanbatch.pace.schedule import Rates
 from wanbatch.state.baseline import BASELINE_LOST_NOTE
 from wanbatch.state.causes import read_causes
+from wanbatch.state.chained_takes import read_successions
 from wanbatch.state.findings import read_findings
 from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.kept_command import read_command
@@ -73,6 +75,7 @@ class BatchOverview:
     spending: Spending = NOTHING_SPENT
     remaining: Remaining = NOTHING_REMAINS
     early_end: Run | None = None
+    successions: tuple[Succession, ...] = ()
 
     @property
     def next_step(self) -> NextStep:
@@ -152,6 +155,7 @@ def read_overview(output: Path) -> BatchOverview:
         last_at, command = reader.last_fact_at(), read_command(reader)
         inventory, alarms = reader.inventory(), _alarms(reader)
         spending, remaining = read_spending(reader), read_remaining(reader)
+        successions = read_successions(reader)
         waiting_since = reader.waiting_since()
         no_baseline = read_why_no_baseline(reader, inventory.kinds)
         is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
@@ -183,6 +187,7 @@ def read_overview(output: Path) -> BatchOverview:
         spending=spending,
         remaining=remaining,
         early_end=None if is_running else early_end(runs, waiting_since),
+        successions=successions,
     )
 
 

@@ -91,14 +91,24 @@ class TakeRecords(Records):
 
     def inventory(self) -> Inventory:
         """Take inventory of the batch without looking at every take."""
+        due = self._due()
         return Inventory(
             kinds=self.kinds(),
-            due=self._due(),
+            due=due,
             open_takes=self.open_takes(),
             scenes=self.scenes(),
             omitted=self.omitted(),
             strays=self._stray_credits(),
+            clips=self._shots_with_clips() if any(each.predecessors for each in due) else frozenset(),
         )
+
+    def _shots_with_clips(self) -> frozenset[str]:
+        sql = (
+            "SELECT DISTINCT shot_id FROM takes WHERE circled OR (NOT superseded AND state IN"
+            " ('verified', 'submitting', 'unknown', 'queued', 'generating', 'completed', 'downloaded'))"
+        )
+        with foreign_errors(self.path):
+            return frozenset(shot_id for (shot_id,) in self._db.execute(sql))
 
     def waiting_since(self) -> datetime | None:
         """When the first of the takes that are still to be sent was planned; None if there is none."""
@@ -244,6 +254,10 @@ class TakeRecords(Records):
         for shot_id in sorted(shot_ids):
             found += self._all(Take, "WHERE shot_id = ? ORDER BY take_id", shot_id)
         return found
+
+    def takes_with_frames(self) -> list[Take]:
+        """The takes of today's recipes that go on from other shots, in the order they were planned."""
+        return self._all(Take, "WHERE instr(recipe_json, ?) AND NOT superseded ORDER BY take_id", f'"{FRAME_MARK}')
 
     def labels_by_hash(self) -> dict[str, str]:
         """Labels of the takes with a verified clip, by the SHA-256 of the clip; of equal clips that planned first."""

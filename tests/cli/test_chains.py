@@ -1,0 +1,149 @@
+"""Chains on the screens: what waits for what, what a new take means for the shots behind it, and what that costs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pictures import I2V, save
+from wanbatch.cli import call
+
+LINKS: dict[str, Any] = {"b": {"from": "a"}, "c": {"from": "b"}, "d": {"from": "a", "at": "2.5s"}}
+
+
+def write(**more: Any) -> None:
+    """Write a film of a chain of three shots, and one that branches off its first; `more` is said of single shots."""
+    save(Path("a.png"))
+    frames = {"a": "a.png", **LINKS}
+    shots = [{"id": each, "prompt": f"Shot {each}.", "first_frame": frame} for each, frame in frames.items()]
+    shots = [{**shot, **more.get(shot["id"], {})} for shot in shots]
+    defaults = {"model": I2V, "resolution": "720p", "duration": 5, "generate_audio": False}
+    Path("film.json").write_text(json.dumps({"version": 1, "name": "film", "defaults": defaults, "shots": shots}))
+
+
+def run(*flags: str) -> int:
+    return call(["-q", "run", "film.json", "--sandbox", "--yes", "--speed", "600", *flags])
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    capsys.readouterr()
+    assert call(["--json", *words]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def lines(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    capsys.readouterr()
+    assert call([*words]) == 0
+    said = capsys.readouterr()
+    return [" ".join(line.split()) for line in (said.out + said.err).splitlines()]
+
+
+OLD = "go on from the one before (1.62 USD); keep them, or `wanbatch retake outputs/film b d --with-successors`"
+
+
+def test_a_plan_shows_the_longest_chain_and_what_has_no_predecessor(capsys: pytest.CaptureFixture[str]) -> None:
+    write()
+    plan = ("plan", "film.json", "--sandbox", "--offline")
+    assert "1 chain to make: the longest, 3 shots from a to c, takes about 10 s, however many run at once" in lines(
+        capsys, *plan
+    )
+    assert told(capsys, *plan)["chains"] == {"chains": 1, "shots": ["a", "b", "c"], "seconds": pytest.approx(615)}
+    (line,) = [each for each in lines(capsys, *plan, "--only", "[bc]") if each.startswith("not sent")]
+    assert line == "not sent: 2 takes (b_t1, c_t1) go on from a, which has no clip and which this run does not make"
+    missing = told(capsys, *plan, "--only", "[bc]")["not_ready"]
+    assert missing == [
+        {"shot": "b", "take": 1, "goes_on_from": "a"},
+        {"shot": "c", "take": 1, "goes_on_from": "a"},
+    ]
+
+
+def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
+    write()
+    assert run() == 0
+    assert told(capsys, "status")["successions"] == []
+    retake = ("retake", "outputs/film", "a", "--yes", "--speed", "600")
+    assert f"a gets a new take: 3 shots {OLD}" in lines(capsys, *retake)
+    news = f"a has a new take (a_t2): 3 shots {OLD}"
+    for words in (("status",), ("plan", "film.json", "--sandbox", "--offline"), ("why", "c")):
+        assert news in lines(capsys, *words)
+    assert run() == 0
+    assert told(capsys, "status")["successions"] == [
+        {
+            "shot": "a",
+            "take": "a_t2",
+            "shots": ["b", "c", "d"],
+            "credits": 3_240_000,
+            "command": "wanbatch retake outputs/film b d --with-successors",
+        }
+    ]
+    assert lines(capsys, "why", "b") == [
+        "b_t1 is verified",
+        "it was made from the last frame of a, take 1; a_t2 is the newest good one now",
+        "a_t2 is verified (a retake)",
+        news,
+    ]
+    again = ("retake", "outputs/film", "b", "d", "--with-successors", "--yes", "--speed", "600")
+    assert "3 retakes" in lines(capsys, *again)
+    assert told(capsys, "status")["successions"] == []
+    assert told(capsys, "why", "c") == {
+        "shot": "c",
+        "why": [
+            {"depth": 0, "shot_id": "c", "text": "c_t2 is verified (a retake)"},
+            {"depth": 0, "shot_id": "c", "text": "it was made from the last frame of b, take 2"},
+        ],
+        "news": [],
+    }
+    assert call(["circle", "outputs/film", "a", "1"]) == 0
+    assert f"a has another take circled (a_t1): 3 shots {OLD}" in lines(capsys, "status")
+
+
+def test_a_follower_is_made_again_once_for_each_new_frame(capsys: pytest.CaptureFixture[str]) -> None:
+    write(d={"first_frame": {"from": "a", "follow": "always"}})
+    assert run("--only", "[ad]") == 0
+    assert call(["-q", "retake", "outputs/film", "a", "--yes", "--speed", "600"]) == 0
+    plan = told(capsys, "plan", "film.json", "--sandbox", "--offline", "--only", "[ad]")
+    assert [(each["shot"], each["take"], each["why"]) for each in plan["takes"]] == [("d", 2, "retake")]
+    assert plan["successions"] == []
+    for _ in range(2):
+        assert run("--only", "[ad]") == 0
+    assert told(capsys, "status")["counts"]["verified"] == 4
+    assert lines(capsys, "why", "d") == ["d_t2 is verified (a retake)", "it was made from the last frame of a, take 2"]
+
+
+def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    write()
+    rule = {"on": "submit", "do": "fail", "prompt_contains": "Shot b", "message": "it burnt"}
+    Path("faults.json").write_text(json.dumps([rule]))
+    assert call(["run", "film.json", "--sandbox", "--yes", "--speed", "600", "--faults", "faults.json"]) == 1
+    end = capsys.readouterr().out
+    assert "1 take (c_t1) waits for b_t1, which failed. It is sent once that has a clip" in end
+    problem = {
+        "take": "c_t1",
+        "state": "waiting",
+        "error": "goes on from b_t1, which failed",
+        "todo": "It is sent once that has a clip",
+        "needs_user": False,
+        "can_be_looked_up": False,
+    }
+    found = told(capsys, "status")
+    assert (problem in found["problems"], found["next"]) == (True, "wanbatch retry outputs/film")
+    assert json.loads(Path("outputs/film/reports/summary.json").read_text())["problems"].count(problem) == 1
+    assert lines(capsys, "why", "c") == [
+        "c_t1 is to be sent",
+        "it goes on from the last frame of b, and waits for b_t1, which failed",
+        "b_t1 failed: GenerationError: it burnt",
+        "it was made from the last frame of a, take 1",
+    ]
+    assert call(["-q", "retry", "outputs/film", "--yes", "--speed", "600"]) == 0
+    assert told(capsys, "status")["counts"] == {"verified": 4}
+
+
+def test_why_asks_for_one_shot_that_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    write()
+    assert run("--only", "a") == 0
+    assert lines(capsys, "why", "outputs/film", "a") == ["a_t1 is verified"]
+    assert [call(["why", "a", "b"]), call(["why", "outputs/film"]), call(["why", "nobody"])] == [2, 2, 2]
+    assert "outputs/film has no shot 'nobody'" in capsys.readouterr().err

@@ -1,0 +1,143 @@
+"""Chained takes: the takes of shots that go on from each other, what each was made from, and what has changed since.
+
+Pure. A take is stale if its frame is of another clip than the one that would give it now. It keeps its clip all the
+same: only the user, or a manifest that says so, has it made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from wanbatch.batch.chains import Chains, shots_before
+from wanbatch.batch.chosen_frames import ChosenFrame, Source, source_of
+from wanbatch.batch.frames import FrameOf, frames_in
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.take import Take
+
+_MADE_OF_NOTHING = (State.PLANNED, State.FAILED)
+
+
+@dataclass(frozen=True)
+class Join:
+    """A frame of a take: what it was given, None if it was not sent yet or that is not known, and what gives it now."""
+
+    take: Take
+    frame: FrameOf
+    given: ChosenFrame | None
+    source: Source
+
+    @property
+    def is_stale(self) -> bool:
+        """Say whether another clip would give the frame now."""
+        return self.given is not None and self.source.take is not None and not self.given.is_of(self.source.take)
+
+    @property
+    def why_missing(self) -> str:
+        """Say, of a frame that is not there, what it waits for and what became of that."""
+        cause = self.source.cause
+        if cause is None:
+            return f"{self.frame.shot_id}, which {self.source.why}"
+        return f"{cause.label}, which {'waits itself' if cause.state is State.PLANNED else self.source.why}"
+
+
+@dataclass(frozen=True)
+class News:
+    """A shot that has a new take, or gets one: `take` is its label, empty for one that is not made yet. It `is_circled`
+    if the user chose that take.
+
+    `direct` are the shots with a clip that goes on from the one before; `shots` are these and all that go on from them,
+    of which clips are there, and `classes` what making them again would order.
+    """
+
+    shot_id: str
+    take: str
+    direct: tuple[str, ...]
+    shots: tuple[str, ...]
+    classes: tuple[PriceClass, ...]
+    is_circled: bool = False
+
+
+@dataclass(frozen=True)
+class ChainedTakes:
+    """The takes of all shots of chains, by shot, and the frames that were sent with each, by take id."""
+
+    takes: Mapping[str, Sequence[Take]] = field(default_factory=dict)
+    frames: Mapping[int, Sequence[ChosenFrame]] = field(default_factory=dict)
+
+    @cached_property
+    def chains(self) -> Chains:
+        """The chains, as the takes that count ask for them."""
+        current = ((shot_id, take) for shot_id, mine in self.takes.items() for take in mine if not take.superseded)
+        return Chains.of((shot_id, shots_before(take.recipe_json)) for shot_id, take in current)
+
+    def standing(self, shot_id: str) -> Take | None:
+        """Return the take that stands for a shot: the circled one, else the newest that may come to a clip."""
+        mine = sorted(self.takes.get(shot_id, ()), key=lambda take: take.number)
+        circled = [take for take in mine if take.circled]
+        current = [take for take in mine if not take.superseded]
+        alive = [take for take in current if take.state is not State.FAILED]
+        return next(reversed(circled or alive or current), None)
+
+    def joins(self, take: Take, may_send: Callable[[Take], bool] = lambda _: True) -> list[Join]:
+        """Return the frames of a take; `may_send` says which planned takes will be sent."""
+        given = {each.reference: each for each in self.frames.get(take.take_id, ())}
+        return [
+            Join(take, frame, given.get(frame.text), source_of(frame, self.takes.get(frame.shot_id, ()), may_send))
+            for frame in frames_in(take.recipe.body)
+        ]
+
+    def made(self, shot_id: str) -> Take | None:
+        """Return the take that stands for a shot, if it is made or under way; None if it is still to be sent."""
+        take = self.standing(shot_id)
+        return None if take is None or take.state in _MADE_OF_NOTHING else take
+
+    def waiting(self) -> list[Join]:
+        """Return the frames for want of which takes are not sent, if nothing that is planned or runs will give them.
+
+        What waits for a take that waits itself is among them, behind it.
+        """
+        found: dict[int, Join] = {}
+        for shot_id in self.chains.order:
+            for take in self.takes.get(shot_id, ()):
+                if take.state is State.PLANNED and not take.superseded:
+                    joins = self.joins(take, lambda other: other.take_id not in found)
+                    missing = [each for each in joins if each.source.take is None and not each.source.is_coming]
+                    if missing:
+                        found[take.take_id] = missing[0]
+        return list(found.values())
+
+    def news(self, to_be_made: Collection[str] = ()) -> list[News]:
+        """Return the shots of which other takes are chosen than their successors went on from.
+
+        `to_be_made` are the shots of which a run makes takes. What it makes again, too, does not count.
+        """
+        found: dict[str, tuple[str, list[str]]] = {}
+        for shot_id in self.chains.order:
+            take = None if shot_id in to_be_made else self.made(shot_id)
+            for join in () if take is None else self.joins(take):
+                label = self._new_take(join, to_be_made)
+                if label is not None:
+                    found.setdefault(join.frame.shot_id, (label, []))[1].append(shot_id)
+        return [self._news(shot_id, label, direct) for shot_id, (label, direct) in found.items()]
+
+    def _new_take(self, join: Join, to_be_made: Collection[str]) -> str | None:
+        """Return the label of the take that a frame would be of now, empty for one to come; None if it is the same."""
+        other = join.frame.shot_id
+        if join.is_stale and join.source.take is not None:
+            return join.source.take.label
+        is_fixed = join.frame.take is not None or any(take.circled for take in self.takes.get(other, ()))
+        return "" if other in to_be_made and not is_fixed and join.given is not None else None
+
+    def _news(self, shot_id: str, label: str, direct: Sequence[str]) -> News:
+        behind = (each for start in direct for each in (start, *self.chains.downstream(start)))
+        shots = tuple(dict.fromkeys(each for each in behind if self.made(each) is not None))
+        takes = [take for each in shots if (take := self.made(each)) is not None]
+        circled = {take.label for take in self.takes.get(shot_id, ()) if take.circled}
+        classes = tuple(take.price_class for take in takes)
+        return News(shot_id, label, tuple(dict.fromkeys(direct)), shots, classes, label in circled)
+
+
+NOTHING_CHAINED = ChainedTakes()

@@ -1,0 +1,70 @@
+"""Chains on the screen and in JSON: what a plan says of shots that go on from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from wanbatch.cli.grid import say
+from wanbatch.money.successions import Succession
+from wanbatch.session.preview import LongestChain, Preview
+from wanbatch.units import count_text, duration_text
+
+SHOWN = 6
+
+
+def print_chains(console: Console, preview: Preview) -> None:
+    """Print how long the longest chain takes, what keeps takes from being sent, and what new takes mean for others."""
+    if preview.longest is not None:
+        say(console, escape(f"  {_longest_text(preview, preview.longest)}"))
+    for line in _news(preview):
+        say(console, escape(f"  {line}"), style="yellow")
+
+
+def _longest_text(preview: Preview, longest: LongestChain) -> str:
+    shots = longest.shots
+    ends = f"{count_text(len(shots), 'shot')} from {shots[0]} to {shots[-1]}"
+    takes = f"takes about {duration_text(longest.seconds / preview.speed)}, however many run at once"
+    return f"{count_text(longest.chains, 'chain')} to make: the longest, {ends}, {takes}"
+
+
+def _news(preview: Preview) -> Iterator[str]:
+    by_shot: dict[str, list[str]] = {}
+    for due, other in preview.unready:
+        by_shot.setdefault(other, []).append(f"{due.shot_id}_t{due.number}")
+    for other, labels in by_shot.items():
+        named = ", ".join(labels[:SHOWN]) + (", ..." if len(labels) > SHOWN else "")
+        go = "goes" if len(labels) == 1 else "go"
+        takes = f"{count_text(len(labels), 'take')} ({named})"
+        yield f"not sent: {takes} {go} on from {other}, which has no clip and which this run does not make"
+    yield from (each.text(str(preview.output)) for each in preview.successions)
+
+
+def chains_json(preview: Preview) -> dict[str, Any]:
+    """Return the same as JSON values."""
+    longest = preview.longest
+    return {
+        "chains": None if longest is None else {**asdict(longest), "shots": list(longest.shots)},
+        "not_ready": [
+            {"shot": due.shot_id, "take": due.number, "goes_on_from": other} for due, other in preview.unready
+        ],
+        "successions": [succession_json(each, str(preview.output)) for each in preview.successions],
+    }
+
+
+def succession_json(each: Succession, folder: str) -> dict[str, Any]:
+    """Return a shot with a new take as JSON values; `take` is null if it is not made yet, `credits` if unknown.
+
+    `folder` is the output folder as commands name it.
+    """
+    return {
+        "shot": each.news.shot_id,
+        "take": each.news.take or None,
+        "shots": list(each.news.shots),
+        "credits": each.credits,
+        "command": each.command(folder),
+    }

@@ -1,0 +1,30 @@
+"""The chained takes of a state file: of the shots that go on from each other, with the frames that were sent."""
+
+from __future__ import annotations
+
+from wanbatch.batch.chained_takes import NOTHING_CHAINED, ChainedTakes
+from wanbatch.batch.chains import shots_before
+from wanbatch.batch.take import Take
+from wanbatch.money.seen_prices import prices_now
+from wanbatch.money.successions import Succession
+from wanbatch.state.reader import StateReader
+
+
+def read_chained(reader: StateReader) -> ChainedTakes:
+    """Read the takes of all shots of chains. A batch without chains has none, however large it is."""
+    later = reader.takes_with_frames()
+    if not later:
+        return NOTHING_CHAINED
+    shots = {shot_id for take in later for shot_id in (take.shot_id, *shots_before(take.recipe_json))}
+    by_shot: dict[str, list[Take]] = {}
+    for take in reader.takes_of_shots(shots):
+        by_shot.setdefault(take.shot_id, []).append(take)
+    frames = {take.take_id: reader.frames_of(take.take_id, take.attempt) for take in later if take.attempt}
+    return ChainedTakes(by_shot, frames)
+
+
+def read_successions(reader: StateReader) -> tuple[Succession, ...]:
+    """Return the shots with new takes that others went on from, at the prices of now."""
+    news = read_chained(reader).news()
+    prices = prices_now([kind for kind, _ in reader.kinds()], reader.quotes()) if news else {}
+    return tuple(Succession.of(each, prices) for each in news)
