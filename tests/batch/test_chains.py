@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wanbatch.batch.chains import Chains, predecessors_of
-from wanbatch.batch.shots import Fallback, Shot, Version
+from wanbatch.batch.chains import Chains, predecessors_of, with_new_ids
+from wanbatch.batch.changes import Past, Rename
+from wanbatch.batch.shots import Fallback, Recipe, Shot, Version
 
 FORK = Chains.of([("b", ["a"]), ("c", ["b"]), ("d", ["b"]), ("e", ["d", "x"]), ("lone", [])])
 
@@ -74,3 +76,32 @@ def test_a_circle_that_is_named_is_one(pairs: list[tuple[str, str]]) -> None:
     )
     assert bool(circle) == is_on_circle
     assert all(other in chains.before[each] for each, other in zip(circle, (*circle[1:], *circle[:1]), strict=True))
+
+
+def rename(old: str, new: str, take_id: int = 1) -> Rename:
+    return Rename(take_id, new, 1, (old, 1))
+
+
+@pytest.mark.parametrize(
+    ("renames", "listed", "names"),
+    [
+        ([], [], {}),
+        ([rename("a", "b")], ["b"], {"a": "b"}),
+        ([rename("a", "b")], ["a", "b"], {}),
+        ([rename("a", "b"), rename("b", "c")], ["c"], {"a": "c", "b": "c"}),
+        ([rename("a", "b"), rename("a", "c", 2)], ["b", "c"], {}),
+        ([rename("a", "b"), rename("a", "b", 2)], ["b"], {"a": "b"}),
+    ],
+)
+def test_shots_that_are_gone_have_one_name_or_none(
+    renames: list[Rename], listed: list[str], names: dict[str, str]
+) -> None:
+    assert Past(tuple(renames)).names_of_gone(listed) == names
+
+
+def test_a_recipe_is_known_under_the_ids_that_shots_have_now() -> None:
+    recipe = Recipe.of({"prompt": 'a "frame:a:last"', "image_url": "frame:a:last", "image_urls": ["frame:b:first"]})
+    other = Recipe.of({"prompt": 'a "frame:a:last"', "image_url": "frame:z:last", "image_urls": ["frame:b:first"]})
+    assert with_new_ids(recipe.canonical, {"a": "z"}) == other.canonical
+    assert with_new_ids("frame:a:last", {"a": "z"}) == "frame:z:last"
+    assert with_new_ids(recipe.canonical, {}) == recipe.canonical

@@ -147,3 +147,17 @@ def test_why_asks_for_one_shot_that_is_there(capsys: pytest.CaptureFixture[str])
     assert lines(capsys, "why", "outputs/film", "a") == ["a_t1 is verified"]
     assert [call(["why", "a", "b"]), call(["why", "outputs/film"]), call(["why", "nobody"])] == [2, 2, 2]
     assert "outputs/film has no shot 'nobody'" in capsys.readouterr().err
+
+
+def test_another_id_of_a_shot_buys_nothing_behind_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    write()
+    assert run("--only", "[ab]") == 0
+    text = Path("film.json").read_text().replace('"a"', '"z"')
+    Path("film.json").write_text(text)
+    assert run("--only", "[zb]", "--take-over") == 0
+    assert told(capsys, "status")["counts"] == {"planned": 2, "verified": 2}
+    assert lines(capsys, "why", "b") == ["b_t1 is verified", "it was made from the last frame of z, take 1"]
+    assert call(["-q", "retake", "outputs/film", "z", "--with-successors", "--yes", "--speed", "600"]) == 0
+    assert lines(capsys, "why", "b") == ["b_t2 is verified (a retake)", "it was made from the last frame of z, take 2"]
+    assert run() == 0
+    assert told(capsys, "status")["counts"] == {"verified": 6}

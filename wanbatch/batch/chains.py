@@ -5,12 +5,17 @@ A predecessor gives a frame of its clip to its successors. A shot may have sever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from wanbatch.batch.frames import frames_in, may_hold_frames
+from wanbatch.batch.frames import FRAME_MARK, frames_in, may_hold_frames
 from wanbatch.batch.shots import Recipe, Shot
+
+_OF_SHOT = re.compile(  # a whole value, not a part of a text
+    rf'(?<!\\")(?<![^"]){FRAME_MARK}([^":\\]+):(?=(?:first|last|[0-9]+ms)(?:[":]|\Z))'
+)
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,13 @@ def shots_before(canonical: str) -> tuple[str, ...]:
     if not may_hold_frames(canonical):
         return ()
     return tuple(dict.fromkeys(each.shot_id for each in frames_in(Recipe(canonical).body)))
+
+
+def with_new_ids(canonical: str, names: Mapping[str, str]) -> str:
+    """Return a recipe, or the text of one frame, with the ids that shots have now; `names` are these by earlier ids."""
+    if not names or FRAME_MARK not in canonical:
+        return canonical
+    return _OF_SHOT.sub(lambda found: f"{FRAME_MARK}{names.get(found[1], found[1])}:", canonical)
 
 
 def _reached(start: str, ways: Mapping[str, Iterable[str]]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -95,6 +95,19 @@ class Past:
             key = twin_key(each.was[0])
             highest[key] = max(highest.get(key, 0), each.was[1])
         return highest
+
+    def names_of_gone(self, listed: Collection[str]) -> dict[str, str]:
+        """Return what shots are called now that are not `listed` under their earlier ids: by these ids.
+
+        One whose takes went to several shots is not among them.
+        """
+        found: dict[str, set[str]] = {}
+        for each in self.renames:
+            for names in found.values():
+                if each.was[0] in names and each.was[0] not in listed:
+                    names.symmetric_difference_update((each.was[0], each.shot_id))
+            found.setdefault(each.was[0], set()).add(each.shot_id)
+        return {old: next(iter(new)) for old, new in found.items() if old not in listed and len(new) == 1}
 
     def highest(self, takes: Iterable[Take]) -> dict[str, int]:
         """Return the highest number that was ever used with each name, by its `twin_key`."""

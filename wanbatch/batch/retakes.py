@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wanbatch.batch.chained_takes import ChainedTakes
+from wanbatch.batch.chains import with_new_ids
 from wanbatch.batch.changes import Create, Past, Supersede
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import twin_key
@@ -45,8 +46,9 @@ def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake,
     Raises UsageInvalid, for all shots at once, if one has no take, is omitted or removed, or already has the seed.
     """
     by_id = {shot.shot_id: shot for shot in shots}
-    all_takes = list(takes)
-    highest = (Past() if past is None else past).highest(all_takes)
+    past, all_takes = Past() if past is None else past, list(takes)
+    highest = past.highest(all_takes)
+    names = past.names_of_gone({shot.shot_id for shot in shots if not shot.removed})
     wanted: list[Wanted] = []
     changes: list[Create | Supersede] = []
     problems: list[str] = []
@@ -57,7 +59,10 @@ def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake,
             problems.append(f"there is no shot '{shot_id}' in the manifest of this folder")
             continue
         try:
-            created = _retakes_of(shot, mine, asked, highest.get(twin_key(shot_id), 0))
+            sent = (
+                [replace(take, recipe_json=with_new_ids(take.recipe_json, names)) for take in mine] if names else mine
+            )
+            created = _retakes_of(shot, sent, asked, highest.get(twin_key(shot_id), 0))
         except UsageInvalid as error:
             problems.append(str(error))
             continue

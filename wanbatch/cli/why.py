@@ -30,7 +30,8 @@ def why_command(options: Global, /, names: tuple[str, ...]) -> int:
         raise UsageInvalid("name one shot")
     output = output_seen(run)
     with StateReader.open(output) as reader, reader.snapshot():
-        takes, chained = reader.takes_of_shots(shot_ids), read_chained(reader)
+        chained = read_chained(reader)
+        takes = chained.takes.get(shot_ids[0]) or reader.takes_of_shots(shot_ids)
         if not takes and shot_ids[0] not in {row.shot_id for row in reader.shots()}:
             raise UsageInvalid(f"{output} has no shot '{shot_ids[0]}'")
         every = read_successions(reader)

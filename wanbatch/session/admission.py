@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+from wanbatch.batch.chains import with_new_ids
 from wanbatch.batch.changes import Change, Past, Rename, Replan
 from wanbatch.batch.followers import with_followers
 from wanbatch.batch.names import composed
@@ -128,7 +129,14 @@ def _planned(
     """Plan with takes as they are called after a renaming."""
     after = renamed(takes, renames)
     past = replace(past, renames=(*past.renames, *renames))
-    return make_plan(batch, after, known, past), after, past
+    names = past.names_of_gone({shot.id for shot in batch.shots})
+    asked = [_with_new_ids(take, names) for take in after] if names else after
+    return make_plan(batch, asked, known, past), after, past
+
+
+def _with_new_ids(take: Take, names: Mapping[str, str]) -> Take:
+    """Return a take that was sent as if it had been made from shots under the ids that they have now."""
+    return replace(take, recipe_json=with_new_ids(take.recipe_json, names)) if take.attempts else take
 
 
 def _followed(plan: Plan, batch: Batch, reader: StateReader | None, past: Past) -> Plan:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wanbatch.batch.chained_takes import NOTHING_CHAINED, ChainedTakes
-from wanbatch.batch.chains import shots_before
+from wanbatch.batch.chains import shots_before, with_new_ids
 from wanbatch.batch.take import Take
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.money.successions import Succession
@@ -15,11 +17,21 @@ def read_chained(reader: StateReader) -> ChainedTakes:
     later = reader.takes_with_frames()
     if not later:
         return NOTHING_CHAINED
-    shots = {shot_id for take in later for shot_id in (take.shot_id, *shots_before(take.recipe_json))}
+    names = reader.past().names_of_gone({row.shot_id for row in reader.shots() if not row.removed})
+    known = [replace(take, recipe_json=with_new_ids(take.recipe_json, names)) for take in later]
+    shots = {shot_id for take in known for shot_id in (take.shot_id, *shots_before(take.recipe_json))}
+    by_id = {take.take_id: take for take in known}
     by_shot: dict[str, list[Take]] = {}
     for take in reader.takes_of_shots(shots):
-        by_shot.setdefault(take.shot_id, []).append(take)
-    frames = {take.take_id: reader.frames_of(take.take_id, take.attempt) for take in later if take.attempt}
+        by_shot.setdefault(take.shot_id, []).append(by_id.get(take.take_id, take))
+    frames = {
+        take.take_id: [
+            replace(each, reference=with_new_ids(each.reference, names))
+            for each in reader.frames_of(take.take_id, take.attempt)
+        ]
+        for take in later
+        if take.attempt
+    }
     return ChainedTakes(by_shot, frames)
 
 
