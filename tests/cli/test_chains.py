@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,25 @@ def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.Capture
     ]
     assert call(["-q", "retry", "outputs/film", "--yes", "--speed", "600"]) == 0
     assert told(capsys, "status")["counts"] == {"verified": 4}
+
+
+def test_the_sidecar_of_a_clip_says_which_frame_it_was_given() -> None:
+    write()
+    assert run("--only", "[ab]") == 0
+    first, second = (json.loads(Path(f"outputs/film/clips/{each}_t1.json").read_text()) for each in "ab")
+    png = Path("outputs/film/frames/a_t1_last.png").read_bytes()
+    assert ("frames" in first, second["recipe"]["image_url"]) == (False, "frame:a:last")
+    assert second["frames"] == [
+        {
+            "reference": "frame:a:last",
+            "take_id": 1,
+            "take": "a_t1",
+            "generation_id": first["generation_id"],
+            "clip_sha256": first["sha256"],
+            "png_sha256": hashlib.sha256(png).hexdigest(),
+            "file": "frames/a_t1_last.png",
+        }
+    ]
 
 
 def test_why_asks_for_one_shot_that_is_there(capsys: pytest.CaptureFixture[str]) -> None:

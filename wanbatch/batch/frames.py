@@ -36,7 +36,7 @@ class FrameOf:
 
     @property
     def text(self) -> str:
-        """What stands in a recipe for it."""
+        """The text that a recipe has for it."""
         pinned = "" if self.take is None else f":t{self.take}"
         return f"{FRAME_MARK}{self.shot_id}:{self.moment}{pinned}"
 

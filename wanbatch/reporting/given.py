@@ -6,30 +6,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from wanbatch.batch.chosen_frames import frames_recorded
 from wanbatch.batch.given_files import Files, hashes_in
-from wanbatch.batch.take import Take
+from wanbatch.batch.take import Entry, Take
+from wanbatch.state.reader import StateReader
 
 
 @dataclass(frozen=True)
 class Given:
-    """The files of a batch by hash, and of each shot what the models are sent of its cast, as its plan said last."""
+    """The files of a batch by hash, and of each shot what the models are sent of its cast, as its plan said last.
+
+    `frames` are the facts about frames of other clips, by take id.
+    """
 
     files: Files = field(default_factory=dict)
     cast: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    frames: Mapping[int, Sequence[Entry]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, files: Files, origins: Mapping[str, Mapping[str, Sequence[str]]]) -> Given:
-        """Choose it from what a state file keeps of files and origins."""
-        return cls(files, {shot_id: told["cast"] for shot_id, told in origins.items() if "cast" in told})
+    def of(cls, reader: StateReader) -> Given:
+        """Read it from what a state file keeps of files, origins and frames."""
+        cast = {shot_id: told["cast"] for shot_id, told in reader.origins().items() if "cast" in told}
+        return cls(reader.files(), cast, reader.frame_facts())
 
     def told(self, take: Take) -> dict[str, Any]:
         """Return what a take was given, as JSON values; nothing for one that was given words alone.
 
         A file has its hash, and the name that it had when a plan was made with it last: a note, which decides nothing.
+        A frame has the hashes of its clip and of its PNG.
         """
         files = [{"sha256": each, "name": self._name_of(each)} for each in hashes_in(take.recipe.body)]
         cast = [] if take.superseded else [each for each in self._cast_of(take.shot_id) if _is_to(each, take)]
-        return {**({"files": files} if files else {}), **({"cast": cast} if cast else {})}
+        frames = [each.told for each in frames_recorded(self.frames.get(take.take_id, ()), take.attempt)]
+        told = {"files": files, "cast": cast, "frames": frames}
+        return {name: each for name, each in told.items() if each}
 
     def _name_of(self, sha256: str) -> str | None:
         known = self.files.get(sha256)

@@ -132,7 +132,7 @@ def read_record(reader: StateReader) -> Record:
             is_elsewhere=bool(read_command(reader).place),
             is_running=is_running,
             is_finished=not remaining.takes and reader.inventory().is_finished(lambda _: True),
-            given=Given.of(reader.files(), reader.origins()),
+            given=Given.of(reader),
         )
     known = set(takes["take_id"].tolist())
     for name, table in (("an attempt", record.attempts), ("a charge", record.charges)):

@@ -62,6 +62,13 @@ class FactRecords(TakeRecords):
         facts = [each for _, each in self._entries("WHERE take_id = ? AND fact = 'frames_chosen'", take_id)]
         return self._frames_in(facts, attempt)
 
+    def frame_facts(self) -> dict[int, list[Entry]]:
+        """The facts that say which frames of other clips submits held, by take id."""
+        found: dict[int, list[Entry]] = {}
+        for take_id, each in self._entries("WHERE fact = 'frames_chosen'"):
+            found.setdefault(take_id, []).append(each)
+        return found
+
     def _frames_in(self, facts: Sequence[Entry], attempt: int) -> tuple[ChosenFrame, ...]:
         try:
             return frames_recorded(facts, attempt)
