@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from pathlib import Path
+
+from PIL import Image
 
 from tests.simulation.disk import CLIPS
 from wanbatch.clip.defects import Look
@@ -36,9 +40,20 @@ class Blank:
         """See nothing that nobody ordered."""
         return Look(5.0)
 
+    def frame(self, clip: Path, moment: str) -> bytes:
+        """Draw a frame: it is of one colour, and says of which clip and which moment it is."""
+        return frame_bytes(clip.read_bytes(), moment)
+
     def poster(self, clip: Path) -> bytes:
         """Fail: a simulation makes no posters."""
         raise NotImplementedError(f"a clip of a simulation has no poster: {clip}")
+
+
+def frame_bytes(clip: bytes, moment: str) -> bytes:
+    """The frame of a clip of this simulation: a picture in a colour of its own."""
+    drawn = io.BytesIO()
+    Image.new("RGB", (400, 400), tuple(hashlib.sha256(clip + moment.encode()).digest()[:3])).save(drawn, "PNG")
+    return drawn.getvalue()
 
 
 def render(generation: Generation) -> bytes:

@@ -73,6 +73,7 @@ class Line(httpx.AsyncBaseTransport):
     first_id: str = ""  # the first that this run was told of
     wrongs: list[str] = field(default_factory=list)
     supplier: Supplier | None = None
+    bodies: dict[str, bytes] = field(default_factory=dict)  # of all submits that arrived, by request id
     clocks: Clocks = RIGHT_CLOCKS
     _answers: int = 0
     _posts: int = 0
@@ -212,7 +213,9 @@ class Line(httpx.AsyncBaseTransport):
         app = self.sandbox.clips if on == "clip" else self.sandbox.api
         answer: list[Any] = [0, [], b""]
         pieces: list[bytes] = []
-        sent = request.content if on == "submit" else b""
+        sent = await request.aread() if on == "submit" else b""
+        if on == "submit":
+            self.bodies[told] = sent
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": sent, "more_body": False}
