@@ -19,15 +19,19 @@ from tests.identity.folders import (
     Tell,
     bought,
     digest,
+    provider_name,
     takes_in,
     write,
 )
+from tests.reporting.states import begin
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import make_plan
 from wanbatch.cli import call
 from wanbatch.cli import confirmations as running
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
-from wanbatch.session.admission import ORIGIN_NOTE
+from wanbatch.manifest.cache import Manifest
+from wanbatch.session.admission import ORIGIN_NOTE, origin_of
 from wanbatch.session.folder_questions import Question
 from wanbatch.session.options import RunOptions
 from wanbatch.state.reader import StateReader
@@ -99,6 +103,27 @@ def test_with_a_paid_provider_a_folder_beside_is_asked_about(say: Tell, monkeypa
     ]
     assert not Path("outputs/ridge").exists()
     assert say("plan", "ridge.csv", "--offline", "--buy-again")[0] == 0
+
+
+def test_a_large_manifest_that_was_planned_before_is_asked_about_a_folder_beside(
+    say: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIMLAPI_API_KEY", "made-up")
+    large = "# " + "x" * 100 + "\n"
+    shots = "".join(f"  - {{id: {row.split(',')[0]}, prompt: {row.split(',')[1]}}}\n" for row in RIDGE.splitlines()[1:])
+    first = write("ridge.yaml", f"version: 1\nname: ridge\nshots:\n{shots}{large * 3_000}")
+    batch = load_manifest(first)
+    pen = begin(Path("outputs/ridge"), batch, base_url=provider_name(), sandbox=False)
+    origin = origin_of(batch.source, batch.name, Path("outputs/ridge"))
+    pen.state.note(ORIGIN_NOTE, origin.text)
+    pen.state.adopt(
+        make_plan(batch, pen.state.takes(), pen.state.shots(), pen.state.past()), pen.now, Manifest(first).digest
+    )
+    pen.state.close()
+    other = write("other.yaml", f"version: 1\nname: other\nshots:\n{shots}")
+    bought(other, Path("outputs/other"), is_paid=True)
+    code, told = say("run", "ridge.yaml", "--yes")
+    assert (code, "3 takes to be bought here are in outputs/other already" in told) == (2, True)
 
 
 def test_of_several_folders_beside_the_one_with_most_of_it_is_named(say: Tell) -> None:

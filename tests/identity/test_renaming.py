@@ -46,6 +46,26 @@ def test_renumbered_shots_are_named_and_never_bought_by_yes_alone(say: Tell) -> 
     assert digest(output) == before
 
 
+def test_what_is_to_be_bought_again_is_asked_once_however_long_it_takes(say: Tell) -> None:
+    path = write("ridge.csv", RIDGE)
+    bought(path, Path("outputs/ridge"))
+    path.write_text(RENUMBERED)
+    assert "10_t1 verified" in say("run", "ridge.csv", *SANDBOX, "--buy-again", "--limit", "1")[1]
+    code, told = say("plan", "ridge.csv", "--sandbox", "--offline")
+    assert (code, "under another id" in told, "2 new" in told) == (0, False, True)
+
+
+def test_what_was_planned_beside_its_clip_is_asked_about_once_the_old_id_is_gone(say: Tell) -> None:
+    path = write("ridge.csv", RIDGE)
+    bought(path, Path("outputs/ridge"))
+    both = RIDGE + "sh040,Snow begins to fall,two\nsh050,A boat,two\n"
+    path.write_text(both)
+    assert "sh050_t1 verified" in say("run", "ridge.csv", *SANDBOX, "--only", "sh050")[1]
+    path.write_text(both.replace("sh020,Snow begins to fall,one\n", ""))
+    code, told = say("run", "ridge.csv", *SANDBOX)
+    assert (code, "sh040_t1 exists as sh020_t1" in told) == (2, True)
+
+
 def test_a_takeover_keeps_clips_sidecars_circles_and_buys_nothing(say: Tell) -> None:
     path = write("ridge.csv", RIDGE)
     output = bought(path, Path("outputs/ridge"))

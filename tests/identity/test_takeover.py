@@ -16,7 +16,16 @@ from wanbatch.batch.plan import Cause, Plan, make_plan
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.shots import Batch, Fallback, Recipe, Shot, Version, likeness
 from wanbatch.batch.take import Take
-from wanbatch.batch.takeover import find_matches, new_orders, renamed, renames_asked, renames_of
+from wanbatch.batch.takeover import (
+    find_matches,
+    new_orders,
+    renamed,
+    renames_asked,
+    renames_of,
+    settled_by,
+    settled_in,
+    settled_text,
+)
 from wanbatch.errors import UsageInvalid
 
 
@@ -107,13 +116,61 @@ def test_a_take_that_was_superseded_long_ago_is_there_too() -> None:
     assert found(make_plan(batch(shot("a", "y"), shot("b", "x")), stale)) == [("b_t1", "a_t1")]
 
 
-@pytest.mark.parametrize(("sent_after_s", "pairs"), [(-60, []), (60, [("b_t1", "a_t1")])])
-def test_a_take_that_was_planned_before_is_asked_about_again_only_for_what_was_bought_since(
-    sent_after_s: float, pairs: list[tuple[str, str]]
-) -> None:
-    sent_at = EPOCH + timedelta(seconds=sent_after_s)
-    planned = Take(9, "b", 1, shot("b").recipes[0].canonical, planned_at=EPOCH)
-    assert found(make_plan(batch(shot("b")), [*takes_of(shot("a"), submitted_at=sent_at), planned])) == pairs
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_a_take_that_is_still_to_be_sent_is_asked_about_whenever_it_was_planned(attempts: int) -> None:
+    planned = Take(9, "b", 1, shot("b").recipes[0].canonical, planned_at=EPOCH, attempts=attempts)
+    for minutes in (-1, 1):
+        there = takes_of(shot("a"), submitted_at=EPOCH + timedelta(minutes=minutes))
+        assert found(make_plan(batch(shot("b")), [*there, planned])) == [("b_t1", "a_t1")]
+
+
+def test_what_the_user_said_to_buy_all_the_same_is_asked_once() -> None:
+    plan = make_plan(batch(shot("b")), takes_of(shot("a")))
+    settled = settled_in(settled_text(settled_by(find_matches(plan))))
+    assert (settled, find_matches(plan, settled=settled)) == ({("b_t1", 1)}, [])
+    other = make_plan(batch(shot("c")), takes_of(shot("a")))
+    assert [match.order.label for match in find_matches(other, settled=settled)] == ["c_t1"]
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "7", "[[1]]", '[["a", "b"]]', "[" * 100_000])
+def test_what_cannot_be_read_settles_nothing(text: str | None) -> None:
+    assert settled_in(text) == frozenset()
+
+
+def test_a_clip_that_came_back_goes_before_a_take_that_was_turned_away_and_is_still_to_be_sent() -> None:
+    home, away = shot("a").recipes[0], shot("b").recipes[0]
+    takes = [
+        Take(1, "a", 1, home.canonical, attempts=1),
+        Take(2, "b", 1, away.canonical, state=State.VERIFIED, attempts=1),
+    ]
+    after, past = taken_over(batch(shot("a")), takes)
+    plan = make_plan(batch(shot("a")), after, past=past)
+    assert [each.take.take_id for each in plan.wanted if each.take is not None] == [2]
+
+
+def test_a_clip_that_came_back_leaves_a_slot_to_the_one_with_the_same_seed() -> None:
+    recipe = shot("a").recipes[0].canonical
+    takes = [
+        Take(1, "a", 2, recipe, state=State.VERIFIED, attempts=1),  # bought as a, taken over by d, and back
+        Take(2, "a", 1, recipe, state=State.VERIFIED, attempts=1),  # bought by a in between
+    ]
+    past = Past(renames=(Rename(1, "d", 1, ("a", 1)), Rename(1, "a", 2, ("d", 1))))
+    plan = make_plan(batch(shot("a", takes=2)), takes, past=past)
+    assert not any(isinstance(change, Create) for change in plan.changes)
+
+
+def test_a_fallback_without_a_seed_takes_no_slot_that_another_clip_alone_can_fill() -> None:
+    seeded, seedless = ({"model": "n", "prompt": "a dragon"}, {"model": "o", "prompt": "a dragon"})
+    of = shot("a", takes=2, fallback=Fallback(Version(seedless, has_seed=False)))
+    first, second = (each.canonical for each in of.recipes)
+    made = Recipe.of({**seeded, "seed": of.recipes[0].body["seed"]}).canonical
+    takes = [
+        Take(2, "a", 2, Recipe.of(seedless).canonical, state=State.VERIFIED, attempts=1),
+        Take(1, "a", 1, made, state=State.VERIFIED, attempts=1),
+    ]
+    plan = make_plan(Batch("b", (of,)), takes, past=Past(first_recipes={1: first, 2: second}))
+    assert [each.take.take_id for each in plan.wanted if each.take is not None] == [1, 2]
+    assert not any(isinstance(change, Create) for change in plan.changes)
 
 
 def test_what_was_bought_since_is_taken_over_in_the_place_of_a_take_that_was_never_sent() -> None:

@@ -53,7 +53,7 @@ def test_charges_that_nothing_explains_are_named_with_their_sum_and_the_cures(tm
     world.elapsed_s += HOURS
     found = told(world)
     text = next(line for line in _lines(found) if "--shared-account" in line)
-    needed = ("2 charges of models like yours", "0.378 USD in all", "--not-mine", *bought)
+    needed = ("2 charges for models like yours", "0.378 USD in all", "--not-mine", *bought)
     assert [each for each in needed if each not in text] == []
     named = {each.generation_id for each in found.unexplained}
     assert (named, _exit_code(found)) == (set(bought), ExitCode.DECISION_NEEDED)

@@ -156,10 +156,10 @@ def _reinstated(take: Take) -> list[Change]:
 def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: frozenset[int]) -> dict[int, Take]:
     """Find the take of each recipe, by slot. `takes` are in the order in which they are preferred.
 
-    What came from another shot and was bought goes before a take that was never sent: that one need not be bought.
+    What came from another shot and was bought goes before a take that is still to be sent: that need not be bought.
     """
     is_derived = shot.seed is None and bool(moved)
-    unsent = [take for take in takes if is_derived and take.take_id not in moved and _is_unsent(take)]
+    unsent = [take for take in takes if is_derived and take.take_id not in moved and take.state is State.PLANNED]
     free, matched = [take for take in takes if take not in unsent], dict[int, Take]()
     for slot, recipe in enumerate(recipes):
         same = next((take for take in free if _is_asked(take, recipe)), None)
@@ -169,8 +169,10 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
             matched[slot] = same
             free.remove(same)
     if is_derived:
-        # A derived seed depends on the id: a take that came from another id has another, and is as good.
-        others = sorted(filter(lambda take: take.take_id in moved, free), key=_is_second_choice)
+        # A derived seed depends on the id: a take that came from another id has another, and is as good. So is one
+        # of this shot whose seed a take that came back has, too.
+        others = [take for take in free if take.take_id in moved or _is_twin(take, recipes)]
+        others.sort(key=_is_second_choice)
         left = [slot for slot in range(len(recipes)) if slot not in matched]
         texts = {slot: likeness(recipes[slot].canonical)[0] for slot in left}
         for text in dict.fromkeys(texts.values()):
@@ -185,8 +187,9 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
     return matched
 
 
-def _is_unsent(take: Take) -> bool:
-    return take.state is State.PLANNED and not take.attempts
+def _is_twin(take: Take, recipes: Sequence[Recipe]) -> bool:
+    is_lost = take.state in WITHOUT_CLIP
+    return not is_lost and not take.is_retake and any(_is_asked(take, recipe) for recipe in recipes)
 
 
 def _on_fallback(
@@ -214,13 +217,27 @@ def _on_fallback(
         is_lost = take.state in (State.PLANNED, State.FAILED)
         return was is not None and not is_lost and is_same(was, recipe, take)
 
-    left, found = [take for take in takes if take.attempts], dict[int, Take]()
-    for slot, recipe in slots.items():
-        same = next((take for take in left if answers(take, recipe)), None)
-        if same is not None:
-            found[slot] = same
-            left.remove(same)
-    return found
+    sent = [take for take in takes if take.attempts]
+    return _most({slot: [take for take in sent if answers(take, recipe)] for slot, recipe in slots.items()})
+
+
+def _most(fitting: Mapping[int, Sequence[Take]]) -> dict[int, Take]:
+    """Give as many slots as possible a take of their own: no slot takes the only one that fits another."""
+    taken: dict[int, int] = {}  # take id: slot
+
+    def find(slot: int, tried: set[int]) -> bool:
+        for take in fitting[slot]:
+            if take.take_id not in tried:
+                tried.add(take.take_id)
+                if take.take_id not in taken or find(taken[take.take_id], tried):
+                    taken[take.take_id] = slot
+                    return True
+        return False
+
+    for slot in fitting:
+        find(slot, set())
+    by_id = {take.take_id: take for takes in fitting.values() for take in takes}
+    return {slot: by_id[take_id] for take_id, slot in taken.items()}
 
 
 def _is_next_one(take: Take, fallback: Fallback, recipe: Recipe, *, is_moved: bool = False) -> bool:

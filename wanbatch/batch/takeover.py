@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,9 +20,9 @@ from wanbatch.errors import UsageInvalid
 
 @dataclass(frozen=True)
 class Order:
-    """A take that a plan would buy again: its shot, its number, what it asks for. `seed` is None for a derived one.
+    """A take that a plan would buy: its shot, its number, what it asks for. `seed` is None for a derived one.
 
-    One that an earlier plan made and no run sent was asked about then: only what was sent `since` is a question again.
+    `since` is when an earlier plan made it, if one did: folders beside were looked into then.
     """
 
     shot_id: str
@@ -52,7 +53,7 @@ class Match:
 
 
 def new_orders(plan: Plan) -> list[Order]:
-    """Return the takes that a plan would buy, in its order, also those of earlier plans that were never sent."""
+    """Return the takes that a plan would buy, in its order, also those of earlier plans that are still to be sent."""
     numbers = iter([change.number for change in plan.changes if isinstance(change, Create)])
     replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
     orders = []
@@ -61,9 +62,18 @@ def new_orders(plan: Plan) -> list[Order]:
             orders.append(_order_of(each, next(numbers)))
         elif each.take.take_id in replanned and not each.take.is_retake:
             orders.append(_order_of(each, each.take.number))
-        elif each.take.state is State.PLANNED and not each.take.attempts and not each.take.is_retake:
+        elif each.take.state is State.PLANNED and not each.take.is_retake:
             orders.append(_order_of(each, each.take.number, each.take.planned_at))
     return orders
+
+
+def orders_left(planned: Iterable[Take]) -> list[Order]:
+    """Return the takes of an earlier plan that are still to be sent, without a manifest: any seed may be theirs."""
+    return [
+        Order(take.shot_id, take.number, likeness(take.recipe_json)[0], None, take.planned_at)
+        for take in planned
+        if not take.superseded and not take.is_retake
+    ]
 
 
 def _order_of(wanted: Wanted, number: int, since: datetime | None = None) -> Order:
@@ -84,11 +94,35 @@ def is_there(state: State) -> bool:
     return state not in (State.PLANNED, State.FAILED)
 
 
-def find_matches(plan: Plan, first: Mapping[int, str] = NONE_FIRST) -> list[Match]:
+Settled = frozenset[tuple[str, int]]
+"""What the user said to buy all the same: labels of takes to be bought, each with the id of a take that is there."""
+
+
+def settled_in(text: str | None) -> Settled:
+    """Read what was settled before; what is not readable settles nothing, so that it is asked again."""
+    try:
+        rows = json.loads(text) if text else []
+        return frozenset((str(label), int(take_id)) for label, take_id in rows)
+    except (ValueError, TypeError, RecursionError):
+        return frozenset()
+
+
+def settled_text(settled: Settled) -> str:
+    """Write what is settled, for the state file."""
+    return json.dumps(sorted(settled))
+
+
+def settled_by(matches: Iterable[Match]) -> Settled:
+    """Return what is settled once these takes are to be bought all the same."""
+    return frozenset((match.order.label, take.take_id) for match in matches for take in match.candidates)
+
+
+def find_matches(plan: Plan, first: Mapping[int, str] = NONE_FIRST, settled: Settled = frozenset()) -> list[Match]:
     """Find the new takes of a plan whose recipe exists under another id, among takes that nothing asks for.
 
     If as many shots gain a recipe as have lost it, they are paired in the order of the story; any other number
-    leaves the decision to the user. `first` are the recipes, by take id, of which fallbacks were used.
+    leaves the decision to the user. `first` are the recipes, by take id, of which fallbacks were used; what is
+    `settled` is not found again.
     """
     free: dict[str, list[tuple[int | None, Take]]] = {}
     for take in plan.kept:
@@ -98,15 +132,18 @@ def find_matches(plan: Plan, first: Mapping[int, str] = NONE_FIRST) -> list[Matc
     if not free:
         return []
     places = {row.shot_id: (row.ordinal, row.shot_id) for row in plan.shots}
-    groups: dict[tuple[str, int | None, datetime | None], list[Order]] = {}
+    known_by: dict[str, set[int]] = {}
+    for label, take_id in settled:
+        known_by.setdefault(label, set()).add(take_id)
+    groups: dict[tuple[str, int | None, frozenset[int]], list[Order]] = {}
     for order in new_orders(plan):
         if order.text in free:
-            groups.setdefault((order.text, order.seed, order.since), []).append(order)
+            known = frozenset(known_by.get(order.label, ()))
+            groups.setdefault((order.text, order.seed, known), []).append(order)
     matches: list[Match] = []
     used: set[int] = set()
-    for (text, seed, since), orders in sorted(groups.items(), key=lambda group: group[0][1] is None):  # seeds first
-        takes = [take for own, take in free[text] if (seed is None or own == seed) and take.take_id not in used]
-        takes = [take for take in takes if since is None or was_sent_after(take.submitted_at, since)]
+    for (text, seed, known), orders in sorted(groups.items(), key=lambda group: group[0][1] is None):  # seeds first
+        takes = [take for own, take in free[text] if (seed is None or own == seed) and take.take_id not in used | known]
         found = _pair(orders, takes, places)
         used |= {match.take.take_id for match in found if match.take is not None}
         matches += found

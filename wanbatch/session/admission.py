@@ -14,12 +14,25 @@ from pathlib import Path
 from wanbatch.batch.chains import with_new_ids
 from wanbatch.batch.changes import Change, Past, Rename, Replan
 from wanbatch.batch.followers import with_followers
+from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed
 from wanbatch.batch.origin import Likeness, Origin, differences
 from wanbatch.batch.plan import Plan, ShotRow, make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
-from wanbatch.batch.takeover import find_matches, is_there, new_orders, renamed, renames_asked, renames_of
+from wanbatch.batch.takeover import (
+    Settled,
+    find_matches,
+    is_there,
+    new_orders,
+    orders_left,
+    renamed,
+    renames_asked,
+    renames_of,
+    settled_by,
+    settled_in,
+    settled_text,
+)
 from wanbatch.disk import second_name
 from wanbatch.errors import UsageInvalid
 from wanbatch.folders import CLIPS, OUTPUTS
@@ -42,17 +55,22 @@ from wanbatch.state.file import StateFile
 from wanbatch.state.reader import NAME_NOTE, StateReader
 
 ORIGIN_NOTE = "origin"
+SETTLED_NOTE = "bought all the same"
 
 
 @dataclass(frozen=True)
 class Admission:
-    """A plan, with what is asked before it, and what is remembered after."""
+    """A plan, with what is asked before it, and what is remembered after.
+
+    `settled` is what the user has said to buy all the same, once all questions are answered.
+    """
 
     plan: Plan
     takes: tuple[Take, ...]
     origin: Origin
     questions: tuple[Question, ...]
     is_same_by_word: bool = False
+    settled: Settled = frozenset()
 
     @property
     def renames(self) -> tuple[Rename, ...]:
@@ -90,12 +108,13 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     wanted = frozenset(shot.id for shot in batch.shots)
     renames = renames_asked(options.renames, takes, past, wanted) if options.renames else ()
     plan, after, past = _planned(batch, takes, known, past, renames)
-    matches = find_matches(plan, past.first_recipes)
+    settled: Settled = frozenset() if reader is None else settled_in(reader.noted(SETTLED_NOTE))
+    matches = find_matches(plan, past.first_recipes, settled)
     if options.take_over and any(match.take is not None for match in matches):
         more = renames_of(matches, plan, after, past)
         renames = (*renames, *more)
         plan, after, past = _planned(batch, after, known, past, more)
-        matches = find_matches(plan, past.first_recipes)
+        matches = find_matches(plan, past.first_recipes, settled)
     plan = _followed(plan, batch, reader, past)
     plan = replace(plan, changes=(*renames, *_left(plan.changes)))
     origin = origin_of(batch.source, batch.name, output)
@@ -113,14 +132,25 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
             questions.append(here_question(folder, matches))
         matched = {match.order for match in matches}
         orders = [order for order in new_orders(plan) if order not in matched]
-        beside_manifest = (Path(batch.source).parent / OUTPUTS,) if batch.source else ()
-        neighbours, unread = find_beside(output, access.address, orders, beside_manifest)
+        neighbours, unread = find_beside(output, access.address, orders, _homes(batch.source))
         if unread:
             questions.append(unread_beside(unread))
         for each in neighbours:
             beside = (str(each.output), each.has_other_ids)
             questions.append(beside_question(folder, beside, each.found, is_paid=not access.is_embedded))
-    return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch)
+    settled |= settled_by(matches)
+    return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch, settled)
+
+
+def is_beside(source: str, state: StateReader, address: str) -> bool:
+    """Say whether a folder beside may hold what an earlier plan left to be sent, so that the manifest is compared."""
+    orders = orders_left(state.takes_in([State.PLANNED]))
+    found, unread = find_beside(state.output, address, orders, _homes(source))
+    return bool(found or unread)
+
+
+def _homes(source: str) -> tuple[Path, ...]:
+    return (Path(source).parent / OUTPUTS,) if source else ()
 
 
 def _planned(
@@ -243,6 +273,8 @@ def _remember(state: StateFile, admission: Admission) -> None:
     origin, known = admission.origin, Origin.of(state.noted(ORIGIN_NOTE))
     if state.batch() != origin.name:
         state.note(NAME_NOTE, origin.name)
+    if admission.settled != settled_in(state.noted(SETTLED_NOTE)):
+        state.note(SETTLED_NOTE, settled_text(admission.settled))
     is_copy = known is not None and not known.is_at(origin) and Path(known.absolute).exists()
     is_told = any(each.kind is Kind.ORIGIN for each in admission.questions) or admission.is_same_by_word
     if origin.is_file and known != origin and (is_told or not is_copy):

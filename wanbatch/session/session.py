@@ -27,7 +27,7 @@ from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.fallbacks import left_to_fall_back
 from wanbatch.session.access import Access, start_of_time
-from wanbatch.session.admission import Admission, admit, ask, command_of, is_remembered, origin_of
+from wanbatch.session.admission import Admission, admit, ask, command_of, is_beside, is_remembered, origin_of
 from wanbatch.session.decisions import (
     NO_ANSWERS,
     Answers,
@@ -104,7 +104,9 @@ class Session:
         options = self._invocation.options
         if options.renames or options.take_over or not state.is_planned_from(manifest.digest):
             return False
-        return is_remembered(state, origin_of(manifest.source, manifest.head().name, state.output))
+        if not is_remembered(state, origin_of(manifest.source, manifest.head().name, state.output)):
+            return False
+        return options.buy_again or not is_beside(manifest.source, state, self._invocation.access.address)
 
     def _admit(self, manifest: Manifest, output: Path, state: StateReader | None) -> Admission:
         """Plan, and ask what must be known before anything is written. Raises UsageInvalid if it is not answered."""
