@@ -144,6 +144,18 @@ def test_what_failed_has_a_price_of_its_own_and_what_is_not_asked_for_is_not_tri
     assert "1 take failed: trying it again would cost 0.525 USD" in remaining.failed_words
 
 
+def test_a_take_that_is_still_to_be_sent_is_not_counted_again_where_its_shot_has_to_be_changed(tmp_path: Path) -> None:
+    pen = begin(tmp_path / "one", Batch("film", (shot("a", 0, takes=3),)))
+    first, second, _ = pen.state.takes()
+    pen.lead(first.take_id, State.FAILED, error="Content policy violation")
+    pen.lead(second.take_id, State.VERIFIED, label=second.label)
+    pen.state.close()
+    with StateReader.open(tmp_path / "one") as reader:
+        remaining = read_remaining(reader)
+    assert (remaining.takes, remaining.failed, remaining.tries) == (1, 1, 2)
+    assert remaining.changed.known == 2 * CREDITS
+
+
 @pytest.mark.parametrize("is_absolute", [False, True])
 def test_a_page_prints_no_command_that_would_mean_another_folder(tmp_path: Path, *, is_absolute: bool) -> None:
     folder = stopped_and_then_retaken(tmp_path / "one")

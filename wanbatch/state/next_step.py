@@ -140,7 +140,7 @@ class NextStep:
         refused = count_text(self._failed(is_refused=True), "take")
         then = f"then {mark(command)}" if command else "and run it"
         what = f"to make what the provider refused ({refused}){cap}{elsewhere}"
-        return f"{what}: change it in the manifest, or leave it out with `omit`, {then}"
+        return f"{what}: change it in the manifest, {then}. To do without it, leave it out with `omit`"
 
     def _with_cap(self, command: str, *, is_retry: bool = False, is_changed: bool = False) -> tuple[str, str]:
         """Return a command with the cap that what is left needs, and what is said of it.

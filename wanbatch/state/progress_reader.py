@@ -125,8 +125,9 @@ def read_remaining(reader: StateReader) -> Remaining:
 def _tried_again(reader: StateReader) -> Failed:
     """Count the failed takes that are asked for, and return the price classes of what is bought to make them after all.
 
-    What the provider refused is made by changing its shot, and then all takes of that shot are bought. Those of which a
-    clip may be there do not count: the user decides about them first.
+    What the provider refused is made by changing its shot, and then all takes of that shot are bought; those that are
+    still to be sent anyway count there. Those of which a clip may be there do not count: the user decides about them
+    first.
     """
     made = reader.made_for_failed()
     failed = [
@@ -136,6 +137,7 @@ def _tried_again(reader: StateReader) -> Failed:
     refused = {each.take for each in problems if is_same_again(each.todo)}
     shots = {take.shot_id for take in failed if take.label in refused}
     changed = [take for take in reader.takes_of_shots(shots) if not take.superseded and not take.is_retake]
+    changed = [take for take in changed if take.state is not State.PLANNED]
     return Failed(
         takes=len(failed),
         again=[take.price_class for take in failed if take.shot_id not in shots],
