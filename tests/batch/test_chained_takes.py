@@ -109,7 +109,10 @@ def test_what_waits_for_what_failed_is_named_and_what_waits_for_it_in_turn() -> 
         return [(each.take.label, each.why_missing) for each in chained(*takes).waiting()]
 
     b, c = made(2, "b", PLANNED), made(3, "c", PLANNED)
-    assert waits(made(1, "a", FAILED), b, c) == [("b_t1", "a_t1, which failed"), ("c_t1", "b_t1, which waits itself")]
+    assert waits(made(1, "a", FAILED), b, c) == [
+        ("b_t1", "a_t1, which failed"),
+        ("c_t1", "b_t1, which is itself waiting"),
+    ]
     assert waits(made(1, "a", HELD), b) == [("b_t1", "a_t1, which is held")]
     assert waits(made(1, "a", PLANNED), b, c) == waits(made(1, "a", RUNS), b, c) == waits(A1, b, c) == []
     assert waits(A1, made(2, "b", PLANNED, frame="frame:a:last:t3")) == [("b_t1", "a, which has no take 3")]
@@ -121,12 +124,13 @@ def test_a_succession_has_its_price_and_its_command() -> None:
     price_class = B.price_class
     command = "wanbatch retake outputs/film b d --with-successors"
     assert Succession.of(news, {price_class: 1_576_666}).text("outputs/film") == (
-        f"a has a new take (a_t2): 3 shots go on from the one before (2.364999 USD); keep them, or `{command}`"
+        "a has a new take (a_t2): 3 shots were made from its earlier take;"
+        f" keep them, or make them again for 2.364999 USD: `{command}`"
     )
     unknown = Succession.of(replace(news, shots=("b",), take=""), {})
     assert (unknown.credits, unknown.command("outputs/film")) == (None, command)
     assert unknown.text("o").startswith(
-        "a gets a new take: 1 shot goes on from the one before (price unknown); keep it,"
+        "a gets a new take: 1 shot was made from its earlier take; keep it, or make it again (price unknown):"
     )
     assert Succession.of(replace(news, is_circled=True), {}).text("o").startswith("a has another take circled (a_t2): ")
 
@@ -250,6 +254,6 @@ def test_why_goes_back_to_the_cause(takes: tuple[Take, ...], lines: list[str]) -
 
 def test_a_frame_that_was_sent_and_is_not_known_is_said_to_be_so() -> None:
     assert whys_of("b", [B], chained(A1, B))[1].text == (
-        "it goes on from the last frame of a; of which take of it the frame was is not known"
+        "it goes on from the last frame of a; it is not known which of its takes gave the frame"
     )
     assert isinstance(chained(A1, B).joins(B)[0], Join)

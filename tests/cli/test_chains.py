@@ -42,7 +42,10 @@ def lines(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return [" ".join(line.split()) for line in (said.out + said.err).splitlines()]
 
 
-OLD = "go on from the one before (1.62 USD); keep them, or `wanbatch retake outputs/film b d --with-successors`"
+OLD = (
+    "were made from its earlier take; keep them, or make them again for 1.62 USD:"
+    " `wanbatch retake outputs/film b d --with-successors`"
+)
 
 
 def test_a_plan_shows_the_longest_chain_and_what_has_no_predecessor(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +101,9 @@ def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytes
         "news": [],
     }
     assert call(["circle", "outputs/film", "a", "1"]) == 0
-    assert f"a has another take circled (a_t1): 3 shots {OLD}" in lines(capsys, "status")
+    assert f"a has another take circled (a_t1): 3 shots {OLD}".replace(
+        "its earlier take", "the take chosen before"
+    ) in lines(capsys, "status")
 
 
 def test_a_follower_is_made_again_once_for_each_new_frame(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,12 +125,12 @@ def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.Capture
     Path("faults.json").write_text(json.dumps([rule]))
     assert call(["run", "film.json", "--sandbox", "--yes", "--speed", "600", "--faults", "faults.json"]) == 1
     end = capsys.readouterr().out
-    assert "1 take (c_t1) waits for b_t1, which failed. It is sent once that has a clip" in end
+    assert "1 take (c_t1) waits for b_t1, which failed. It will be sent when that take has a clip" in end
     problem = {
         "take": "c_t1",
         "state": "waiting",
         "error": "goes on from b_t1, which failed",
-        "todo": "It is sent once that has a clip",
+        "todo": "It will be sent when the take it waits for has a clip",
         "needs_user": False,
         "can_be_looked_up": False,
     }

@@ -209,7 +209,7 @@ def test_a_frame_is_the_one_that_is_shown_then_to_the_pixel(
 
 def test_a_frame_that_is_too_large_to_be_sent_is_refused(tmp_path: Path, clip: bytes) -> None:
     (tmp_path / "clip.mp4").write_bytes(clip)
-    with pytest.raises(MediaInvalid, match=r"as a PNG it has [0-9.]+ KiB; at most 100 bytes can be sent"):
+    with pytest.raises(MediaInvalid, match=r"as a PNG it is [0-9.]+ KiB; at most 100 bytes can be sent"):
         draw_frame(tmp_path / "clip.mp4", "last", bytes_max=100)
 
 

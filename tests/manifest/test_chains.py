@@ -18,7 +18,7 @@ from wanbatch.session.conversion import convert
 A = "https://example.com/a.png"
 SMALL = {"resolution": "720p", "duration": 5}
 CIRCLE, ALONE = "these shots go on from each other in a circle", " without another's frame"
-AT_THE_JOIN, ONCE = "the size changes at the join", "it is sent once a retake has that number"
+AT_THE_JOIN, ONCE = "the size changes at the join", "it will be sent when a retake has that number"
 
 
 def film(folder: Path, *shots: dict[str, Any], **head: Any) -> Path:
@@ -114,8 +114,8 @@ def test_a_manifest_keeps_its_frames_in_another_format(tmp_path: Path) -> None:
 WRONG: list[tuple[Any, str]] = [
     ({"from": "sh003"}, "first_frame goes on from 'sh003', and no shot has this id; did you mean sh001?"),
     ({"from": "sh002"}, "first_frame goes on from sh002, which is this shot; name another"),
-    ({"from": ""}, "first_frame says from, and not of which shot; write its id, such as from: sc010_sh010"),
-    ({"from": None}, "first_frame says from, and not of which shot"),
+    ({"from": ""}, "first_frame has from but names no shot; write the shot's id, such as from: sc010_sh010"),
+    ({"from": None}, "first_frame has from but names no shot"),
     ({"from": ["sh001"]}, "first_frame.from is a list; expected one value"),
     ({"from": "sh001", "at": "5s"}, "first_frame.at is 5 s, and sh001 lasts 5 s; leave out at for its last frame"),
     ({"from": "sh001", "at": "soon"}, "first_frame.at is 'soon'; expected seconds into the clip, such as 2.5s"),
@@ -127,7 +127,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"from": "sh001", "take": 1, "follow": "always"}, "first_frame has both take and follow"),
     ({"from": "sh001", "shot": 1}, "'shot' is not a field of a frame; it takes from, frame, at, take, follow"),
     ("from: sh001 at 2.5s", "first_frame goes on from 'sh001 at 2.5s', and no shot has this id"),
-    ("from: sh001, 2.5s", "first_frame is 'from: sh001, 2.5s'; write from: SHOT, and behind commas"),
+    ("from: sh001, 2.5s", "first_frame is 'from: sh001, 2.5s'; write from: SHOT, then the other fields after commas, such as at: 2.5s"),
     ("from: sh001, from: sh000", "first_frame has from twice; keep one of them"),
 ]  # fmt: skip
 
@@ -198,7 +198,7 @@ def test_another_shape_than_that_of_the_frame_is_a_problem_also_through_a_chain(
     wide = {"model": LENS, "resolution": None, "first_frame": {"from": "sh003"}}
     (problem,) = told(film(tmp_path, tall, {"first_frame": {"from": "sh002"}}, wide))
     assert problem == (
-        "first_frame goes on from sh003, whose picture is 9:16, and this shot is 16:9; give both one aspect_ratio"
+        "first_frame goes on from sh003, whose picture is 9:16, and this shot is 16:9; give both the same aspect_ratio"
     )
     load_manifest(film(tmp_path, tall, {"first_frame": {"from": "sh002"}}, {**wide, "aspect_ratio": "9:16"}))
     save(tmp_path / "tall.png", still(360, 640))

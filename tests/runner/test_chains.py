@@ -209,7 +209,7 @@ def test_where_a_predecessor_fails_its_successors_are_named_and_the_rest_goes_on
     assert (end.exit_code, end.messages) == (ExitCode.TAKES_FAILED, (f"2 takes (sh002_t1, sh003_t1) wait {FAILED}",))
 
 
-FAILED = "for sh001_t1, which failed. They are sent once that has a clip"
+FAILED = "for sh001_t1, which failed. They will be sent when that take has a clip"
 
 
 def test_a_later_run_goes_on_once_the_predecessor_is_there(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_where_a_predecessor_is_held_its_successor_waits_for_a_decision(tmp_path
     assert [take.state for take in world.takes()] == [State.VERIFIED, State.HELD, State.PLANNED]
     assert (end.exit_code, end.messages) == (
         ExitCode.DECISION_NEEDED,
-        ("1 take (sh002_t1) waits for sh001_t1, which is held. It is sent once that has a clip",),
+        ("1 take (sh002_t1) waits for sh001_t1, which is held. It will be sent when that take has a clip",),
     )
 
 
@@ -251,7 +251,7 @@ def test_a_shot_whose_predecessor_this_run_leaves_out_is_named(tmp_path: Path) -
     assert (end.exit_code, world.submits, end.messages) == (
         ExitCode.TAKES_FAILED,
         0,
-        ("1 take (sh001_t1) waits for sh000_t1, which is not sent. It is sent once that has a clip",),
+        ("1 take (sh001_t1) waits for sh000_t1, which is not sent. It will be sent when that take has a clip",),
     )
 
 
@@ -264,7 +264,9 @@ def test_a_limit_takes_the_beginnings_of_chains(tmp_path: Path) -> None:
 def test_a_pinned_take_that_is_not_there_is_waited_for_by_its_number(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     end = world.run(film(tmp_path, {"sh001": {"from": "sh000", "take": 3}}))
-    assert end.messages == ("1 take (sh001_t1) waits for sh000, which has no take 3. It is sent once that has a clip",)
+    assert end.messages == (
+        "1 take (sh001_t1) waits for sh000, which has no take 3. It will be sent when that take has a clip",
+    )
 
 
 def test_of_two_takes_the_newest_gives_the_frame_and_a_pinned_one_its_own(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_the_command_says_that_it_watches_and_how_it_ends() -> None:
         watching.send_signal(signal.SIGINT)
         told = watching.communicate(timeout=60)[1]
     page = "outputs/old.preview.html"
-    words = f"watching old.csv: {page} is written again each time you save it; Ctrl-C ends this\n"
+    words = f"each time you save old.csv, its table or its map, {page} is written again; Ctrl-C ends this\n"
     assert (first, told, watching.returncode) == (f"{page}: 4 shots\n", words, 0)
 
 

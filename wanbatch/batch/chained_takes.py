@@ -40,7 +40,7 @@ class Join:
         cause = self.source.cause
         if cause is None:
             return f"{self.frame.shot_id}, which {self.source.why}"
-        return f"{cause.label}, which {'waits itself' if cause.state is State.PLANNED else self.source.why}"
+        return f"{cause.label}, which {'is itself waiting' if cause.state is State.PLANNED else self.source.why}"
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _join_text(join: Join) -> str:
         if join.source.take is not None:
             is_sent = join.take.attempts > 0
             return f"it goes on from {join.frame}" + (
-                "; of which take of it the frame was is not known" if is_sent else ""
+                "; it is not known which of its takes gave the frame" if is_sent else ""
             )
         return f"it goes on from {join.frame}, and waits for {join.why_missing}"
     made = f"it was made from {join.frame}, take {join.given.take.rpartition('_t')[2]}"

@@ -53,7 +53,9 @@ def preview_command(options: Global, /, manifest: Path, page: Path | None, is_on
         return True
 
     if options.verbosity >= 0:
-        echo(f"watching {manifest}: {page} is written again each time you save it; Ctrl-C ends this", err=True)
+        echo(
+            f"each time you save {manifest}, its table or its map, {page} is written again; Ctrl-C ends this", err=True
+        )
     try:
         follow((manifest, page), price_of, lambda done: _tell(options, done), wait)
     except KeyboardInterrupt:

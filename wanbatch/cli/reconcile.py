@@ -265,7 +265,8 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
         if decision is Decision.RESUBMIT:
             risk, question = "the provider may charge for this a second time", "Send it again?"
         else:
-            risk, question = "wanbatch fetches no clip of it any more, though it may have been charged", "Give it up?"
+            risk = "wanbatch will no longer fetch a clip for it, though it may have been charged"
+            question = "Give it up?"
         if not is_interactive():
             raise UsageInvalid(f"{risk} ({cost}), and there is no terminal to ask on: add --yes")
         return click.confirm(f"{risk[0].upper()}{risk[1:]} ({cost}). {question}", default=False, err=True)

@@ -53,7 +53,9 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Seed of the first new take; each further take adds 1.")
 @click.option("--note", metavar="TEXT", default="", help="Why you want it; reports and exports show it.")
 @click.option(
-    "--with-successors", is_flag=True, help="Also of the shots that go on from them, as far as they have clips."
+    "--with-successors",
+    is_flag=True,
+    help="Also make new takes of the shots that continue from them, if those have clips.",
 )
 @click.option("--later", is_flag=True, help="Only plan them: the next `run` of the manifest buys them.")
 @retake_flags

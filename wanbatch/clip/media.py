@@ -70,7 +70,7 @@ def draw_poster(clip: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Image
 
 
 def draw_frame(clip: Path | BinaryIO, moment: str, *, bytes_max: int = FILE_BYTES_MAX) -> bytes:
-    """Return the exact frame of a checked clip at a moment, as a PNG that loses nothing of its 8 bits a colour.
+    """Return the exact frame of a checked clip at a moment, as a PNG with all 8 bits of each colour channel.
 
     `moment` is `first`, `last`, or the time from the beginning in milliseconds, such as `2500ms`: then it is the frame
     that is shown at that time. Raises as `write_poster` does, also for a PNG of more than `bytes_max`.
@@ -80,7 +80,7 @@ def draw_frame(clip: Path | BinaryIO, moment: str, *, bytes_max: int = FILE_BYTE
     written = io.BytesIO()
     picture.save(written, "PNG")
     if written.tell() > bytes_max:
-        raise MediaInvalid(f"as a PNG it has {size_text(written.tell())}; at most {size_text(bytes_max)} can be sent")
+        raise MediaInvalid(f"as a PNG it is {size_text(written.tell())}; at most {size_text(bytes_max)} can be sent")
     return written.getvalue()
 
 

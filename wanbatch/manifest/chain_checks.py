@@ -79,7 +79,7 @@ class ChainChecker:
         if frame.take is not None and frame.take > wanted:
             takes = f"{wanted} take{'s' * (wanted != 1)}"
             words = f"{link.written} waits for take {frame.take} of {other.id}, and the manifest asks for {takes}"
-            problems.warn(link.place_of(TAKE), f"{words}: it is sent once a retake has that number")
+            problems.warn(link.place_of(TAKE), f"{words}: it will be sent when a retake has that number")
         length_s = order_of(other.recipes[0]).length_s
         if frame.at_ms is not None and length_s is not None and frame.at_ms >= length_s * 1000:
             words = f"{link.written}.at is {seconds_text(frame.at_ms)} s, and {other.id} lasts {length_s} s"
@@ -94,7 +94,7 @@ class ChainChecker:
         at = link.place_of(FROM)
         if own is not None and given is not None and abs(own[0] / given[0] - 1) > _NEAR:
             words = f"{link.written} goes on from {other.id}, whose picture is {given[1]}, and this shot is {own[1]}"
-            self._problems.add(at, f"{words}; give both one aspect_ratio")
+            self._problems.add(at, f"{words}; give both the same aspect_ratio")
             return
         mine, theirs = (_lines_of(order_of(each.recipes[0])) for each in (shot, other))
         if mine is not None and theirs is not None and mine != theirs:

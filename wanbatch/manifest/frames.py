@@ -89,9 +89,7 @@ def _parts(node: Node, written: str, problems: Problems) -> tuple[dict[str, Scal
     for part in node.text.split(","):
         told = _PART.fullmatch(part)
         if told is None:
-            words = (
-                f"{written} is {shown(node.text)}; write from: SHOT, and behind commas what else is said of the frame"
-            )
+            words = f"{written} is {shown(node.text)}; write from: SHOT, then the other fields after commas"
             problems.add(node.at, f"{words}, such as at: 2.5s")
             continue
         if told[1] in found:
@@ -104,7 +102,7 @@ def _parts(node: Node, written: str, problems: Problems) -> tuple[dict[str, Scal
 def _shot_id(nodes: Mapping[str, Scalar], written: str, at: Place, problems: Problems) -> str | None:
     node = nodes.get(FROM)
     if node is None or not node.text.strip() or node.value is None:
-        problems.add(at, f"{written} says from, and not of which shot; write its id, such as from: sc010_sh010")
+        problems.add(at, f"{written} has from but names no shot; write the shot's id, such as from: sc010_sh010")
         return None
     return composed(node.text.strip())
 

@@ -36,10 +36,11 @@ class Succession:
         """Say what the new take means, and what can be done, with the command for this output folder."""
         new = f"has a new take ({self.news.take})" if self.news.take else "gets a new take"
         new = f"has another take circled ({self.news.take})" if self.news.is_circled else new
-        cost = "price unknown" if self.credits is None else usd_text(self.credits)
-        words = agreeing(len(self.news.shots), "go|goes on from the one before")
-        keep = agreeing(len(self.news.shots), "keep them|it")
+        before = "the take chosen before" if self.news.is_circled else "its earlier take"
+        cost = "(price unknown)" if self.credits is None else f"for {usd_text(self.credits)}"
+        made = agreeing(len(self.news.shots), f"were|was made from {before}")
+        todo = agreeing(len(self.news.shots), "keep them|it, or make them|it again")
         return (
-            f"{self.news.shot_id} {new}: {count_text(len(self.news.shots), 'shot')} {words} ({cost});"
-            f" {keep}, or `{self.command(folder)}`"
+            f"{self.news.shot_id} {new}: {count_text(len(self.news.shots), 'shot')} {made};"
+            f" {todo} {cost}: `{self.command(folder)}`"
         )

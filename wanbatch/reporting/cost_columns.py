@@ -72,7 +72,7 @@ COSTS: Mapping[str, str] = {
     "first_takes_good": "how many of these were verified without a second try",
     "first_take_yield": "the share of these, from 0 to 1",
     "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
-    "superseded_takes": "of `takes`, those that count no more: replaced, or of a shot that is left out",
+    "superseded_takes": "of `takes`, those that no longer count: replaced, or of a shot that is left out",
     "held_takes": "of `takes`, those that wait for you",
     "open_takes": "of `takes`, all others: to be sent, looked up or made",
     **{f"{name}_credits": words for name, words in _PLANNED.items()},

@@ -17,8 +17,8 @@ STATES: Mapping[str, str] = {
     "failed": "There is no clip. It costs nothing, unless a charge is shown for it, or it was given up and is at risk.",
     "held": "It may have been charged, and waits for your decision. wanbatch does not send it again until you decide.",
     "unknown": "It may have been sent, but the answer was lost: the next run looks it up.",
-    "superseded": "Replaced by a newer version of its shot or by a retake, or left without a clip of a shot that the"
-    " manifest leaves out. A clip is kept, and its cost counts.",
+    "superseded": "Replaced by a newer version of its shot or by a retake; also a take without a clip whose shot the"
+    " manifest omits or no longer has. If there is a clip, it is kept, and its cost counts.",
     "omitted": "Shots that the manifest leaves out.",
 }
 MONEY: Mapping[str, str] = {

@@ -99,7 +99,7 @@ class Predecessors:
             by_cause.setdefault(root.why, []).append((each.take, root.source))
         for why, waiting in by_cause.items():
             named = ", ".join(take.label for take, _ in waiting[:NAMED]) + (", ..." if len(waiting) > NAMED else "")
-            words = agreeing(len(waiting), f"wait|waits for {why}. They|It are|is sent once that has a clip")
+            words = agreeing(len(waiting), f"wait|waits for {why}. They|It will be sent when that take has a clip")
             cause = waiting[0][1].cause
             is_open = cause is not None and cause.state in (State.HELD, State.UNKNOWN)
             code = ExitCode.DECISION_NEEDED if is_open else ExitCode.TAKES_FAILED

@@ -81,7 +81,9 @@ def problems_in(
             told = (take.label, take.state.value, take.error, todo)
             found.append(Problem(*told, needs_user=take.needs_user, can_be_looked_up=is_lost))
     for label, why in findings.waiting.items():
-        found.append(Problem(label, WAITING, f"goes on from {why}", "It is sent once that has a clip"))
+        found.append(
+            Problem(label, WAITING, f"goes on from {why}", "It will be sent when the take it waits for has a clip")
+        )
     for stray in strays:
         error = f"{stray.source} shows this submit, which belongs to no take here: {_made_text(stray)}"
         found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
