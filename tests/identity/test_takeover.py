@@ -148,6 +148,20 @@ def test_a_clip_that_came_back_goes_before_a_take_that_was_turned_away_and_is_st
     assert [each.take.take_id for each in plan.wanted if each.take is not None] == [2]
 
 
+@pytest.mark.parametrize("seed", [None, 7])
+def test_a_clip_of_a_fallback_that_came_from_another_shot_goes_before_a_take_that_is_still_to_be_sent(
+    seed: int | None,
+) -> None:
+    fallback = Fallback(Version({"model": "n", "prompt": "a dragon"}))
+    away, home = shot("a", fallback=fallback, seed=seed), shot("c", fallback=fallback, seed=seed)
+    asked = away.recipes[0]
+    made = Take(1, "c", 2, fallback.recipe_for(asked).canonical, state=State.VERIFIED, attempts=2)
+    planned = Take(2, "c", 1, home.recipes[0].canonical)
+    past = Past(renames=(Rename(1, "c", 2, ("a", 1)),), first_recipes={1: asked.canonical})
+    plan = make_plan(Batch("b", (home,)), [made, planned], past=past)
+    assert [each.take.take_id for each in plan.wanted if each.take is not None] == [1]
+
+
 def test_a_clip_that_came_back_leaves_a_slot_to_the_one_with_the_same_seed() -> None:
     recipe = shot("a").recipes[0].canonical
     takes = [

@@ -91,10 +91,15 @@ def fill_slots(
     `free` are the takes of the shot, the most useful first.
     """
     recipes = () if shot.omit else shot.recipes
-    matched = _match(shot, recipes, free, moved)
+    # What came from another shot and was bought goes before a take that is still to be sent: that need not be bought.
+    unsent = [take for take in free if moved and take.take_id not in moved and take.state is State.PLANNED]
+    there = [take for take in free if take not in unsent]
+    matched = _match(shot, recipes, there, moved)
     missing = {slot: each for slot, each in enumerate(recipes) if slot not in matched}
-    rest = [each for each in free if each not in matched.values()]
+    rest = [each for each in there if each not in matched.values()]
     matched |= _on_fallback(shot, missing, rest, moved, first)
+    missing = {slot: each for slot, each in missing.items() if slot not in matched}
+    matched |= _most({slot: [take for take in unsent if _is_asked(take, each)] for slot, each in missing.items()})
     ids = {take.take_id for take in matched.values()}
     left = [take for take in free if take.take_id not in ids]
     unsent = sorted((take for take in left if _may_follow_edit(take)), key=lambda take: take.number)
@@ -154,13 +159,8 @@ def _reinstated(take: Take) -> list[Change]:
 
 
 def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: frozenset[int]) -> dict[int, Take]:
-    """Find the take of each recipe, by slot. `takes` are in the order in which they are preferred.
-
-    What came from another shot and was bought goes before a take that is still to be sent: that need not be bought.
-    """
-    is_derived = shot.seed is None and bool(moved)
-    unsent = [take for take in takes if is_derived and take.take_id not in moved and take.state is State.PLANNED]
-    free, matched = [take for take in takes if take not in unsent], dict[int, Take]()
+    """Find the take of each recipe, by slot. `takes` are in the order in which they are preferred."""
+    free, matched = list(takes), dict[int, Take]()
     for slot, recipe in enumerate(recipes):
         same = next((take for take in free if _is_asked(take, recipe)), None)
         if same is not None and same.superseded and same.state is State.FAILED:
@@ -168,7 +168,7 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
         if same is not None:
             matched[slot] = same
             free.remove(same)
-    if is_derived:
+    if shot.seed is None and moved:
         # A derived seed depends on the id: a take that came from another id has another, and is as good. So is one
         # of this shot whose seed a take that came back has, too.
         others = [take for take in free if take.take_id in moved or _is_twin(take, recipes)]
@@ -179,11 +179,6 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
             slots = [slot for slot in left if texts[slot] == text]
             alike = [take for take in others if likeness(take.recipe_json)[0] == text][: len(slots)]
             matched |= _by_number(slots, alike)
-    for slot, recipe in enumerate(recipes):
-        same = None if slot in matched else next((each for each in unsent if _is_asked(each, recipe)), None)
-        if same is not None:
-            matched[slot] = same
-            unsent.remove(same)
     return matched
 
 
