@@ -18,6 +18,7 @@ from wanbatch.batch.shots import Batch, Fallback, Recipe, Shot, Version, likenes
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import (
     find_matches,
+    find_reframed,
     new_orders,
     renamed,
     renames_asked,
@@ -130,6 +131,31 @@ def test_what_the_user_said_to_buy_all_the_same_is_asked_once() -> None:
     assert (settled, find_matches(plan, settled=settled)) == ({("b_t1", 1)}, [])
     other = make_plan(batch(shot("c")), takes_of(shot("a")))
     assert [match.order.label for match in find_matches(other, settled=settled)] == ["c_t1"]
+
+
+def follower(shot_id: str, of: str, moment: str = "last") -> Shot:
+    body = {"model": "m", "prompt": "on", "duration": 5, "image_url": f"frame:{of}:{moment}"}
+    return Shot(shot_id, 1, body, seed=7)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_renamed", "pairs"),
+    [
+        (follower("b", "x"), True, [("b_t2", "b_t1")]),
+        (follower("b", "x"), False, []),  # an edit like any other
+        (follower("b", "x", "first"), True, []),
+        (follower("b", "a"), True, []),  # nothing is to be bought
+    ],
+)
+def test_a_take_that_differs_in_the_id_of_a_frame_that_was_renamed_is_a_question(
+    wanted: Shot, is_renamed: bool, pairs: list[tuple[str, str]]
+) -> None:
+    made = Take(2, "b", 1, follower("b", "a").recipes[0].canonical, state=State.VERIFIED, attempts=1)
+    past = Past(renames=(Rename(1, "x", 1, ("a", 1)),) if is_renamed else ())
+    plan = make_plan(Batch("b", (wanted,)), [made], past=past)
+    matches = find_reframed(plan, past)
+    assert [(match.order.label, match.candidates[0].label) for match in matches] == pairs
+    assert find_reframed(plan, past, settled_by(matches)) == []
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "7", "[[1]]", '[["a", "b"]]', "[" * 100_000])

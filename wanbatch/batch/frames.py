@@ -15,6 +15,7 @@ from typing import Any
 FRAME_MARK = "frame:"
 SECONDS_MAX = 3600
 _REFERENCE = re.compile(r"frame:([^:]+):(first|last|[0-9]+ms)(?::t([1-9][0-9]{0,5}))?")
+_IN_TEXT = re.compile(r'"frame:([^":\\]+):(first|last|[0-9]+ms)(?::t[0-9]+)?"')
 _TEXTS = frozenset({"prompt", "negative_prompt"})  # which may say anything
 
 
@@ -94,3 +95,13 @@ def _within(value: object) -> Iterator[object]:
             yield from _within(each)
     else:
         yield value
+
+
+def shots_of_frames(canonical: str) -> set[str]:
+    """Return the ids of the shots whose frames a recipe is sent."""
+    return {found[1] for found in _IN_TEXT.finditer(canonical)}
+
+
+def without_shots_of_frames(canonical: str) -> str:
+    """Return a recipe without the ids and take numbers of the shots whose frames it is sent: two of these are alike."""
+    return _IN_TEXT.sub(lambda found: f'"{FRAME_MARK}{found[2]}"', canonical)

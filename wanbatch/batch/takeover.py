@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from wanbatch.batch.changes import Create, Past, Rename, Replan
+from wanbatch.batch.frames import shots_of_frames, without_shots_of_frames
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed, twin_key
 from wanbatch.batch.plan import Plan
@@ -149,6 +150,28 @@ def find_matches(plan: Plan, first: Mapping[int, str] = NONE_FIRST, settled: Set
         matches += found
     story = {order.label: place for place, order in enumerate(new_orders(plan))}
     return sorted(matches, key=lambda match: story[match.order.label])
+
+
+def find_reframed(plan: Plan, past: Past, settled: Settled = frozenset()) -> list[Match]:
+    """Find new takes that differ from a bought one that nothing asks for in the id of the shot of a frame alone.
+
+    Only where an id of such a frame was renamed once: the same frame may be meant by both.
+    """
+    ids = {name for each in past.renames for name in (each.was[0], each.shot_id)}
+    there: dict[str, list[Take]] = {}
+    for take in plan.kept if ids else ():
+        if is_there(take.state):
+            for text in asked_texts(take, past.first_recipes):
+                if shots_of_frames(text):
+                    there.setdefault(without_shots_of_frames(text), []).append(take)
+    matches = []
+    for order in new_orders(plan) if there else ():
+        alike = there.get(without_shots_of_frames(order.text), [])
+        fit = [each for each in alike if (order.label, each.take_id) not in settled]
+        named = {*shots_of_frames(order.text), *(name for each in fit for name in shots_of_frames(each.recipe_json))}
+        if fit and ids & named:
+            matches.append(Match(order, None, tuple(fit)))
+    return matches
 
 
 def was_sent_after(submitted_at: datetime | None, since: datetime) -> bool:

@@ -23,6 +23,7 @@ from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import (
     Settled,
     find_matches,
+    find_reframed,
     is_there,
     new_orders,
     orders_left,
@@ -45,6 +46,7 @@ from wanbatch.session.folder_questions import (
     beside_question,
     here_question,
     origin_question,
+    reframed_question,
     taken_over,
     unread_beside,
 )
@@ -115,6 +117,8 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
         renames = (*renames, *more)
         plan, after, past = _planned(batch, after, known, past, more)
         matches = find_matches(plan, past.first_recipes, settled)
+    found = {match.order for match in matches}
+    reframed = [each for each in find_reframed(plan, past, settled) if each.order not in found]
     plan = _followed(plan, batch, reader, past)
     plan = replace(plan, changes=(*renames, *_left(plan.changes)))
     origin = origin_of(batch.source, batch.name, output)
@@ -130,7 +134,9 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     if not options.buy_again:
         if matches:
             questions.append(here_question(folder, matches))
-        matched = {match.order for match in matches}
+        if reframed:
+            questions.append(reframed_question(folder, reframed))
+        matched = {match.order for match in (*matches, *reframed)}
         orders = [order for order in new_orders(plan) if order not in matched]
         neighbours, unread = find_beside(output, access.address, orders, _homes(batch.source))
         if unread:
@@ -138,7 +144,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
         for each in neighbours:
             beside = (str(each.output), each.has_other_ids)
             questions.append(beside_question(folder, beside, each.found, is_paid=not access.is_embedded))
-    settled |= settled_by(matches)
+    settled |= settled_by((*matches, *reframed))
     return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch, settled)
 
 
@@ -161,6 +167,8 @@ def _planned(
     past = replace(past, renames=(*past.renames, *renames))
     names = past.names_of_gone({shot.id for shot in batch.shots})
     asked = [_with_new_ids(take, names) for take in after] if names else after
+    first = {take_id: with_new_ids(text, names) for take_id, text in past.first_recipes.items()}
+    past = replace(past, first_recipes=first)
     return make_plan(batch, asked, known, past), after, past
 
 

@@ -166,6 +166,19 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
     )
 
 
+def reframed_question(folder: Folder, matches: Sequence[Match]) -> Question:
+    """Ask about takes to be bought whose clips are there, but for the id of the shot that their frame comes from."""
+    pairs = tuple((match.order.label, each.label) for match in matches for each in match.candidates[:1])
+    are = "is" if len(matches) == 1 else "are"
+    what = f"{count_text(len(matches), 'take')} to be bought {are} in {folder.path} already"
+    lines = [f"{what}, except that the shot that gives the frame has another id:", *_pair_lines(pairs)]
+    remedies = (
+        "If the frame is still the same, give that shot its earlier id in the manifest",
+        f"Buy them again: {folder.run('--buy-again')}",
+    )
+    return Question(Kind.HERE, tuple(lines), remedies, "Buy them again?", "--buy-again", pairs)
+
+
 def _example(plain: Sequence[Match], unclear: Sequence[Match]) -> tuple[str, str]:
     match = plain[0] if plain else unclear[0]
     take = match.take if match.take is not None else match.candidates[0]
