@@ -183,8 +183,8 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
 
 
 def _is_twin(take: Take, recipes: Sequence[Recipe]) -> bool:
-    is_lost = take.state in WITHOUT_CLIP
-    return not is_lost and not take.is_retake and any(_is_asked(take, recipe) for recipe in recipes)
+    is_made = take.state not in WITHOUT_CLIP
+    return is_made and not take.is_retake and any(_is_asked(take, recipe) for recipe in recipes)
 
 
 def _on_fallback(
@@ -209,8 +209,7 @@ def _on_fallback(
         if shot.fallback is not None and _is_next_one(take, shot.fallback, recipe, is_moved=take.take_id in moved):
             return True
         was = first.get(take.take_id)
-        is_lost = take.state in (State.PLANNED, State.FAILED)
-        return was is not None and not is_lost and is_same(was, recipe, take)
+        return was is not None and take.state not in WITHOUT_CLIP and is_same(was, recipe, take)
 
     sent = [take for take in takes if take.attempts]
     return _most({slot: [take for take in sent if answers(take, recipe)] for slot, recipe in slots.items()})

@@ -13,7 +13,7 @@ from wanbatch.batch.frames import shots_of_frames, without_shots_of_frames
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed, twin_key
 from wanbatch.batch.plan import Plan
-from wanbatch.batch.shot_plan import NONE_FIRST, Wanted
+from wanbatch.batch.shot_plan import NONE_FIRST, WITHOUT_CLIP, Wanted
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
@@ -92,7 +92,7 @@ def asked_texts(take: Take, first: Mapping[int, str]) -> dict[str, int | None]:
 
 def is_there(state: State) -> bool:
     """Say whether a take in this state was or may have been bought: not one that failed or was never sent."""
-    return state not in (State.PLANNED, State.FAILED)
+    return state not in WITHOUT_CLIP
 
 
 Settled = frozenset[tuple[str, int]]

@@ -173,24 +173,22 @@ def look_of(done: dict[str, Any]) -> Look:
 
 def poster_of(done: dict[str, Any]) -> bytes:
     """Read a poster: the bytes of a JPEG."""
-    try:
-        jpeg = base64.b64decode(done["jpeg"], validate=True)
-    except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("its answer is not a poster") from error
-    if not jpeg.startswith(b"\xff\xd8"):
-        raise AnswerInvalid("its answer is not a JPEG")
-    return jpeg
+    return _picture(done, "jpeg", b"\xff\xd8", "a poster")
 
 
 def frame_of(done: dict[str, Any]) -> bytes:
     """Read a frame: the bytes of a PNG."""
+    return _picture(done, "png", b"\x89PNG\r\n\x1a\n", "a frame")
+
+
+def _picture(done: dict[str, Any], name: str, begin: bytes, what: str) -> bytes:
     try:
-        png = base64.b64decode(done["png"], validate=True)
+        picture = base64.b64decode(done[name], validate=True)
     except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("its answer is not a frame") from error
-    if not png.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise AnswerInvalid("its answer is not a PNG")
-    return png
+        raise AnswerInvalid(f"its answer is not {what}") from error
+    if not picture.startswith(begin):
+        raise AnswerInvalid(f"its answer is not a {name.upper()}")
+    return picture
 
 
 def given_of(done: dict[str, Any]) -> OpenedFile:
