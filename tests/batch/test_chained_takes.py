@@ -218,13 +218,13 @@ def test_an_inventory_knows_the_shots_with_clips() -> None:
         ),
         (
             (replace(A1, circled=True), A2, replace(B, superseded=True), made(6, "b", PLANNED, number=2)),
-            ["0 b_t2 is to be sent", "0 it goes on from the last frame of a"],
+            ["0 b_t2 is to be sent", "0 it continues from the last frame of a"],
         ),
         (
             (replace(made(1, "a", HELD), error="why not"), made(2, "b", PLANNED)),
             [
                 "0 b_t1 is to be sent",
-                "0 it goes on from the last frame of a, and waits for a_t1, which is held",
+                "0 it continues from the last frame of a, and waits for a_t1, which is held",
                 "1 a_t1 is held: why not",
             ],
         ),
@@ -232,7 +232,7 @@ def test_an_inventory_knows_the_shots_with_clips() -> None:
             (made(2, "b", PLANNED),),
             [
                 "0 b_t1 is to be sent",
-                "0 it goes on from the last frame of a, and waits for a, which has no clip",
+                "0 it continues from the last frame of a, and waits for a, which has no clip",
                 "1 a has no take",
             ],
         ),
@@ -254,6 +254,6 @@ def test_why_goes_back_to_the_cause(takes: tuple[Take, ...], lines: list[str]) -
 
 def test_a_frame_that_was_sent_and_is_not_known_is_said_to_be_so() -> None:
     assert whys_of("b", [B], chained(A1, B))[1].text == (
-        "it goes on from the last frame of a; it is not known which of its takes gave the frame"
+        "it continues from the last frame of a; it is not known which of its takes gave the frame"
     )
     assert isinstance(chained(A1, B).joins(B)[0], Join)

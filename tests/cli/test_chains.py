@@ -56,7 +56,7 @@ def test_a_plan_shows_the_longest_chain_and_what_has_no_predecessor(capsys: pyte
     )
     assert told(capsys, *plan)["chains"] == {"chains": 1, "shots": ["a", "b", "c"], "seconds": pytest.approx(615)}
     (line,) = [each for each in lines(capsys, *plan, "--only", "[bc]") if each.startswith("not sent")]
-    assert line == "not sent: 2 takes (b_t1, c_t1) go on from a, which has no clip and which this run does not make"
+    assert line == "not sent: 2 takes (b_t1, c_t1) continue from a, which has no clip and which this run does not make"
     missing = told(capsys, *plan, "--only", "[bc]")["not_ready"]
     assert missing == [
         {"shot": "b", "take": 1, "goes_on_from": "a"},
@@ -129,7 +129,7 @@ def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.Capture
     problem = {
         "take": "c_t1",
         "state": "waiting",
-        "error": "goes on from b_t1, which failed",
+        "error": "continues from b_t1, which failed",
         "todo": "It will be sent when the take it waits for has a clip",
         "needs_user": False,
         "can_be_looked_up": False,
@@ -139,7 +139,7 @@ def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.Capture
     assert json.loads(Path("outputs/film/reports/summary.json").read_text())["problems"].count(problem) == 1
     assert lines(capsys, "why", "c") == [
         "c_t1 is to be sent",
-        "it goes on from the last frame of b, and waits for b_t1, which failed",
+        "it continues from the last frame of b, and waits for b_t1, which failed",
         "b_t1 failed: GenerationError: it burnt",
         "it was made from the last frame of a, take 1",
     ]

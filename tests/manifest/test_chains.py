@@ -1,4 +1,4 @@
-"""Shots that go on from others in a manifest: what the recipe says of it, and each mistake at its place."""
+"""Shots that continue from others in a manifest: what the recipe says of it, and each mistake at its place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wanbatch.session.conversion import convert
 
 A = "https://example.com/a.png"
 SMALL = {"resolution": "720p", "duration": 5}
-CIRCLE, ALONE = "these shots go on from each other in a circle", " without another's frame"
+CIRCLE, ALONE = "these shots continue from each other in a circle", " without another's frame"
 AT_THE_JOIN, ONCE = "the size changes at the join", "it will be sent when a retake has that number"
 
 
@@ -93,7 +93,7 @@ def test_a_cell_of_a_table_says_it_in_one_text(tmp_path: Path) -> None:
         *(A, "frame:a:last", "frame:a:last", "frame:b:2500ms"),
     ]
     path.write_text("\n".join([*rows, f"e,{I2V},five,from: e"]) + "\n")
-    assert told(path) == ["first_frame goes on from e, which is this shot; name another"]
+    assert told(path) == ["first_frame continues from e, which is this shot; name another"]
 
 
 def test_a_manifest_keeps_its_frames_in_another_format(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_a_manifest_keeps_its_frames_in_another_format(tmp_path: Path) -> None:
 
 
 WRONG: list[tuple[Any, str]] = [
-    ({"from": "sh003"}, "first_frame goes on from 'sh003', and no shot has this id; did you mean sh001?"),
-    ({"from": "sh002"}, "first_frame goes on from sh002, which is this shot; name another"),
+    ({"from": "sh003"}, "first_frame continues from 'sh003', and no shot has this id; did you mean sh001?"),
+    ({"from": "sh002"}, "first_frame continues from sh002, which is this shot; name another"),
     ({"from": ""}, "first_frame has from but names no shot; write the shot's id, such as from: sc010_sh010"),
     ({"from": None}, "first_frame has from but names no shot"),
     ({"from": ["sh001"]}, "first_frame.from is a list; expected one value"),
@@ -126,7 +126,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"from": "sh001", "follow": "yes"}, "first_frame.follow is 'yes'; expected always; without follow"),
     ({"from": "sh001", "take": 1, "follow": "always"}, "first_frame has both take and follow"),
     ({"from": "sh001", "shot": 1}, "'shot' is not a field of a frame; it takes from, frame, at, take, follow"),
-    ("from: sh001 at 2.5s", "first_frame goes on from 'sh001 at 2.5s', and no shot has this id"),
+    ("from: sh001 at 2.5s", "first_frame continues from 'sh001 at 2.5s', and no shot has this id"),
     ("from: sh001, 2.5s", "first_frame is 'from: sh001, 2.5s'; write from: SHOT, then the other fields after commas, such as at: 2.5s"),
     ("from: sh001, from: sh000", "first_frame has from twice; keep one of them"),
 ]  # fmt: skip
@@ -172,7 +172,7 @@ def test_a_model_without_the_role_says_which_models_have_it(tmp_path: Path) -> N
     assert problem.startswith(f"{I2V} does not take last_frame, an image to end with; models that do: ")
     (problem,) = told(film(tmp_path, {"model": R2V, "first_frame": {"from": "sh001"}}))
     assert problem.startswith(
-        f"first_frame goes on from sh001, and {R2V} takes only an https:// address there; models that take files: {I2V}"
+        f"first_frame continues from sh001, and {R2V} takes only an https:// address there; models that take files: {I2V}"
     )
     add_lens(tmp_path)
     (problem,) = told(film(tmp_path, {"model": LENS, "resolution": None, "audio": {"from": "sh001"}}))
@@ -183,7 +183,7 @@ def test_an_omitted_shot_gives_no_frame(tmp_path: Path) -> None:
     omitted = {"first_frame": A, "omit": True}
     (problem,) = told(film(tmp_path, omitted, {"first_frame": {"from": "sh002"}}))
     assert problem == (
-        "first_frame goes on from sh002, which is omitted, so that it will have no clip; omit this shot, too, or name"
+        "first_frame continues from sh002, which is omitted, so that it will have no clip; omit this shot, too, or name"
         " another"
     )
     load_manifest(film(tmp_path, omitted, {"first_frame": {"from": "sh002"}, "omit": True}))
@@ -198,7 +198,7 @@ def test_another_shape_than_that_of_the_frame_is_a_problem_also_through_a_chain(
     wide = {"model": LENS, "resolution": None, "first_frame": {"from": "sh003"}}
     (problem,) = told(film(tmp_path, tall, {"first_frame": {"from": "sh002"}}, wide))
     assert problem == (
-        "first_frame goes on from sh003, whose picture is 9:16, and this shot is 16:9; give both the same aspect_ratio"
+        "first_frame continues from sh003, whose picture is 9:16, and this shot is 16:9; give both the same aspect_ratio"
     )
     load_manifest(film(tmp_path, tall, {"first_frame": {"from": "sh002"}}, {**wide, "aspect_ratio": "9:16"}))
     save(tmp_path / "tall.png", still(360, 640))
@@ -209,7 +209,7 @@ def test_another_shape_than_that_of_the_frame_is_a_problem_also_through_a_chain(
 def test_another_size_and_a_take_that_is_not_planned_are_warnings(tmp_path: Path) -> None:
     batch = load_manifest(film(tmp_path, {"first_frame": {"from": "sh001", "take": 2}, "resolution": "1080p"}))
     assert [each.message for each in batch.warnings] == [
-        "first_frame goes on from sh001, which is made with 720 lines, and this shot with 1080: " + AT_THE_JOIN,
+        "first_frame continues from sh001, which is made with 720 lines, and this shot with 1080: " + AT_THE_JOIN,
         "first_frame waits for take 2 of sh001, and the manifest asks for 1 take: " + ONCE,
     ]
 

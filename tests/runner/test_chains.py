@@ -1,4 +1,4 @@
-"""Shots that go on from others: each waits for its predecessor's clip, and is sent the very frame that was recorded."""
+"""Shots that continue from others: each waits for its predecessor's clip, and is sent the very frame that was recorded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FORK = {"sh001": "sh000", "sh002": "sh001", "sh003": "sh001"}  # a chain with a 
 
 
 def film(folder: Path, before: dict[str, Any] | None = None, **more: dict[str, Any]) -> Batch:
-    """A shot from a still, and those that go on from others; `more` is said of single shots."""
+    """A shot from a still, and those that continue from others; `more` is said of single shots."""
     save(folder / "still.png")
     links = FORK if before is None else before
     shots = [{"first_frame": "still.png", **SMALL, **more.get("sh000", {})}]

@@ -84,7 +84,7 @@ def broken(world: World) -> Iterator[str]:
 
 
 def stuck(world: World) -> Iterator[str]:
-    """Yield each take that was never sent although all that it goes on from is there."""
+    """Yield each take that was never sent although all that it continues from is there."""
     by_shot: dict[str, list[Any]] = {}
     for take in world.takes:
         by_shot.setdefault(take.shot_id, []).append(take)

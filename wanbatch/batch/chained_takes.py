@@ -1,4 +1,4 @@
-"""Chained takes: the takes of shots that go on from each other, what each was made from, and what has changed since.
+"""Chained takes: the takes of shots that continue from each other, what each was made from, and what has changed since.
 
 Pure. A take is stale if its frame is of another clip than the one that would give it now. It keeps its clip all the
 same: only the user, or a manifest that says so, has it made again.
@@ -48,8 +48,8 @@ class News:
     """A shot that has a new take, or gets one: `take` is its label, empty for one that is not made yet. It `is_circled`
     if the user chose that take.
 
-    `direct` are the shots with a clip that goes on from the one before; `shots` are these and all that go on from them,
-    of which clips are there, and `classes` what making them again would order.
+    `direct` are the shots with a clip that continues from the one before; `shots` are these and all that continue from
+    them, of which clips are there, and `classes` what making them again would order.
     """
 
     shot_id: str
@@ -110,7 +110,7 @@ class ChainedTakes:
         return list(found.values())
 
     def news(self, to_be_made: Collection[str] = ()) -> list[News]:
-        """Return the shots of which other takes are chosen than their successors went on from.
+        """Return the shots that have another take chosen than the one their successors were made from.
 
         `to_be_made` are the shots of which a run makes takes. What it makes again, too, does not count.
         """

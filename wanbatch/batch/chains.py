@@ -1,4 +1,4 @@
-"""Chains: shots of which one goes on from another, as a graph. Pure.
+"""Chains: shots of which one continues from another, as a graph. Pure.
 
 A predecessor gives a frame of its clip to its successors. A shot may have several of both; no shot comes before itself.
 """
@@ -20,7 +20,7 @@ _OF_SHOT = re.compile(  # a whole value, not a part of a text
 
 @dataclass(frozen=True)
 class Chains:
-    """Which shots each shot goes on from, by id; of shots that are part of a chain.
+    """Which shots each shot continues from, by id; of shots that are part of a chain.
 
     `before` keeps the order in which a shot names its predecessors. What is asked of a graph with a circle in it is
     answered as if the circle were cut; `circle` names it.
@@ -30,7 +30,7 @@ class Chains:
 
     @classmethod
     def of(cls, links: Iterable[tuple[str, Iterable[str]]]) -> Chains:
-        """Make them of shots, each with those that it goes on from."""
+        """Make them of shots, each with those that it continues from."""
         found: dict[str, dict[str, None]] = {}
         for shot_id, predecessors in links:
             found.setdefault(shot_id, {}).update(dict.fromkeys(predecessors))
@@ -43,7 +43,7 @@ class Chains:
 
     @cached_property
     def after(self) -> Mapping[str, tuple[str, ...]]:
-        """Which shots go on from each shot, by id."""
+        """Which shots continue from each shot, by id."""
         found: dict[str, list[str]] = {}
         for shot_id, predecessors in self.before.items():
             for each in predecessors:
@@ -56,15 +56,15 @@ class Chains:
         return frozenset({*self.before, *self.after})
 
     def upstream(self, shot_id: str) -> tuple[str, ...]:
-        """Return all shots that a shot goes on from, also through others, nearest first."""
+        """Return all shots that a shot continues from, also through others, nearest first."""
         return _reached(shot_id, self.before)
 
     def downstream(self, shot_id: str) -> tuple[str, ...]:
-        """Return all shots that go on from a shot, also through others, nearest first."""
+        """Return all shots that continue from a shot, also through others, nearest first."""
         return _reached(shot_id, self.after)
 
     def circle(self) -> tuple[str, ...]:
-        """Return shots of which each goes on from the next, and the last from the first; none if there is no circle."""
+        """Return shots that continue each from the next, and the last from the first; none if there is no circle."""
         settled: set[str] = set()
         for start in self.before:
             path: list[str] = []
@@ -83,7 +83,7 @@ class Chains:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """All shots of chains, each behind those that it goes on from."""
+        """All shots of chains, each behind those that it continues from."""
         placed: dict[str, None] = {}
         for shot_id, others in self.before.items():
             for each in (*others, shot_id):
@@ -142,13 +142,13 @@ class Chains:
 
 
 def predecessors_of(shot: Shot) -> tuple[str, ...]:
-    """Return the shots that a shot goes on from, as any of its models would make it, or its fallback."""
+    """Return the shots that a shot continues from, as any of its models would make it, or its fallback."""
     versions = [*shot.versions, *([] if shot.fallback is None else [shot.fallback.version])]
     return tuple(dict.fromkeys(each.shot_id for version in versions for each in frames_in(version.request)))
 
 
 def shots_before(canonical: str) -> tuple[str, ...]:
-    """Return the shots that a take goes on from, by the text of its recipe. Raises StateInvalid for a damaged one."""
+    """Return the shots that a take continues from, by the text of its recipe. Raises StateInvalid for a damaged one."""
     if not may_hold_frames(canonical):
         return ()
     return tuple(dict.fromkeys(each.shot_id for each in frames_in(Recipe(canonical).body)))

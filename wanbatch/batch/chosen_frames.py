@@ -1,4 +1,4 @@
-"""Chosen frames: which clip a shot goes on from, and which frame of it a submit held, as it was recorded. Pure.
+"""Chosen frames: which clip a shot continues from, and which frame of it a submit held, as it was recorded. Pure.
 
 A frame is taken of the chosen take of its shot: the circled one, else the newest good one, once nothing is under way
 that could be newer. A pinned take is waited for, whichever is chosen.

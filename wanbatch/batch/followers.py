@@ -1,4 +1,4 @@
-"""Followers: shots that a manifest wants made again whenever the frame that they go on from is another one. Pure.
+"""Followers: shots that a manifest wants made again whenever the frame that they continue from is another one. Pure.
 
 A follower gets one new take for a new frame. What fails, and what the user circled, is left to the user: no run buys
 another try of it on its own.

@@ -30,7 +30,7 @@ class Inventory:
     """The takes of a batch. `scenes` are in story order; `omitted` counts shots.
 
     `strays` are the credits held for submits that belong to no take; None if that is unknown. `clips` are the shots
-    that have a clip, or soon will, if any take that is due goes on from another shot.
+    that have a clip, or soon will, if any take that is due continues from another shot.
     """
 
     kinds: Sequence[Counted] = ()
@@ -119,7 +119,7 @@ class Inventory:
 
 
 def shots_with_clips(takes: Iterable[Take]) -> frozenset[str]:
-    """Return the shots that have a clip to go on from, or soon will."""
+    """Return the shots that have a clip to continue from, or soon will."""
     return frozenset(take.shot_id for take in takes if take.circled or (not take.superseded and _may_have_clip(take)))
 
 

@@ -28,7 +28,7 @@ def order_to_send(
     if not any(each.predecessors for each in selected):
         return OrderToSend(selected[:limit])
     chosen, missing = {each.shot_id for each in selected}, dict[str, str]()
-    for each in submit_order(selected):  # what others go on from comes first
+    for each in submit_order(selected):  # what others continue from comes first
         for other in each.predecessors:
             if other not in clips and (other not in chosen or other in missing):
                 missing.setdefault(each.shot_id, missing.get(other, other))

@@ -75,7 +75,7 @@ class Due(NamedTuple):
     """A take that a run would send. `take_id` is 0 for one that is not written yet; `ordinal` is its shot's place.
 
     `unwritten` names what its price depends on and its request leaves to the default of the model; `tries` counts those
-    of `--max-attempts` that it used before. `predecessors` are the shots that it goes on from.
+    of `--max-attempts` that it used before. `predecessors` are the shots that it continues from.
     """
 
     take_id: int
@@ -271,7 +271,7 @@ def _removed(row: ShotRow) -> ShotRow:
 def submit_order(due: Iterable[Due], first: First = First.LONGEST) -> list[Due]:
     """Order planned takes for submission: longest expected first and then in story order, or in story order alone.
 
-    What others go on from counts with the longest chain behind it, and is always before them.
+    What others continue from counts with the longest chain behind it, and is always before them.
     """
     every = sorted(due, key=attrgetter("ordinal", "number"))
     if any(each.predecessors for each in every):
@@ -286,7 +286,7 @@ def submit_order(due: Iterable[Due], first: First = First.LONGEST) -> list[Due]:
 
 
 def _chained_order(every: Sequence[Due], first: First) -> list[Due]:
-    """Order takes, which are in story order, of which some go on from others."""
+    """Order takes, which are in story order, of which some continue from others."""
     weights: dict[str, float] = {}
     for each in every:
         weights[each.shot_id] = max(weights.get(each.shot_id, 0.0), each.price_class.weight)

@@ -59,10 +59,10 @@ def _join_text(join: Join) -> str:
     if join.given is None:
         if join.source.take is not None:
             is_sent = join.take.attempts > 0
-            return f"it goes on from {join.frame}" + (
+            return f"it continues from {join.frame}" + (
                 "; it is not known which of its takes gave the frame" if is_sent else ""
             )
-        return f"it goes on from {join.frame}, and waits for {join.why_missing}"
+        return f"it continues from {join.frame}, and waits for {join.why_missing}"
     made = f"it was made from {join.frame}, take {join.given.take.rpartition('_t')[2]}"
     if not join.is_stale or join.source.take is None:
         return made

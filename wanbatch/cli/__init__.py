@@ -27,7 +27,7 @@ _COMMANDS = {
     "run": ("run", "Turn a manifest into verified clips; the same command resumes."),
     "demo": ("run", "Make the quick-start clips on the sandbox, without a key."),
     "status": ("status", "Show the state of a batch, even while it is running."),
-    "why": ("why", "Say why a shot waits, failed or goes on from an older take."),
+    "why": ("why", "Say why a shot waits, failed or continues from an older take."),
     "retry": ("retry", "Run failed takes again."),
     "retake": ("retry", "Make a new take of a shot and keep the ones it has."),
     "circle": ("cut", "Choose the take of a shot that goes into the cut."),

@@ -1,4 +1,4 @@
-"""Chains on the screen and in JSON: what a plan says of shots that go on from each other."""
+"""Chains on the screen and in JSON: what a plan says of shots that continue from each other."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def _news(preview: Preview) -> Iterator[str]:
         by_shot.setdefault(other, []).append(f"{due.shot_id}_t{due.number}")
     for other, labels in by_shot.items():
         named = ", ".join(labels[:SHOWN]) + (", ..." if len(labels) > SHOWN else "")
-        go = "goes" if len(labels) == 1 else "go"
+        continues = "continues" if len(labels) == 1 else "continue"
         takes = f"{count_text(len(labels), 'take')} ({named})"
-        yield f"not sent: {takes} {go} on from {other}, which has no clip and which this run does not make"
+        yield f"not sent: {takes} {continues} from {other}, which has no clip and which this run does not make"
     yield from (each.text(str(preview.output)) for each in preview.successions)
 
 

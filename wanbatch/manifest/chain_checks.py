@@ -56,24 +56,22 @@ class ChainChecker:
     def _check_name(self, shot_id: str, link: Link, known: set[str]) -> None:
         other, at = link.frame.shot_id, link.place_of(FROM)
         if other == shot_id:
-            self._problems.add(at, f"{link.written} goes on from {other}, which is this shot; name another")
+            self._problems.add(at, f"{link.written} continues from {other}, which is this shot; name another")
         elif other not in known:
-            words = (
-                f"{link.written} goes on from {shown(other)}, and no shot has this id{meant(other, known - {shot_id})}"
-            )
-            self._problems.add(at, words)
+            words = f"{link.written} continues from {shown(other)}, and no shot has this id"
+            self._problems.add(at, words + meant(other, known - {shot_id}))
 
     def _tell_circle(self, circle: Sequence[str], links: Mapping[str, Sequence[Link]]) -> None:
         """Name all shots of a circle, at the link that closes it."""
         names = [*circle[:_CIRCLE_SHOWN], *(["..."] if len(circle) > _CIRCLE_SHOWN else []), circle[0]]
         link = next(each for each in links[circle[0]] if each.frame.shot_id == circle[1 % len(circle)])
-        words = f"these shots go on from each other in a circle: {' from '.join(names)}; one of them has to begin"
+        words = f"these shots continue from each other in a circle: {' from '.join(names)}; one of them has to begin"
         self._problems.add(link.place_of(FROM), f"{words} without another's frame")
 
     def _check_link(self, shot: Shot, other: Shot, link: Link) -> None:
         problems, frame = self._problems, link.frame
         if other.omit and not shot.omit:
-            words = f"{link.written} goes on from {other.id}, which is omitted, so that it will have no clip"
+            words = f"{link.written} continues from {other.id}, which is omitted, so that it will have no clip"
             problems.add(link.place_of(FROM), f"{words}; omit this shot, too, or name another")
         wanted = len(other.recipes)
         if frame.take is not None and frame.take > wanted:
@@ -93,15 +91,13 @@ class ChainChecker:
         own, given = self._own_shape(shot), self._shape_of(other.id)
         at = link.place_of(FROM)
         if own is not None and given is not None and abs(own[0] / given[0] - 1) > _NEAR:
-            words = f"{link.written} goes on from {other.id}, whose picture is {given[1]}, and this shot is {own[1]}"
+            words = f"{link.written} continues from {other.id}, whose picture is {given[1]}, and this shot is {own[1]}"
             self._problems.add(at, f"{words}; give both the same aspect_ratio")
             return
         mine, theirs = (_lines_of(order_of(each.recipes[0])) for each in (shot, other))
         if mine is not None and theirs is not None and mine != theirs:
-            words = (
-                f"{link.written} goes on from {other.id}, which is made with {theirs} lines, and this shot with {mine}"
-            )
-            self._problems.warn(at, f"{words}: the size changes at the join")
+            words = f"{link.written} continues from {other.id}, which is made with {theirs} lines"
+            self._problems.warn(at, f"{words}, and this shot with {mine}: the size changes at the join")
 
     def _own_shape(self, shot: Shot) -> tuple[float, str] | None:
         """Return width to height of a shot, and in words, as far as its request says it."""

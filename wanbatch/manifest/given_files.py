@@ -103,7 +103,7 @@ class GivenFiles:
             self.problems.add(link.place_of("from"), f"{place.written} takes no picture, so no frame of a shot")
         elif not place.field.takes_files:
             takers = file_takers_text(place.model, place.field.name)
-            goes_on = f"{place.written} goes on from {link.frame.shot_id}"
+            goes_on = f"{place.written} continues from {link.frame.shot_id}"
             words = f"{goes_on}, and {place.model.name} takes only an https:// address"
             self.problems.add(link.place_of("from"), f"{words} there{takers}")
         self.links.append(link)

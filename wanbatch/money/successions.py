@@ -1,4 +1,4 @@
-"""Successions: shots with new takes that others went on from, and what it costs to make these again. Pure."""
+"""Successions: shots with new takes that others continue from, and what it costs to make these again. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wanbatch.units import agreeing, count_text
 
 @dataclass(frozen=True)
 class Succession:
-    """A shot with a new take, the shots that went on from the one before, and the credits for making them again.
+    """A shot with a new take, the shots that continue from the one before, and the credits for making them again.
 
     `credits` is None if a price is unknown.
     """

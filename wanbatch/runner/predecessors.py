@@ -35,7 +35,7 @@ class FrameMissing(Exception):
 
 @dataclass(frozen=True)
 class Blocked:
-    """A take that waits for another shot: what it goes on from, and what is known of that."""
+    """A take that waits for another shot: what it continues from, and what is known of that."""
 
     take: Take
     frame: FrameOf
@@ -49,11 +49,11 @@ class Blocked:
 
 
 class Predecessors:
-    """Keeps takes back until what they go on from is there, and gives them their frames."""
+    """Keeps takes back until what they continue from is there, and gives them their frames."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
-        self._followed: dict[str, set[int]] = {}  # waiting takes, by the shots that they go on from
+        self._followed: dict[str, set[int]] = {}  # waiting takes, by the shots that they continue from
         self._drawing = asyncio.Semaphore(AT_ONCE)
         context.on_change = self.follow
 
@@ -85,7 +85,7 @@ class Predecessors:
         return [Blocked(take, *why) for take, why in found if why is not None]
 
     def name_blocked(self) -> None:
-        """Name the takes that were not sent for want of a clip to go on from, by what is the cause of it."""
+        """Name the takes that were not sent for want of a clip to continue from, by what is the cause of it."""
         context = self._context
         if context.is_halted or not context.schedule.is_submitting:
             return  # what stopped the run kept all that was planned from being sent

@@ -64,7 +64,7 @@ class Preview:
     `is_play_money` at any provider on this machine. `every_quote` has the prices of all takes of a batch that was
     never sent, also of those that this run leaves out: its baseline. `fallbacks` are the models that takes may go on
     with, with what that may cost beside `estimate`. `unready` are takes that are not sent, each with the shot that it
-    goes on from and that has no clip; `successions` are shots with new takes that others went on from;
+    continues from and that has no clip; `successions` are shots with new takes that others continue from;
     `longest` is the chain that takes longest, None without chains.
     """
 
@@ -187,7 +187,7 @@ class Basis:
     """What a preview is made from: the inventory of the state file, and the plan where a manifest brings news.
 
     `is_as_planned` where the manifest is the one planned before. `committed_by_scene` is needed for scenes that have
-    caps of their own; `next_ones` is what fallbacks would order. `chained` are the takes that go on from each other.
+    caps of their own; `next_ones` is what fallbacks would order. `chained` are the takes that continue from each other.
     """
 
     batch: str
@@ -217,7 +217,7 @@ class Basis:
 
     @cached_property
     def order(self) -> OrderToSend:
-        """What the run would send, and what it cannot, as it goes on from a shot without a clip."""
+        """What the run would send, and what it cannot, as it continues from a shot without a clip."""
         due = self.inventory.due if self.plan is None else self.plan.due
         clips = self.inventory.clips if self.plan is None else shots_with_clips(self.plan.takes)
         settings = self.settings
@@ -246,7 +246,7 @@ class Basis:
     def successions(
         self, listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]
     ) -> tuple[Succession, ...]:
-        """Return the shots with new takes, or takes to come, that others went on from, with what these would cost."""
+        """Return the shots with new takes, or takes to come, that others continue from, with what these would cost."""
         news = self.chained.news({each.shot_id for each in self.to_send})
         quotes = self._quoted({each for one in news for each in one.classes}, listed, earlier)
         return tuple(Succession.of(each, {name: quote.credits for name, quote in quotes.items()}) for each in news)

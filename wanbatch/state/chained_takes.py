@@ -1,4 +1,4 @@
-"""The chained takes of a state file: of the shots that go on from each other, with the frames that were sent."""
+"""The chained takes of a state file: of the shots that continue from each other, with the frames that were sent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_chained(reader: StateReader) -> ChainedTakes:
 
 
 def read_successions(reader: StateReader) -> tuple[Succession, ...]:
-    """Return the shots with new takes that others went on from, at the prices of now."""
+    """Return the shots with new takes that others continue from, at the prices of now."""
     news = read_chained(reader).news()
     prices = prices_now([kind for kind, _ in reader.kinds()], reader.quotes()) if news else {}
     return tuple(Succession.of(each, prices) for each in news)

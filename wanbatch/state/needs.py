@@ -82,7 +82,7 @@ def problems_in(
             found.append(Problem(*told, needs_user=take.needs_user, can_be_looked_up=is_lost))
     for label, why in findings.waiting.items():
         found.append(
-            Problem(label, WAITING, f"goes on from {why}", "It will be sent when the take it waits for has a clip")
+            Problem(label, WAITING, f"continues from {why}", "It will be sent when the take it waits for has a clip")
         )
     for stray in strays:
         error = f"{stray.source} shows this submit, which belongs to no take here: {_made_text(stray)}"

@@ -256,7 +256,7 @@ class TakeRecords(Records):
         return found
 
     def takes_with_frames(self) -> list[Take]:
-        """The takes of today's recipes that go on from other shots, in the order they were planned."""
+        """The takes of today's recipes that continue from other shots, in the order they were planned."""
         return self._all(Take, "WHERE instr(recipe_json, ?) AND NOT superseded ORDER BY take_id", f'"{FRAME_MARK}')
 
     def labels_by_hash(self) -> dict[str, str]:
