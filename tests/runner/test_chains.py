@@ -112,6 +112,7 @@ def test_any_frame_may_be_the_one(said: dict[str, Any], number: int, tmp_path: P
     assert np.array_equal(pixels(png), decoded(world.output / str(first.file))[wanted])
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_the_fact_is_there_before_the_submit_that_holds_the_frame(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     world.run(film(tmp_path, {"sh001": "sh000"}))
@@ -124,6 +125,7 @@ def test_the_fact_is_there_before_the_submit_that_holds_the_frame(tmp_path: Path
     assert attempt.body_sha256 == hashlib.sha256(bodies[-1]).hexdigest()
 
 
+@pytest.mark.usefixtures("quick_clips")
 @pytest.mark.parametrize("kill_at", range(1, 24))
 def test_after_a_kill_anywhere_the_same_frame_is_sent_and_nothing_twice(kill_at: int, tmp_path: Path) -> None:
     batch = film(tmp_path, {"sh001": "sh000"})
@@ -144,6 +146,7 @@ def test_after_a_kill_anywhere_the_same_frame_is_sent_and_nothing_twice(kill_at:
     assert all(one in ((), other) for one, other in zip(before, after, strict=True))
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_a_kill_between_the_fact_and_the_submit_sends_the_same_frame_without_drawing_it_again(tmp_path: Path) -> None:
     batch = film(tmp_path, {"sh001": "sh000"})
     world = world_of(tmp_path)
@@ -171,6 +174,7 @@ def frames_of_next(world: World, take_id: int = 2) -> tuple[ChosenFrame, ...]:
         return reader.frames_of(take_id, 1)
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_the_longest_chain_goes_first_and_others_go_on_while_it_waits(tmp_path: Path) -> None:
     batch = film(tmp_path, {"sh001": "sh000"})
     alone = [replace(batch.shots[0], id=f"a{n}", request={**batch.shots[0].request, "prompt": f"{n}"}) for n in "012"]
@@ -181,6 +185,7 @@ def test_the_longest_chain_goes_first_and_others_go_on_while_it_waits(tmp_path: 
     assert order == ["sh000_t1", "a0_t1", "a1_t1", "a2_t1", "sh001_t1"]
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_a_chain_waits_for_its_predecessor_and_not_for_the_batch(tmp_path: Path) -> None:
     batch = film(tmp_path, {"sh001": "sh000", "z": {"from": "sh000"}}, z={"duration": 15})
     order = list[tuple[str, str]]()
@@ -199,6 +204,7 @@ def test_a_chain_waits_for_its_predecessor_and_not_for_the_batch(tmp_path: Path)
 FAILS = (Rule("submit", "fail", prompt_contains="fails"),)
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_where_a_predecessor_fails_its_successors_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     links = {"sh001": "sh000", "sh002": "sh001", "sh003": "sh002", "sh004": "sh000"}
     batch = film(tmp_path, links, sh001={"prompt": "It fails."})
@@ -212,6 +218,7 @@ def test_where_a_predecessor_fails_its_successors_are_named_and_the_rest_goes_on
 FAILED = "for sh001_t1, which failed. They will be sent when that take has a clip"
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_a_later_run_goes_on_once_the_predecessor_is_there(tmp_path: Path) -> None:
     batch = film(tmp_path, {"sh001": "sh000", "sh002": "sh001"}, sh001={"prompt": "It fails."})
     world = world_of(tmp_path, rules=FAILS)
@@ -232,6 +239,7 @@ def retried(world: World, take_id: int) -> None:
     state.close()
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_where_a_predecessor_is_held_its_successor_waits_for_a_decision(tmp_path: Path) -> None:
     settings = replace(opening_in(tmp_path), on_unknown=OnUnknown.HOLD)
     rules = (Rule("submit", "drop_after", nth=(2,)),)
@@ -244,6 +252,7 @@ def test_where_a_predecessor_is_held_its_successor_waits_for_a_decision(tmp_path
     )
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_a_shot_whose_predecessor_this_run_leaves_out_is_named(tmp_path: Path) -> None:
     settings = replace(opening_in(tmp_path), is_selected=lambda each: each.shot_id != "sh000")
     world = World(tmp_path / "out", settings=settings)
@@ -255,12 +264,14 @@ def test_a_shot_whose_predecessor_this_run_leaves_out_is_named(tmp_path: Path) -
     )
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_a_limit_takes_the_beginnings_of_chains(tmp_path: Path) -> None:
     world = World(tmp_path / "out", settings=replace(opening_in(tmp_path), limit=2))
     assert world.run(film(tmp_path, {"sh001": "sh000", "sh002": "sh001"})).exit_code is ExitCode.OK
     assert [take.state for take in world.takes()] == [State.VERIFIED, State.VERIFIED, State.PLANNED]
 
 
+@pytest.mark.usefixtures("quick_clips")
 def test_a_pinned_take_that_is_not_there_is_waited_for_by_its_number(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     end = world.run(film(tmp_path, {"sh001": {"from": "sh000", "take": 3}}))
@@ -302,6 +313,7 @@ def test_a_frame_of_another_clip_than_is_chosen_by_now_is_never_sent(tmp_path: P
     assert np.array_equal(pixels(png), decoded(world.output / "clips/sh000_t1.mp4")[-1])
 
 
+@pytest.mark.usefixtures("quick_clips")
 @pytest.mark.parametrize(
     ("do", "said"),
     [
