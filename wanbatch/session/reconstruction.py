@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from wanbatch.batch.changes import Past, Rename
 from wanbatch.batch.fallbacks import seed_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch, Recipe, derived_seed
@@ -75,14 +76,14 @@ class Reconstruction:
         self._owners: dict[str, str] = {}
         wanted = [(shot, recipe) for shot in evidence.batch.shots for recipe in shot.recipes]
         self._shots = {shot.id: shot for shot in evidence.batch.shots}
-        self._recipes = {recipe.sha256: recipe for _, recipe in wanted}
+        self._recipes = {recipe.short_hash: recipe for _, recipe in wanted}
         self._recipes |= {
-            each.sha256: each
+            each.short_hash: each
             for shot, recipe in wanted
             if shot.fallback is not None
             for each in shot.fallback.recipes_for(recipe, (derived_seed(shot.id, n + 1) for n in range(shot.takes)))
         }
-        self._recipes |= {each.recipe.sha256: each.recipe for each in evidence.sidecars}
+        self._recipes |= {each.recipe.short_hash: each.recipe for each in evidence.sidecars}
         self._next_id = 1
         self._used_ids: set[int] = set()
 
@@ -116,7 +117,7 @@ class Reconstruction:
             rebuilt = RebuiltTake(take_id, shot_id, entries)
             self._rebuilt[rebuilt.take.label] = rebuilt
             self._used_ids.add(take_id)
-            self._recipes[rebuilt.take.recipe.sha256] = rebuilt.take.recipe
+            self._recipes[rebuilt.take.recipe.short_hash] = rebuilt.take.recipe
 
     def _request_ids(self) -> Iterable[str]:
         yield from (str(entry.data["request_id"]) for _, entry in self._told.events if "request_id" in entry.data)
@@ -161,15 +162,19 @@ class Reconstruction:
                 self._name_strays(entries)
                 continue
             for entry in entries:
-                rebuilt.replay(entry, self._recipes.get(str(entry.data.get("body_sha256"))))
+                rebuilt.replay(entry, self._recipe_of(entry))
 
     def _rebuilt_from(self, label: str, entries: Sequence[Entry]) -> RebuiltTake | None:
         sent = [each for each in entries if each.fact is Fact.SUBMIT_STARTED and "request_id" in each.data]
         shot_id, _, number = label.rpartition("_t")
-        recipe = self._recipes.get(str(sent[0].data.get("body_sha256"))) if sent else None
+        recipe = self._recipe_of(sent[0]) if sent else None
         if recipe is None or not shot_id or not number.isdigit():
             return None
         return self._begin((shot_id, int(number)), recipe, sent[0].at, [str(each.data["request_id"]) for each in sent])
+
+    def _recipe_of(self, submit: Entry) -> Recipe | None:
+        """Return the recipe of a submit: its request id has the hash. That of its body is another with each frame."""
+        return self._recipes.get(recipe_in(str(submit.data.get("request_id"))) or "")
 
     def _name_strays(self, entries: Sequence[Entry]) -> None:
         """Keep submits by name whose recipe nothing here tells any more."""
@@ -190,6 +195,7 @@ class Reconstruction:
     def _take_in(self, sidecar: Sidecar) -> None:
         """Make a take verified again whose clip is on disk, as its sidecar tells."""
         told, ids = sidecar.told, sidecar.request_ids
+        self._take_over(sidecar)
         if self._owners.setdefault(str(told["generation_id"]), sidecar.label) != sidecar.label:
             return  # a copy under another name
         rebuilt = self._rebuilt.get(sidecar.label)
@@ -204,6 +210,23 @@ class Reconstruction:
             self._name_beside(rebuilt, each, sidecar.at("submitted_at"))
         if rebuilt.take.state is not State.VERIFIED:
             self._verify(rebuilt, sidecar)
+
+    def _take_over(self, sidecar: Sidecar) -> None:
+        """Give a take the name that another shot's takeover gave it: its clip still has the earlier one."""
+        shot_id, _, number = sidecar.file_label.rpartition("_t")
+        if sidecar.label in self._rebuilt or sidecar.file_label == sidecar.label or not shot_id or not number.isdigit():
+            return
+        rebuilt, at = self._rebuilt.get(sidecar.file_label), sidecar.at("submitted_at")
+        if rebuilt is None:
+            rebuilt = self._begin((shot_id, int(number)), sidecar.recipe, at, sidecar.request_ids)
+        elif not rebuilt.requests & {*sidecar.request_ids}:
+            return
+        rename = Rename(rebuilt.take.take_id, sidecar.shot_id, sidecar.number, (shot_id, int(number)))
+        if rebuilt.add(Fact.RENAMED, sidecar.at("verified_at"), rename.data):
+            del self._rebuilt[sidecar.file_label]
+            self._rebuilt[sidecar.label] = rebuilt
+            if self._owners.get(str(sidecar.told["generation_id"])) == sidecar.file_label:
+                self._owners[str(sidecar.told["generation_id"])] = sidecar.label
 
     def _verify(self, rebuilt: RebuiltTake, sidecar: Sidecar) -> None:
         told = sidecar.told
@@ -325,6 +348,23 @@ class Reconstruction:
         if next_one is None or not rebuilt.free(row.at):
             return False
         return rebuilt.add(Fact.MODEL_CHANGED, row.at, {"recipe_json": next_one.canonical})
+
+
+def past_of(takes: Iterable[ReconstructedTake]) -> Past:
+    """Return what rebuilt takes were called before another shot took them over."""
+    return Past(
+        tuple(
+            Rename(
+                each.take.take_id,
+                str(entry.data["shot_id"]),
+                int(entry.data["number"]),
+                (str(entry.data["was_shot_id"]), int(entry.data["was_number"])),
+            )
+            for each in takes
+            for entry in each.entries
+            if entry.fact is Fact.RENAMED
+        )
+    )
 
 
 def reconstruct(evidence: Evidence) -> tuple[list[ReconstructedTake], list[Stray]]:

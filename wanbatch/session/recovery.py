@@ -35,7 +35,7 @@ from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.session.exchange import exchange
 from wanbatch.session.lost_baseline import Kept, known_baseline, restore_baseline
-from wanbatch.session.reconstruction import Evidence, ReconstructedTake, nonce_in, reconstruct
+from wanbatch.session.reconstruction import Evidence, ReconstructedTake, nonce_in, past_of, reconstruct
 from wanbatch.session.traces import Sidecar, is_line, read_event, read_sidecar
 from wanbatch.session.witness import doubt_of
 from wanbatch.state.baseline import BASELINE_NOTE
@@ -274,12 +274,12 @@ def _sidecar(path: Path) -> Sidecar | None:
         found = read_sidecar(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         return None
-    return found if found is not None and found.label == path.stem else None
+    return found if found is not None and found.file_label == path.stem else None
 
 
 def _looked_at(clips: Path, sidecar: Sidecar) -> Sidecar:
     """Hold a sidecar against the bytes of its clip."""
-    clip = clips / f"{sidecar.label}.mp4"
+    clip = clips / f"{sidecar.file_label}.mp4"
     try:
         is_file = stat.S_ISREG(clip.lstat().st_mode) and sidecar.told["file"] == f"{CLIPS}/{clip.name}"
         return replace(sidecar, is_whole=is_file and sha256_of(clip) == sidecar.told["sha256"])
@@ -315,7 +315,7 @@ def _recovery_of(draft: Draft) -> Recovery:
     sources += [_counted(len(evidence.rows), "row", "of the provider's log")] if evidence.rows is not None else []
     facts = sum(len(entries) for _, entries in old.kept.values())
     is_behind = sum(len(each.entries) for each in draft.takes) != facts or len(strays) != len(old.strays)
-    plan = make_plan(evidence.batch, takes, _shots(evidence, old))
+    plan = make_plan(evidence.batch, takes, _shots(evidence, old), past_of(draft.takes))
     verified = [take for take in takes if take.state is State.VERIFIED]
     return Recovery(
         batch=evidence.batch.name,
@@ -337,11 +337,11 @@ def _recovery_of(draft: Draft) -> Recovery:
     )
 
 
+_TO_FETCH = (State.QUEUED, State.GENERATING, State.COMPLETED, State.DOWNLOADED)
+
+
 def _counted(number: int, noun: str, rest: str) -> str:
     return f"{count_text(number, noun)} {rest}"
-
-
-_TO_FETCH = (State.QUEUED, State.GENERATING, State.COMPLETED, State.DOWNLOADED)
 
 
 def _labels(takes: Iterable[Take], *states: State) -> tuple[str, ...]:
@@ -377,8 +377,7 @@ def _write(
 
     `late` is by how much the provider's log may be late, and how far its clock is ahead of ours.
     """
-    at, (lag, ahead) = clock.now(), late
-    folder = Path(mkdtemp(prefix=".recover-", dir=output))
+    at, (lag, ahead), folder = clock.now(), late, Path(mkdtemp(prefix=".recover-", dir=output))
     try:
         with closing(StateFile.create_or_open(folder, identity)) as state:
             state.restore([(each.take.take_id, each.take.shot_id, each.entries) for each in draft.takes], draft.strays)
@@ -388,7 +387,8 @@ def _write(
                 if name not in (alarms.NOTE, BASELINE_NOTE):  # of facts by number, which change; kept with its lines
                     state.note(name, text)
             restore_baseline(state, draft.old.baseline, at)
-            state.adopt(make_plan(draft.evidence.batch, state.takes(), _shots(draft.evidence, draft.old)), at)
+            plan = make_plan(draft.evidence.batch, state.takes(), _shots(draft.evidence, draft.old), state.past())
+            state.adopt(plan, at)
             if draft.doubt:
                 batch_clock = BatchClock(state, clock)
                 batch_clock.measured(ahead)

@@ -50,6 +50,11 @@ class Sidecar:
         return f"{self.shot_id}_t{self.number}"
 
     @property
+    def file_label(self) -> str:
+        """The take's name when its clip got its file: another than `label` if another shot took it over since."""
+        return str(self.told["file"]).rpartition("/")[2].removesuffix(".mp4")
+
+    @property
     def recipe(self) -> Recipe:
         """What was ordered."""
         return Recipe.of(self.told["recipe"])
