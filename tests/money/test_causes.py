@@ -142,6 +142,30 @@ def test_what_was_refused_and_then_edited_is_named_though_it_adds_nothing(tmp_pa
     assert table["credits"].sum() == found.final
 
 
+def test_one_refused_take_of_an_edited_shot_with_clips_is_named(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("film", (shot("a", 0, takes=3),)))
+    pen.state.keep_baseline([BaselineLine("a", 3, 3 * CREDITS)], BEGIN)
+    pen.lead(1, State.VERIFIED, charged=CREDITS, label="a_t1", estimated=CREDITS)
+    pen.lead(2, State.FAILED, estimated=CREDITS, error="Content policy violation")
+    pen.lead(3, State.VERIFIED, charged=CREDITS, label="a_t3", estimated=CREDITS)
+    edited = Batch("film", (shot("a", 0, takes=3, prompt="Rain."),))
+    pen.state.adopt(make_plan(edited, pen.state.takes(), pen.state.shots()), pen.now)
+    for each in [each for each in pen.state.takes() if not each.superseded]:
+        pen.lead(each.take_id, State.VERIFIED, charged=CREDITS, label=each.label, estimated=CREDITS)
+    pen.state.close()
+    found = baseline_in(tmp_path)
+    assert variance_text(found) == "3 takes of edited shots +1.575, 1 take refused -0.525"
+    assert found.final == 5 * CREDITS
+    with StateReader.open(tmp_path) as reader:
+        table = variance_frame([book_of(read_record(reader))])
+    rows = zip(table["reason"], table["takes"], table["credits"], strict=True)
+    assert sorted(rows) == [
+        ("baseline", 3, 3 * CREDITS),
+        ("edit", 3, 3 * CREDITS),
+        ("refused take", 1, -CREDITS),
+    ]
+
+
 def test_a_try_whose_answer_was_lost_has_not_failed() -> None:
     lost = attempt(Outcome.ABANDONED, credits_estimated=PRICE, generation_id=None)
     own = attempt(Outcome.COMPLETED, number=2, request_id="x", credits_charged=PRICE, credits_estimated=PRICE)

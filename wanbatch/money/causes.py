@@ -22,7 +22,8 @@ class Ordered:
     """What the baseline says of a take: its shot, as it is called now, and what each take of that was to cost.
 
     `is_more` where the shot has more takes now than it had then; `on_fallback` where it goes on with its fallback;
-    `is_edited` where an edit of its shot replaced it.
+    `is_edited` where an edit of its shot replaced it; `is_in_edit` where that edit replaced clips as well, so that all
+    that the takes of the shot add counts as edit already.
     """
 
     shot_id: str
@@ -30,6 +31,7 @@ class Ordered:
     is_more: bool = False
     on_fallback: bool = False
     is_edited: bool = False
+    is_in_edit: bool = False
 
 
 def causes_of(
@@ -46,6 +48,8 @@ def causes_of(
     expected = cost.estimated if take.attempts and cost.estimated is not None else ordered.credits_each
     found = {Reason.EXTRA: cost.extra}
     at_risk = take.credits_at_risk or 0
+    if ordered.is_in_edit:
+        return _moved_from_edit(take, attempts, ordered, total)
     failed = Reason.REFUSED if _is_refused(take, attempts) else Reason.FAILED
     if take.state is State.FAILED and take.superseded and ordered.is_edited:
         # Its price was saved, and its successor costs what it was to cost: two reasons, which may add up to nothing.
@@ -59,6 +63,16 @@ def causes_of(
         if ordered.on_fallback:
             found[Reason.FALLBACK] = total - expected - sum(found.values())
     return [Cause(ordered.shot_id, reason, 1, amount) for reason, amount in found.items() if amount]
+
+
+def _moved_from_edit(take: Take, attempts: Sequence[Attempt], ordered: Ordered, total: int) -> list[Cause]:
+    """Name what a failed take saved beside the edit that replaced it: together the two add nothing."""
+    saved = ordered.credits_each - total
+    failed = Reason.REFUSED if _is_refused(take, attempts) else Reason.FAILED
+    if not saved:
+        return []
+    of_edit = Cause(ordered.shot_id, Reason.EDIT, int(take.credits_committed == 0), saved)
+    return [Cause(ordered.shot_id, failed, 1, -saved), of_edit]
 
 
 def _is_refused(take: Take, attempts: Sequence[Attempt]) -> bool:

@@ -8,8 +8,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from wanbatch.money.credits import amount_text, difference_text, usd
+from wanbatch.money.credits import amount_text, difference_text, usd, usd_text
 from wanbatch.money.spending import OUTSIDE_WORDS
+from wanbatch.units import count_text
 
 UNSEEN = "\u2013"  # a dash: there is nothing to show
 WENT_INTO = ("in_cut", *OUTSIDE_WORDS)  # together they are what was charged
@@ -63,6 +64,25 @@ def figure_of(figure: Mapping[str, Any]) -> Amount:
     """Return one of the three figures of a batch, as `costs.json` has it."""
     amount = amount_of(figure["known_credits"])
     return _with_unknown(amount) if figure["unknown_takes"] else amount
+
+
+def charged_so_far(row: Mapping[str, Any], costs: Mapping[str, Any]) -> str:
+    """Say how far the charges of a batch are known and, once nothing is left to be sent, how they compare with its
+    baseline. `row` is one of the `figures` of `costs.json`, `costs` the whole of it.
+    """
+    batch, charged = row["batch"], row["charged"]
+    if charged["unknown_takes"]:
+        return f"{count_text(charged['unknown_takes'], 'charge')} not seen yet"
+    waiting = next(each for each in costs["progress"] if each["batch"] == batch)["remaining"]["takes"]
+    if waiting:
+        return f"all charges for what was sent have been seen; {count_text(waiting, 'take')} still to be sent"
+    baseline = next((each for each in costs["baselines"] if each["batch"] == batch), None)
+    if baseline is None or baseline["unpriced_takes"]:
+        return "all charges have been seen"
+    more = charged["known_credits"] - baseline["known_credits"]
+    if more:
+        return f"all charges have been seen: {usd_text(abs(more))} {'above' if more > 0 else 'below'} the baseline"
+    return "all charges have been seen: equal to the baseline, to the credit"
 
 
 def _credits(credit_count: int) -> str:

@@ -20,7 +20,15 @@ from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import difference_text, partly_known, usd_text
 from wanbatch.money.spending import OUTSIDE_WORDS
-from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, price_of, variance_amounts
+from wanbatch.reporting.amounts import (
+    UNSEEN,
+    amount_of,
+    charged_so_far,
+    figure_of,
+    levels_of,
+    price_of,
+    variance_amounts,
+)
 from wanbatch.reporting.meanings import COST_WORDS, meanings
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text, local_text
@@ -140,6 +148,7 @@ def _environment() -> Environment:
         "in_order": _in_order,
         "variance_amounts": variance_amounts,
         "figure_amount": figure_of,
+        "charged_so_far": charged_so_far,
         "percent": _percent,
         "rate": _rate,
         "plural": count_text,

@@ -135,28 +135,34 @@ class BaselineRecords(FactRecords):
                 for reason, *row, sent, told, count in self._db.execute(sql)
             ]
 
-    def of_other_cost(self, renamed: Mapping[str, str]) -> list[tuple[int, str, int, bool, bool]]:
+    def of_other_cost(self, renamed: Mapping[str, str]) -> list[tuple[int, str, int, tuple[bool, bool, bool]]]:
         """Return the takes of the baseline that may cost another sum for a cause of their own, in the order planned.
 
-        They failed, were sent more than once, or are more than the baseline has of their shot. With the id of each:
-        what its shot is called now, what the baseline holds for each take of that, whether it is one more, and whether
-        a take of a newer recipe followed it.
+        They failed, were sent more than once, or are more than the baseline has of their shot; of a shot of which an
+        edit replaced clips, only those that failed and were edited. With the id of each: what its shot is called now,
+        what the baseline holds for each take of that, whether it is one more, whether a take of a newer recipe
+        followed it, and whether an edit replaced clips of its shot.
         """
+        reason = f"{_OF_TAKE}{_OF_SHOT.format('coalesce(r.now, t.shot_id)')}"
         sql = (
             "WITH every AS (SELECT t.take_id, coalesce(r.now, t.shot_id) AS shot, b.takes AS planned,"  # noqa: S608
             " b.credits / b.takes AS each, t.state, t.attempts, t.superseded"
             " AND EXISTS (SELECT 1 FROM takes AS later WHERE later.shot_id = t.shot_id AND later.number > t.number"
             " AND NOT later.superseded AND NOT later.is_retake AND later.recipe_json != t.recipe_json) AS is_edited,"
+            f" {reason} AS reason,"
             " NOT t.superseded AND row_number() OVER"
             " (PARTITION BY coalesce(r.now, t.shot_id), t.superseded ORDER BY t.number) > b.takes AS is_more"
-            f"{_TAKES_OF_BASELINE} WHERE {_OF_TAKE}{_OF_SHOT.format('coalesce(r.now, t.shot_id)')} = '{Reason.OTHER}')"
-            " SELECT take_id, shot, each, is_more, is_edited FROM every WHERE is_more OR state = 'failed'"
-            " OR (state = 'planned' AND attempts > 0)"
-            " OR take_id IN (SELECT take_id FROM attempts GROUP BY take_id HAVING count(*) > 1) ORDER BY take_id"
+            f"{_TAKES_OF_BASELINE})"
+            f" SELECT take_id, shot, each, is_more, is_edited, reason = '{Reason.EDIT}' FROM every WHERE"
+            f" (reason = '{Reason.EDIT}' AND state = 'failed' AND is_edited AND each IS NOT NULL)"
+            f" OR (reason = '{Reason.OTHER}' AND (is_more OR state = 'failed' OR (state = 'planned' AND attempts > 0)"
+            " OR take_id IN (SELECT take_id FROM attempts GROUP BY take_id HAVING count(*) > 1))) ORDER BY take_id"
         )
         with foreign_errors(self.path), self._with_ids(renamed):
             rows = self._db.execute(sql).fetchall()
-            return [(int(take), str(shot), int(each), bool(m), bool(e)) for take, shot, each, m, e in rows]
+            return [
+                (int(take), str(shot), int(each), (bool(m), bool(e), bool(c))) for take, shot, each, m, e, c in rows
+            ]
 
     def fewer_than_baseline(self, renamed: Mapping[str, str]) -> list[tuple[str, int, int]]:
         """Return the shots that ask for fewer takes than the baseline has: id, how many, their credits."""

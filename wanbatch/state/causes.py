@@ -21,8 +21,10 @@ def read_causes(reader: StateReader, renamed: Mapping[str, str], prices: Mapping
         Cause(shot_id, Reason.FEWER, takes, -credit_count)
         for shot_id, takes, credit_count in reader.fewer_than_baseline(renamed)
     ]
-    for take_id, shot_id, each, is_more, is_edited in reader.of_other_cost(renamed):
+    for take_id, shot_id, each, (is_more, is_edited, is_in_edit) in reader.of_other_cost(renamed):
         models = {Recipe(told).model for told in recipes_of(reader.facts_of(take_id)).values()}
-        ordered = Ordered(shot_id, each, is_more, on_fallback=len(models) > 1, is_edited=is_edited)
+        ordered = Ordered(
+            shot_id, each, is_more, on_fallback=len(models) > 1, is_edited=is_edited, is_in_edit=is_in_edit
+        )
         causes += causes_of(reader.take(take_id), reader.attempts_of(take_id), ordered, prices)
     return causes
