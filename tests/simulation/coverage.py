@@ -28,13 +28,14 @@ class Covered:
     wrong: Counter[str] = field(default_factory=Counter)
     allowed: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
+    chains: Counter[str] = field(default_factory=Counter)
 
     def add(self, more: Covered) -> None:
         """Put two together."""
         for mine, others in ((self.moves, more.moves), (self.deeds, more.deeds), (self.cuts, more.cuts)):
             mine.update(others)  # type: ignore[arg-type]
         self.disk_faults |= more.disk_faults
-        for name in ("bends", "plots", "clocks", "wrong", "allowed", "seen"):
+        for name in ("bends", "plots", "clocks", "wrong", "allowed", "seen", "chains"):
             getattr(self, name).update(getattr(more, name))
 
     def note(self, world: World) -> None:
@@ -49,6 +50,8 @@ class Covered:
         self.wrong.update(_wrong_in(world))
         self.allowed.update(world.allowed.keys())
         self.seen.update(_seen_in(world))
+        self.chains.update(["worlds"] if world.joins.is_there else [])
+        self.chains.update(world.joins.found().keys())
 
     def text(self) -> str:
         """Say which arrows, deeds and cuts were hit, and name those that were not; and what was wrong how often."""
@@ -75,6 +78,7 @@ class Covered:
         lines.append(f"books and promises, by seeds: {_counts(self.wrong)}")
         lines.append(f"allowed by the oracle, by seeds: {_counts(self.allowed)}")
         lines.append(f"what the oracle then saw, by seeds: {_counts(self.seen)}")
+        lines.append(f"chains, by seeds: {_counts(self.chains)}")
         return "\n".join(lines)
 
 

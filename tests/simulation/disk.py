@@ -22,7 +22,8 @@ from unittest import mock
 from wanbatch.state import file as state_module
 from wanbatch.state.connection import connect
 
-STATE, WAL, LOG, CLIPS = "state.sqlite", "state.sqlite-wal", "run.log", "clips"
+STATE, WAL, LOG, CLIPS, FRAMES = "state.sqlite", "state.sqlite-wal", "run.log", "clips", "frames"
+KEPT = (CLIPS, FRAMES)  # folders whose files are whole once they have their names
 WAL_HEADER, WAL_FRAME = 32, 24 + 4096
 PAGE = 4096
 _SQLITE_SAYS = {errno.ENOSPC: "database or disk is full", errno.EIO: "disk I/O error"}
@@ -89,14 +90,13 @@ class Disk:
     on_death: Callable[[], None] = lambda: None
     _refused: Fault | None = None
     _flushed: dict[int, int] = field(default_factory=dict)  # inode: bytes on the disk for certain
-    _names: set[str] = field(default_factory=set)  # names in clips/ on the disk for certain
+    _names: set[str] = field(default_factory=set)  # names in clips/ and frames/ on the disk for certain
 
     def begin(self, crash: Crash | None) -> None:
         """A new process starts; what it finds is on the disk."""
         self.crash, self.steps, self.is_dead, self.survivors = crash, [], False, None
         self.fault, self.next_fault, self._refused = self.next_fault, None, None
-        clips = self.output / CLIPS
-        found = [path for path in clips.iterdir() if path.is_file()] if clips.is_dir() else []
+        found = [path for path in self._kept_files() if path.is_file()]
         self._names = {path.name for path in found}
         self._flushed = {path.stat().st_ino: path.stat().st_size for path in found}
 
@@ -172,11 +172,13 @@ class Disk:
 
     def files(self) -> Files:
         """Return the files that a run leaves, by name."""
-        names = [STATE, WAL, LOG]
-        clips = self.output / CLIPS
-        if clips.is_dir():
-            names += sorted(f"{CLIPS}/{path.name}" for path in clips.iterdir())
+        kept = [path for path in self._kept_files() if not path.name.startswith(".")]
+        names = [STATE, WAL, LOG, *sorted(f"{path.parent.name}/{path.name}" for path in kept)]
         return {name: path.read_bytes() for name in names if (path := self.output / name).is_file()}
+
+    def _kept_files(self) -> list[Path]:
+        folders = [self.output / name for name in KEPT if (self.output / name).is_dir()]
+        return [path for folder in folders for path in folder.iterdir()]
 
     def _surviving(self, files: Files, before: Files | None, crash: Crash) -> Files:
         if crash.outcome is Outcome.CLEAN:
@@ -194,7 +196,7 @@ class Disk:
             files[LOG] = b"".join(lines[:whole]) + (
                 lines[whole][: len(lines[whole]) // 2] if whole < len(lines) else b""
             )
-        for name in [name for name in files if name.startswith(f"{CLIPS}/")]:
+        for name in [name for name in files if name.startswith(tuple(f"{each}/" for each in KEPT))]:
             self._lose_clip(files, name, crash.outcome, rng)
         return files
 
@@ -208,7 +210,7 @@ class Disk:
             return
         if name.endswith(".mp4") and f"{name}.part" not in files:  # the new name is lost, the old one is back
             files[f"{name}.part"] = files.pop(name)
-        elif name.endswith(".part") and rng.random() < 0.5:
+        elif name.endswith((".part", ".png")) and rng.random() < 0.5:
             del files[name]
 
     def restore(self) -> None:
@@ -216,10 +218,8 @@ class Disk:
         assert self.survivors is not None
         for path in [self.output / name for name in (STATE, WAL, f"{STATE}-shm", LOG)]:
             path.unlink(missing_ok=True)
-        clips = self.output / CLIPS
-        if clips.is_dir():
-            for path in clips.iterdir():
-                path.unlink()
+        for path in self._kept_files():
+            path.unlink()
         for name, data in self.survivors.items():
             path = self.output / name
             path.parent.mkdir(exist_ok=True)
@@ -246,12 +246,15 @@ class Disk:
         if self._is_refused("flush folder" if is_folder else "flush file"):
             assert self._refused is not None
             raise OSError(self._refused.error, os.strerror(self._refused.error))
-        clips = self.output / CLIPS
         if not is_folder:
             self._flushed[info.st_ino] = info.st_size
-        elif clips.is_dir() and clips.stat().st_ino == info.st_ino:
-            self._names = {path.name for path in clips.iterdir()}
-        self.step("flushed folder" if is_folder else "flushed file")
+            self.step("flushed file")
+            return
+        for folder in (self.output / name for name in KEPT):
+            if folder.is_dir() and folder.stat().st_ino == info.st_ino:
+                gone = {name for name in self._names if name.endswith(".png") is (folder.name == FRAMES)}
+                self._names = (self._names - gone) | {path.name for path in folder.iterdir()}
+        self.step("flushed folder")
 
 
 def _half_moved(before: Files, after: Files, rng: Random) -> Files:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
+from tests.simulation.chain_plots import CHAIN_PLOTS
 from tests.simulation.earlier_purchase_plots import EARLIER_PURCHASE_PLOTS
 from tests.simulation.fallback_plots import PLOTS_OF_10
 from tests.simulation.generator import scenario_of
@@ -27,6 +28,7 @@ EVERY_PLOT: Mapping[str, Plot] = {
     **PLOTS_OF_11,
     **EARLIER_PURCHASE_PLOTS,
     **RENAMING_PLOTS,
+    **CHAIN_PLOTS,
 }
 
 

@@ -20,6 +20,7 @@ from tests.simulation.wrongness import RIGHT_CLOCKS, Clocks
 from wanbatch.sandbox.app import ConnectionDropped, Sandbox
 
 if TYPE_CHECKING:
+    from tests.simulation.joins import Joins
     from tests.simulation.supplier import Supplier
 
 API, CLIP_BASE = "http://127.0.0.1", "http://127.0.0.2"
@@ -73,6 +74,7 @@ class Line(httpx.AsyncBaseTransport):
     first_id: str = ""  # the first that this run was told of
     wrongs: list[str] = field(default_factory=list)
     supplier: Supplier | None = None
+    joins: Joins | None = None
     bodies: dict[str, bytes] = field(default_factory=dict)  # of all submits that arrived, by request id
     clocks: Clocks = RIGHT_CLOCKS
     _answers: int = 0
@@ -216,6 +218,8 @@ class Line(httpx.AsyncBaseTransport):
         sent = await request.aread() if on == "submit" else b""
         if on == "submit":
             self.bodies[told] = sent
+            assert self.joins is not None
+            self.joins.arrived(told, sent)
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": sent, "more_body": False}

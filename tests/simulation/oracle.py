@@ -15,6 +15,7 @@ from typing import Any
 from tests.simulation.books import SHADOW
 from tests.simulation.clip import clip_bytes
 from tests.simulation.disk import CLIPS
+from tests.simulation.joins import waits
 from tests.simulation.purchases import INSTANT_S, READ_S, Purchases
 from tests.simulation.scenario import KEY, OTHER_KEY
 from tests.simulation.supplier import TWIN
@@ -62,6 +63,7 @@ class Oracle:
         yield from self._recipes()
         yield from self._generations()
         yield from self._states()
+        yield from self._world.joins.problems()
         yield from self._files()
         yield from self._secrets()
 
@@ -285,6 +287,7 @@ class Oracle:
         is_capped = bool(world.ends) and ExitCode.BUDGET_REACHED in world.ends[-1].codes  # 3 hides it
         for take in world.takes:
             is_waiting = take.state is State.PLANNED and (take.superseded or is_capped or world.limit is not None)
+            is_waiting |= world.joins.is_there and waits(take, world.takes)
             if take.state not in SETTLED and not is_waiting:
                 yield f"{take.label} is {take.state} at the end ({code}, {world.ends[-1].messages})"
             if take.state is State.HELD:

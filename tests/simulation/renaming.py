@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.line import API
 from tests.simulation.scenario import KEY, Scenario
+from wanbatch.batch.followers import with_followers
 from wanbatch.batch.plan import Plan, make_plan
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.clock import Clock
@@ -16,6 +17,7 @@ from wanbatch.provider.protocol import Secret
 from wanbatch.session.access import Access
 from wanbatch.session.admission import Admission, admit, ask, carry
 from wanbatch.session.options import RunOptions, Watch
+from wanbatch.state.chained_takes import read_chained
 from wanbatch.state.file import StateFile
 
 if TYPE_CHECKING:
@@ -71,7 +73,10 @@ class Renaming:
         batch = Batch(BATCH, self._world.shots)
         self._admission = None
         if not self._answer:
-            return make_plan(batch, state.takes(), state.shots(), state.past())
+            past = state.past()
+            plan = make_plan(batch, state.takes(), state.shots(), past)
+            is_following = any(shot.following for shot in batch.shots)
+            return with_followers(plan, batch.shots, read_chained(state), past) if is_following else plan
         options = RunOptions(output=self._world.output, same_batch=True)
         if self._answer == RENAME:
             options = replace(options, renames=tuple(self._names.items()))

@@ -19,8 +19,13 @@ from wanbatch.sandbox.options import SandboxOptions
 KEY = "canary-key-5d41402abc4b2a76"
 OTHER_KEY = "canary-key-7d793037a0760186"
 SMALL, LARGE = "alibaba/wan2.1-t2v-turbo", "alibaba/wan-2-6-t2v"
+PICTURE, PICTURES = "alibaba/wan-2-6-i2v", "alibaba/wan-3-0-video"  # these take a picture, or the first and the last
 PRICES: Mapping[str, int] = {SMALL: 378_000, LARGE: 1_050_000}
-CLASSES: Mapping[str, PriceClass] = {SMALL: PriceClass(SMALL, "480P", None), LARGE: PriceClass(LARGE, "720p", 5)}
+CHAIN_PRICES: Mapping[str, int] = {PICTURE: 1_620_000, PICTURES: 1_620_000}
+CLASSES: Mapping[str, PriceClass] = {
+    SMALL: PriceClass(SMALL, "480P", None),
+    **{model: PriceClass(model, "720p", 5) for model in (LARGE, PICTURE, PICTURES)},
+}
 
 
 @dataclass(frozen=True)

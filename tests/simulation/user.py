@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tests.simulation.disk import CLIPS, LOG, STATE, WAL
+from tests.simulation.disk import CLIPS, FRAMES, LOG, STATE, WAL
 from tests.simulation.end import End
 from tests.simulation.renaming import ACT as RENAMES
 from tests.simulation.scenario import PRICES
 from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.changes import Create
+from wanbatch.batch.choice import Pick, circle
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.shots import Shot
 from wanbatch.batch.take import Take
-from wanbatch.errors import ExitCode
+from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.provider.protocol import Secret
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.log import RunLog
 from wanbatch.runner.loop import Runner
 from wanbatch.session.decisions import Decision, reconcile, resolve
+from wanbatch.state.chained_takes import read_chained
+from wanbatch.state.reader import entry
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+CHAINS = "chains: "  # begins acts upon shots that continue from others
 ASKS = ("open", "doubles", "twice", "breaches", "questions")  # what a look may bring that the user has to decide
 
 
@@ -85,6 +91,9 @@ class User:
         shots = world.shots
         if do.startswith(RENAMES):
             world.renaming.rename(do.removeprefix(RENAMES))
+            return
+        if do.startswith(CHAINS):
+            world.between(lambda: self._decide(*do.split()[1:]))
             return
         do, _, chosen = do.partition(" shot ")
         number = int(chosen) if chosen else rng.randrange(len(shots))
@@ -155,6 +164,27 @@ class User:
                 if take.state is State.FAILED and not take.superseded:
                     context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "user"})
                     world.user_words[take.label] = world.user_words.get(take.label, 0) + 1
+        return End(ExitCode.OK)
+
+    async def _decide(self, do: str, number: str = "0", take: str = "1") -> End:
+        """Circle a take, order another one, or spoil the frames that are kept; nothing where that cannot be."""
+        world, shot_id = self._world, self._world.shots[int(number)].id
+        if do == "spoil":
+            for path in sorted((world.output / FRAMES).glob("*.png")):
+                path.write_bytes(b"spoilt")
+                world.joins.spoilt.add(f"{FRAMES}/{path.name}")
+            return End(ExitCode.OK)
+        with self.context() as context, suppress(UsageInvalid):
+            state, now = context.state, context.clock.now()
+            if do == "circle":
+                facts = circle(state.takes(), [Pick(shot_id, int(take))])
+                state.record_together([(each.take_id, entry(fact, now)) for each, fact in facts])
+                return End(ExitCode.OK)
+            asked = Retake((shot_id,), with_successors=do == "retake-all").completed(read_chained(state))
+            plan = plan_retakes(state.shots(), state.takes(), asked, state.past())
+            created = [each for each in plan.changes if isinstance(each, Create)]
+            world.joins.note_retakes(created)
+            state.adopt(plan, now)
         return End(ExitCode.OK)
 
     async def _resolve(self, decision: Decision, rng: Random, *, is_first: bool = False) -> End:

@@ -83,7 +83,7 @@ class Witness:
                 next_one = fallback.recipe_for(each).short_hash
                 world.fallback_of.setdefault(next_one, set()).add(each.short_hash)
                 asked.add(next_one)
-        world.asked.append((world.epoch_s + world.now_s, asked))
+        world.asked.append((world.epoch_s + world.now_s, asked | world.joins.asked()))
 
     def observer(self, log: RunLog, runner: Runner) -> Callable[[Event], None]:
         world = self._world
@@ -119,6 +119,7 @@ class Witness:
             if event.kind == "charged":
                 world.charges_seen.setdefault(event.data["generation_id"], world.epoch_s + world.now_s)
             self._note(event)
+            world.joins.follow(event)
             world.supplier.follow(event)
             for act in world.acts_now("drain", "drain twice", "terminate"):
                 if self._events == act.at or (act.do == "drain twice" and self._events == act.at + 4):
@@ -177,6 +178,7 @@ class Witness:
     def forget(self) -> None:
         """An old copy was restored: what takes wait for is what it says."""
         self._waits_for_user.clear()
+        self._world.joins.forget()
         self.forget_tries()
 
     def forget_tries(self) -> None:

@@ -15,9 +15,10 @@ from random import Random
 from typing import Any
 
 from tests.simulation.books import Books
-from tests.simulation.clip import Blank, half_clips, render
+from tests.simulation.clip import half_clips, render
 from tests.simulation.disk import CLIPS, LOG, Crash, Disk, Killed
 from tests.simulation.end import End
+from tests.simulation.joins import Joins
 from tests.simulation.line import API, CLIP_BASE, Line
 from tests.simulation.loop import SimLoop, Stuck
 from tests.simulation.renaming import BATCH, Renaming
@@ -112,12 +113,12 @@ class World:
         self._made_at = EPOCH + timedelta(seconds=scenario.clocks.ours_s(0))
         self.supplier = Supplier(self)
         self.witness = Witness(self)
-        self.user, self.renaming = User(self), Renaming(self)
+        self.user, self.renaming, self.joins = User(self), Renaming(self), Joins(self)
         self.disk = Disk(self.output, tell=self.tell)
         cuts = {(cut.on, cut.nth): cut.do for cut in scenario.cuts}
         self.line = Line(self.disk, self.tell, cuts, Random(f"line {scenario.seed}"), scenario.is_slow)
         self.line.now_s, self.line.epoch_s = lambda: self.now_s, self.epoch_s
-        self.line.clocks, self.line.supplier = scenario.clocks, self.supplier
+        self.line.clocks, self.line.supplier, self.line.joins = scenario.clocks, self.supplier, self.joins
         self._loop: SimLoop | None = None
         self.runs = 0
         self.requests: dict[str, str] = {}  # by take: the request id sent last
@@ -256,6 +257,7 @@ class World:
         """Open the state file, and reach the provider; returns our clock, too, which may be wrong."""
         state = StateFile.create_or_open(self.output, self.identity())
         stack.callback(state.close)
+        self.joins.begin(state)
         true_s = self.epoch_s + self.elapsed_s
         clock = LoopClock(datetime.fromtimestamp(true_s + self.scenario.clocks.ours_s(self.runs), UTC))
         true = LoopClock(datetime.fromtimestamp(true_s, UTC))
@@ -283,7 +285,7 @@ class World:
             is_account_shared=self.scenario.is_account_shared,
             logged=requests_in(self.output / LOG, state.identity().nonce),
             limit=self.limit,
-            inspection=Blank(),
+            inspection=self.joins.inspection,
             wide_at_once=RunSettings.wide_at_once if self.scenario.reads_widely else 0,
         )
 
@@ -333,6 +335,7 @@ class World:
         if not self.disk.is_dead:
             self.witness.assert_counted(context)
             self.witness.assert_clips_taken()
+            self.joins.assert_none_left(end)
         if [act.do for act in self.acts_now("drain", "drain twice", "terminate", "deadline")] == ["drain"]:
             self.witness.assert_drained(end)
         return End(end.exit_code, end.messages, codes=end.codes)
