@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wanbatch.batch.chains import shots_before
@@ -54,6 +55,7 @@ class Predecessors:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._followed: dict[str, set[int]] = {}  # waiting takes, by the shots that they continue from
+        self._recorded: dict[str, dict[ChosenFrame, None]] | None = None  # by file; read when the first is needed
         self._drawing = asyncio.Semaphore(AT_ONCE)
         context.on_change = self.follow
 
@@ -131,7 +133,7 @@ class Predecessors:
                 return None
             known = before.get(frame.text)
             if known is None or not known.is_of(source) or not await asyncio.to_thread(self._is_whole, known):
-                known = await self._drawn(frame, source)
+                known = await self._kept_for_another(frame, source) or await self._drawn(frame, source)
             chosen.append(known)
         frames = tuple(chosen)
         now = self._context.takes[take.take_id]
@@ -141,6 +143,7 @@ class Predecessors:
             return None
         if frames != tuple(before.values()):
             self._context.record(take.take_id, Fact.FRAMES_CHOSEN, fact_data(attempt, frames))
+            self._note(frames)
         return frames
 
     def is_current(self, take: Take) -> bool:
@@ -171,6 +174,25 @@ class Predecessors:
         except (OSError, FrameMissing):
             return False
 
+    async def _kept_for_another(self, frame: FrameOf, source: Take) -> ChosenFrame | None:
+        """Return the frame as it was recorded for another take, if it is there and whole.
+
+        Drawn again, perhaps by another version of a library, its file might hold other bytes than are recorded.
+        """
+        if self._recorded is None:
+            facts = self._context.state.frame_facts().values()
+            self._recorded = {}
+            self._note(ChosenFrame.of(each) for told in facts for entry in told for each in entry.data["frames"])
+        for each in tuple(self._recorded.get(_file_of(frame, source), ())):
+            if each.is_of(source) and await asyncio.to_thread(self._is_whole, each):
+                return replace(each, reference=frame.text, take=source.label)
+        return None
+
+    def _note(self, frames: Iterable[ChosenFrame]) -> None:
+        if self._recorded is not None:
+            for each in frames:
+                self._recorded.setdefault(each.file, {})[each] = None
+
     async def _drawn(self, frame: FrameOf, source: Take) -> ChosenFrame:
         """Take a frame of a verified clip, and keep it beside the clips."""
         clip_sha256 = source.sha256
@@ -178,7 +200,7 @@ class Predecessors:
         try:
             async with self._drawing:
                 png = await asyncio.to_thread(self._png_of, frame, source, clip_sha256)
-                file = f"{FRAMES}/{source.stem}_{frame.moment}.png"
+                file = _file_of(frame, source)
                 await asyncio.to_thread(self._keep, file, png)
         except MediaInvalid as error:
             raise FrameMissing(f"the frame of {source.label} cannot be sent: {error}") from error
@@ -212,6 +234,10 @@ class Predecessors:
                 part.write_bytes(png)
         except OSError as error:
             raise LocalFault(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _file_of(frame: FrameOf, source: Take) -> str:
+    return f"{FRAMES}/{source.stem}_{frame.moment}.png"
 
 
 def _is_of(frame: ChosenFrame | None, source: Take | None) -> bool:
