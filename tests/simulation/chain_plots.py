@@ -82,7 +82,10 @@ def a_circled_predecessor(scenario: Scenario, rng: Random) -> Scenario:
     """The first shot has several takes, and the user circles an older one before the rest of the chain is sent."""
     made = chained(scenario, rng)
     shots = (replace(made.shots[0], takes=rng.choice((2, 3))), *made.shots[1:])
-    acts: tuple[Act, ...] = (Act(0, "deadline", rng.choice((2, 20))), Act(1, f"chains: circle 0 {rng.choice((1, 1, 2))}"))
+    acts: tuple[Act, ...] = (
+        Act(0, "deadline", rng.choice((2, 20))),
+        Act(1, f"chains: circle 0 {rng.choice((1, 1, 2))}"),
+    )
     acts += (Act(2, "chains: circle 0 2"),) if rng.random() < 0.3 else ()
     acts += (Act(2, "chains: retake-all 0"),) if rng.random() < 0.3 else ()
     return replace(made, shots=shots, acts=acts, crashes=(None, *_crashes(rng, 40)))
@@ -92,10 +95,13 @@ def an_edited_predecessor(scenario: Scenario, rng: Random) -> Scenario:
     """A run is stopped, or dies, and a shot is edited before those that continue from it are sent."""
     made = chained(scenario, rng)
     acts = (Act(1, f"edit shot {rng.choice((0, 0, 1))}"), *((Act(2, "edit back"),) if rng.random() < 0.4 else ()))
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         return replace(made, acts=(Act(0, "deadline", rng.choice((2, 20, 40))), *acts))
-    rules = (Rule("submit", "fail", nth=(rng.randint(2, 5),)),) if rng.random() < 0.3 else ()
-    return replace(made, acts=acts, crashes=(Crash(rng.randint(12, 60), Outcome.CLEAN, 0),), rules=rules)
+    if rng.random() < 0.5:  # what the edit asks for fails for good
+        rules = (Rule("submit", "fail", nth=(2, 3, 4)),)
+        acts = (Act(0, "deadline", 20), *acts[:1])
+        return replace(made, acts=acts, rules=rules, rates=replace(made.rates, max_attempts=1, in_flight=1))
+    return replace(made, acts=acts, crashes=(Crash(rng.randint(12, 60), Outcome.CLEAN, 0),))
 
 
 def a_predecessor_that_fails(scenario: Scenario, rng: Random) -> Scenario:
@@ -130,7 +136,11 @@ def a_chain_in_parts(scenario: Scenario, rng: Random) -> Scenario:
 def an_old_copy_of_a_chain(scenario: Scenario, rng: Random) -> Scenario:
     """A copy of the state file, or of the folder, is put back while a chain is made."""
     made = chained(scenario, rng)
-    acts = (Act(0, "deadline", rng.choice((20, 40))), Act(2, rng.choice(("roll back", "restore folder"))), Act(2, "wait 1"))
+    acts = (
+        Act(0, "deadline", rng.choice((20, 40))),
+        Act(2, rng.choice(("roll back", "restore folder"))),
+        Act(2, "wait 1"),
+    )
     return replace(made, acts=acts, limit=rng.choice((1, 2)))
 
 

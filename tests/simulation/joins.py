@@ -19,7 +19,7 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.clip import Blank
@@ -94,8 +94,13 @@ class Joins:
         ids = take_and_attempt(request_id) if self.is_there and not self._world.disk.is_dead else None
         if ids is None or self._state is None:
             return
-        recipe, sent = self._state.take(ids[0]).recipe.body, json.loads(body)
-        known = self._recorded.get(ids[0], {})
+        self.judge(request_id, {ids[0]: self._state.take(ids[0])}, json.loads(body))
+
+    def judge(self, request_id: str, takes: Mapping[int, Take], sent: Mapping[str, Any]) -> None:
+        """Judge the fields of a request by the recipe of its take, and by what was recorded."""
+        ids = take_and_attempt(request_id)
+        assert ids is not None
+        recipe, known = takes[ids[0]].recipe.body, self._recorded.get(ids[0], {})
         for name in {*recipe, *sent}:
             frame, value = frame_in(recipe.get(name)), str(sent.get(name, ""))
             if (frame is None) is value.startswith("data:"):
@@ -106,10 +111,17 @@ class Joins:
                     self._wrong(f"{request_id} was sent with another frame than is recorded")
                 self.seen["submits with a frame"] += 1
 
-    def note_retakes(self, created: Sequence[Create]) -> None:
-        """Note what the user orders beside the manifest."""
+    def note_retakes(self, shot_id: str, created: Sequence[Create], *, with_successors: bool) -> None:
+        """Note what the user orders beside the manifest, and judge whether it is all that the word means."""
         self.retaken |= {each.recipe.short_hash for each in created}
-        self.seen["retakes"] += bool(created)
+        self.seen["retakes with successors" if with_successors else "retakes"] += bool(created)
+        assert self._state is not None
+        takes, meant = [take for take in self._state.takes() if not take.superseded], {shot_id}
+        for _ in takes if with_successors else ():
+            meant |= {take.shot_id for take in takes if meant & {each.shot_id for each in frames_in(take.recipe.body)}}
+        made = {take.shot_id for take in takes if take.state is State.VERIFIED}
+        if created and (meant & made) - {each.shot_id for each in created} - {shot_id}:
+            self._wrong(f"a retake of {shot_id} leaves out shots that continue from it")
 
     def forget(self) -> None:
         """An old copy was put back: what was recorded is what it says."""
@@ -186,7 +198,11 @@ class Joins:
         """Yield what the manifest wants made again with each new frame, and was not."""
         world = self._world
         takes, end = world.takes, world.ends[-1]
-        if not any(shot.following for shot in world.shots) or world.limit is not None or ExitCode.BUDGET_REACHED in end.codes:
+        if (
+            not any(shot.following for shot in world.shots)
+            or world.limit is not None
+            or ExitCode.BUDGET_REACHED in end.codes
+        ):
             return
         for shot in world.shots:
             mine = [take for take in takes if take.shot_id == shot.id and not take.superseded]

@@ -183,7 +183,7 @@ class User:
             asked = Retake((shot_id,), with_successors=do == "retake-all").completed(read_chained(state))
             plan = plan_retakes(state.shots(), state.takes(), asked, state.past())
             created = [each for each in plan.changes if isinstance(each, Create)]
-            world.joins.note_retakes(created)
+            world.joins.note_retakes(shot_id, created, with_successors=do == "retake-all")
             state.adopt(plan, now)
         return End(ExitCode.OK)
 
