@@ -144,6 +144,17 @@ def an_old_copy_of_a_chain(scenario: Scenario, rng: Random) -> Scenario:
     return replace(made, acts=acts, limit=rng.choice((1, 2)))
 
 
+def a_frame_that_several_shots_share(scenario: Scenario, rng: Random) -> Scenario:
+    """The first of several shots that continue from one frame fails; the user tries it again after the others."""
+    made = chained(scenario, rng)
+    moment = rng.choice(("last", "first"))
+    others = [replace(_shot(number, rng, f"frame:sh00:{moment}"), takes=1) for number in range(1, rng.randint(3, 5))]
+    rules = (Rule("submit", "fail", nth=(2,)),)
+    acts = (*((Act(1, "chains: spoil"),) if rng.random() < 0.3 else ()), Act(rng.choice((2, 2, 3)), "retry"))
+    shots = (replace(made.shots[0], takes=1), *others)
+    return replace(made, shots=shots, rules=rules, acts=acts, limit=2, rates=replace(made.rates, max_attempts=1))
+
+
 CHAIN_PLOTS: Mapping[str, Plot] = {
     plot.__name__.replace("_", " "): plot
     for plot in (
@@ -156,6 +167,7 @@ CHAIN_PLOTS: Mapping[str, Plot] = {
         a_predecessor_that_is_found_late,
         a_chain_in_parts,
         an_old_copy_of_a_chain,
+        a_frame_that_several_shots_share,
     )
 }
 """Plots of version 13 by name."""
