@@ -120,6 +120,7 @@ class Joins:
         for _ in takes if with_successors else ():
             meant |= {take.shot_id for take in takes if meant & {each.shot_id for each in frames_in(take.recipe.body)}}
         made = {take.shot_id for take in takes if take.state is State.VERIFIED}
+        made -= {take.shot_id for take in takes if take.state is State.PLANNED}  # is to be made in any case
         if created and (meant & made) - {each.shot_id for each in created} - {shot_id}:
             self._wrong(f"a retake of {shot_id} leaves out shots that continue from it")
 
