@@ -79,6 +79,7 @@ def test_json_carries_warnings_and_problems(capsys: pytest.CaptureFixture[str]) 
     assert told == [(0, [0, 1], 1), (0, [0, 1], 1), (2, [1, 0], 0)]
 
 
+@pytest.mark.long
 def test_a_run_as_json_tells_warnings_with_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
     write(1)
     call(["--json", "run", "x.yaml", "--sandbox", "--speed", "600", "--yes", "--no-report"])

@@ -18,6 +18,7 @@ def in_a_folder(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("again", [["report"], ["run", "two.csv", "--sandbox", "--yes"]], ids=["report", "run"])
 def test_a_missing_still_is_made_again_and_one_that_is_there_is_not_touched(again: list[str]) -> None:
     Path("two.csv").write_text(f"{HEAD}a,Snow,{TURBO}\nb,Sun,{TURBO}\n", encoding="utf-8")
@@ -31,6 +32,7 @@ def test_a_missing_still_is_made_again_and_one_that_is_there_is_not_touched(agai
     assert "posters/a_t1.jpg" in Path("outputs/two/storyboard.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_clip_that_cannot_be_drawn_ends_no_report() -> None:
     Path("one.csv").write_text(f"{HEAD}a,Snow,{TURBO}\n", encoding="utf-8")
     assert call(["-q", "run", "one.csv", "--sandbox", "--yes", "--speed", "600"]) == 0

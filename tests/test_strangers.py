@@ -230,6 +230,7 @@ def test_a_log_of_somebody_else_is_read_as_far_as_it_makes_sense(name: str, fold
     assert [call(["status", "out"]), call(["retry", "out", "--yes"])] == [0, 1]
 
 
+@pytest.mark.long
 @pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     "text",

@@ -326,6 +326,7 @@ def test_no_code_is_named_for_nothing() -> None:
     assert {name for name in modules() if name.split(".")[-1] in vague} == set()
 
 
+@pytest.mark.long
 def test_what_tells_only_loads_nothing_heavy() -> None:
     code = (
         "import sys; from wanbatch.cli import call; call(['--help']);"
@@ -338,6 +339,7 @@ def test_what_tells_only_loads_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.long
 def test_the_wheel_runs_outside_of_the_checkout(tmp_path: Path) -> None:
     build = (
         "import sys, os; os.chdir(sys.argv[1]);from hatchling.build import build_wheel; print(build_wheel(sys.argv[2]))"

@@ -64,6 +64,7 @@ def test_a_plan_shows_the_longest_chain_and_what_has_no_predecessor(capsys: pyte
     ]
 
 
+@pytest.mark.long
 def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
     write()
     assert run() == 0
@@ -106,6 +107,7 @@ def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytes
     ) in lines(capsys, "status")
 
 
+@pytest.mark.long
 def test_a_follower_is_made_again_once_for_each_new_frame(capsys: pytest.CaptureFixture[str]) -> None:
     write(d={"first_frame": {"from": "a", "follow": "always"}})
     assert run("--only", "[ad]") == 0
@@ -119,6 +121,7 @@ def test_a_follower_is_made_again_once_for_each_new_frame(capsys: pytest.Capture
     assert lines(capsys, "why", "d") == ["d_t2 is verified (a retake)", "it was made from the last frame of a, take 2"]
 
 
+@pytest.mark.long
 def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
     write()
     rule = {"on": "submit", "do": "fail", "prompt_contains": "Shot b", "message": "it burnt"}
@@ -147,6 +150,7 @@ def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.Capture
     assert told(capsys, "status")["counts"] == {"verified": 4}
 
 
+@pytest.mark.long
 def test_the_sidecar_of_a_clip_says_which_frame_it_was_given() -> None:
     write()
     assert run("--only", "[ab]") == 0
@@ -166,6 +170,7 @@ def test_the_sidecar_of_a_clip_says_which_frame_it_was_given() -> None:
     ]
 
 
+@pytest.mark.long
 def test_why_asks_for_one_shot_that_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     write()
     assert run("--only", "a") == 0
@@ -174,6 +179,7 @@ def test_why_asks_for_one_shot_that_is_there(capsys: pytest.CaptureFixture[str])
     assert "outputs/film has no shot 'nobody'" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_another_id_of_a_shot_buys_nothing_behind_it_again(capsys: pytest.CaptureFixture[str]) -> None:
     write()
     assert run("--only", "[ab]") == 0

@@ -173,6 +173,7 @@ def test_json_of_a_run_is_json_lines_and_nothing_else(inside: Inside) -> None:
     assert {"submit_started", "accepted", "verified"} <= {event["event"] for event in events}
 
 
+@pytest.mark.long
 def test_a_clip_to_look_at_is_told_on_the_screen_and_in_every_file_about_it(inside: Inside) -> None:
     Path("faults.json").write_text('[{"on": "clip", "do": "black", "prompt_contains": "second"}]')
     done = inside(*RUN, "--faults", "faults.json")
@@ -195,6 +196,7 @@ def test_failed_takes_are_run_again_by_retry(inside: Inside) -> None:
     assert (again.returncode, "2 verified" in again.stdout) == (0, True), again.stderr
 
 
+@pytest.mark.long
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("word", ["omitted", "removed"])
 def test_retry_leaves_out_what_the_manifest_no_longer_asks_for(inside: Inside, word: str) -> None:
@@ -263,6 +265,7 @@ def until(child: subprocess.Popen[str], is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.long
 def test_a_second_run_is_told_who_holds_the_folder(inside: Inside) -> None:
     with started("run", "small.yaml", "--sandbox", "--speed", "1") as first:
         until(first, lambda: holder_of(Path("outputs/small")) != "")  # its file is there before its text
@@ -270,6 +273,7 @@ def test_a_second_run_is_told_who_holds_the_folder(inside: Inside) -> None:
     assert (second.returncode, f"process {first.pid}" in second.stderr) == (6, True)
 
 
+@pytest.mark.long
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_stopped_run_is_resumed_by_the_same_command(inside: Inside, number: int, code: int) -> None:
@@ -295,6 +299,7 @@ HELD = ("--on-unknown", "hold")
 LOST = {"on": "submit", "nth": [2]}
 
 
+@pytest.mark.long
 def test_a_held_take_is_resolved_by_the_users_word(inside: Inside, left_by: Callable[..., int]) -> None:
     assert left_by("a lost submit", *HELD, fault={**LOST, "do": "drop_before"}) == 3
     looked = inside("reconcile")
@@ -312,6 +317,7 @@ def test_a_held_take_is_resolved_by_the_users_word(inside: Inside, left_by: Call
     assert inside("reconcile").returncode == 0
 
 
+@pytest.mark.long
 def test_a_generation_that_the_user_names_is_adopted_and_fetched(inside: Inside, left_by: Callable[..., int]) -> None:
     assert left_by("a lost answer", *HELD, fault={**LOST, "do": "drop_after"}) == 3
     with closing(sqlite3.connect("outputs/small/.sandbox/account.sqlite")) as books:
@@ -325,6 +331,7 @@ def test_a_generation_that_the_user_names_is_adopted_and_fetched(inside: Inside,
         assert [take.generation_id for take in reader.takes()] == ids
 
 
+@pytest.mark.long
 def test_reconcile_finds_what_was_lost(inside: Inside, left_by: Callable[..., int]) -> None:
     assert left_by("a lost answer", *HELD, fault={**LOST, "do": "drop_after"}) == 3
     time.sleep(0.5)  # by then its row is in the sandbox's log: 150 s have passed there
@@ -332,6 +339,7 @@ def test_reconcile_finds_what_was_lost(inside: Inside, left_by: Callable[..., in
     assert (told["adopted"], told["open"]) == (["b_t1"], [])
 
 
+@pytest.mark.long
 def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts(
     inside: Inside, left_by: Callable[..., int]
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_script_is_printed_for_each_shell(shell: str, capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["shell"] == shell
 
 
+@pytest.mark.long
 @pytest.mark.sampled(4)
 @pytest.mark.skipif(shutil.which("bash") is None, reason="this machine has no bash")
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from wanbatch.errors import ExitCode
 pytestmark = pytest.mark.usefixtures("quick_clips")
 
 
+@pytest.mark.long
 def test_the_command_asks_writes_and_the_next_run_has_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     Path("shots.yaml").write_text(
         "version: 1\nname: film\ndefaults: {model: alibaba/wan2.1-t2v-turbo, resolution: 480P}\n"

@@ -135,6 +135,7 @@ FULL = fault_text(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 PLAY = "run quick.csv --sandbox --speed 600 --yes -o o"
 
 
+@pytest.mark.long
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "| true; exit ${PIPESTATUS[0]}", ">/dev/full"])
 def test_a_run_goes_on_to_its_end_and_exit_code_whoever_listens(closed: str) -> None:
@@ -146,6 +147,7 @@ def test_a_run_goes_on_to_its_end_and_exit_code_whoever_listens(closed: str) -> 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("json", ["", "--json"])
 def test_a_reader_that_leaves_early_does_not_change_the_exit_code_of_a_run(json: str) -> None:
@@ -317,6 +319,7 @@ def numbers_of(command: list[str], width: int, monkeypatch: pytest.MonkeyPatch, 
     return sorted(set(NUMBER.findall(told.out + told.err)))
 
 
+@pytest.mark.long
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "command",

@@ -188,6 +188,7 @@ def test_a_look_tells_the_peak(tmp_path: Path, codec: str) -> None:
     assert loud(tmp_path, None) == Look(5.0)
 
 
+@pytest.mark.long
 def test_the_clips_of_the_sandbox_move_and_sound(tmp_path: Path) -> None:
     from wanbatch.sandbox import slate
     from wanbatch.sandbox.models import models_served

@@ -151,6 +151,7 @@ def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
         check_clip(tmp_path / "none.mp4")
 
 
+@pytest.mark.long
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cut=st.floats(0, 1),

@@ -147,6 +147,7 @@ class TestAChild:
         worker.close()
         assert (worker._process.stdin.closed, worker._process.stdout.closed) == (True, True)
 
+    @pytest.mark.long
     @posix
     def test_that_is_killed_at_work_makes_its_clip_bad_after_a_second_try(self, clip: Path, stuck: Path) -> None:
         with closing(WorkerPool()) as workers, ThreadPoolExecutor(1) as pool:
@@ -173,6 +174,7 @@ class TestAChild:
             reason = "checking it took more than 4 s"
             assert (meanwhile, told.result(60), first in workers.pids) == ((4, False), (MediaInvalid, reason), False)
 
+    @pytest.mark.long
     @pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to its memory")
     def test_that_needs_too_much_memory_makes_its_clip_bad_and_no_other(self, clip: Path, tmp_path: Path) -> None:
         large = shoot(tmp_path / "large.mp4", 7680, 4320)

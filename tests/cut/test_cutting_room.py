@@ -95,6 +95,7 @@ def folder(tmp_path: Path, batch: Batch = ABC) -> Path:
     return tmp_path / "o"
 
 
+@pytest.mark.long
 def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

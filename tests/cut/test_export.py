@@ -189,6 +189,7 @@ def test_what_an_edl_cannot_say_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_an_edl_of_999_events_is_written_with_a_reel_name_for_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ AWKWARD = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("reencode", [False, True], ids=["copied", "encoded"])
 def test_sound_is_in_sync_to_the_sample_at_every_join(tmp_path: Path, reencode: bool) -> None:
@@ -180,6 +181,7 @@ def test_clips_that_differ_are_named_with_what_they_differ_in_and_nothing_is_wri
     assert ("4 of 7 clips" in words, advice in words, (tmp_path / "cut.mp4").exists()) == (True, True, False)
 
 
+@pytest.mark.long
 def test_clips_of_any_kind_are_fitted_in_when_encoded_anew(tmp_path: Path) -> None:
     batch = film(*((name, "s") for name in "abcde"))
     tall, slow = Reel(2, width=112, height=144), Reel(3, fps=Fraction(15), frames=15)

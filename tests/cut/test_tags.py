@@ -193,6 +193,7 @@ def test_a_disk_that_is_full_is_said_so_and_leaves_no_part(tmp_path: Path, monke
     assert list((output / "edit" / "tagged").iterdir()) == []
 
 
+@pytest.mark.long
 def test_the_command_tells_where_the_copies_are_and_what_is_missing(tmp_path: Path) -> None:
     make_room(tmp_path / "out", ABC, {"a_t1": R}, failed=("b_t1",)).state.close()
     command = [sys.executable, "-m", "wanbatch", "--json", "export", str(tmp_path / "out"), "--format", "mp4"]

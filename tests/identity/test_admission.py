@@ -66,6 +66,7 @@ def test_a_free_folder_is_named(say: Tell) -> None:
     assert "-o outputs/shots-3" in told
 
 
+@pytest.mark.long
 def test_a_renamed_manifest_goes_on_with_one_flag_and_is_remembered(say: Tell) -> None:
     first = write("ridge v1.csv", RIDGE)
     bought(first, Path("outputs/ridge-v1"))

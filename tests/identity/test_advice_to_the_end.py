@@ -65,6 +65,7 @@ def test_flags_about_a_folder_are_not_repeated_for_another() -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_renamed_manifest_on_the_sandbox_is_told_that_a_paid_run_would_stop(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -46,6 +46,7 @@ def test_renumbered_shots_are_named_and_never_bought_by_yes_alone(say: Tell) -> 
     assert digest(output) == before
 
 
+@pytest.mark.long
 def test_what_is_to_be_bought_again_is_asked_once_however_long_it_takes(say: Tell) -> None:
     path = write("ridge.csv", RIDGE)
     bought(path, Path("outputs/ridge"))
@@ -66,6 +67,7 @@ def test_what_was_planned_beside_its_clip_is_asked_about_once_the_old_id_is_gone
     assert (code, "sh040_t1 exists as sh020_t1" in told) == (2, True)
 
 
+@pytest.mark.long
 def test_a_takeover_keeps_clips_sidecars_circles_and_buys_nothing(say: Tell) -> None:
     path = write("ridge.csv", RIDGE)
     output = bought(path, Path("outputs/ridge"))

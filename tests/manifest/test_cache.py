@@ -166,6 +166,7 @@ def run(manifest: Manifest, options: RunOptions, confirm: Callable[[Preview], bo
     return asyncio.run(session_of(options, Watch(confirm=confirm)).run(manifest))
 
 
+@pytest.mark.long
 def test_a_run_of_what_was_planned_before_reads_no_manifest(path: Path, cache: BatchCache) -> None:
     options = RunOptions(output=path.parent / "out", sandbox=True, speed=600, makes_report=False)
     first = run(Manifest(path, cache=cache), replace(options, limit=1), lambda _: True)

@@ -201,6 +201,7 @@ def test_a_location_seen_from_both_sides_is_two_and_signs_of_a_script_name_nothi
     )
 
 
+@pytest.mark.long
 @given(
     st.text(st.characters(exclude_categories=("Cc", "Cs")) | st.sampled_from("\n\n\n.#{}[]()-'\"@!~=:"), max_size=200)
 )

@@ -348,6 +348,7 @@ def test_a_workbook_keeps_its_columns_beyond_what_it_declares(tmp_path: Path) ->
     assert [shot.request["duration"] for shot in load_manifest(path).shots] == [5, 10]
 
 
+@pytest.mark.long
 @settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.data())
 def test_no_damage_to_a_workbook_gives_a_traceback(

@@ -54,6 +54,7 @@ def write(*shots: str) -> None:
 RUN = ("-q", "run", "film.yaml", "--sandbox", "--speed", "900")
 
 
+@pytest.mark.long
 def test_the_first_confirmed_plan_is_kept_whole_and_no_later_one_changes_it(said: Any) -> None:
     write(*SHOTS)
     said(*RUN, "--limit", "1", "--no-report")
@@ -83,6 +84,7 @@ def rows() -> list[tuple[str, str, str, str, str]]:
         ]
 
 
+@pytest.mark.long
 def test_the_table_names_each_shot_with_its_reason_and_adds_up_to_the_final_cost(said: Any) -> None:
     write(*SHOTS[:3])
     said(*RUN, "--no-report")
@@ -104,6 +106,7 @@ def test_the_table_names_each_shot_with_its_reason_and_adds_up_to_the_final_cost
     assert (round(sum(float(row[-1]) for row in rows()) * 2_000_000), found["final_credits"]) == (whole, whole)
 
 
+@pytest.mark.long
 def test_a_shot_that_is_left_out_before_it_was_bought_is_saved(said: Any) -> None:
     write(*SHOTS)
     said(*RUN, "--limit", "1", "--only", "s0", "--no-report")
@@ -112,6 +115,7 @@ def test_a_shot_that_is_left_out_before_it_was_bought_is_saved(said: Any) -> Non
     assert "baseline 2.10 USD, final cost 1.05 USD: 2 takes of shots left out -1.05" in said("status")
 
 
+@pytest.mark.long
 def test_a_renamed_shot_that_asks_for_the_same_is_one_line_that_adds_nothing(said: Any) -> None:
     write(*SHOTS[:3])
     said(*RUN, "--only", "s0", "--no-report")

@@ -43,6 +43,7 @@ def test_a_plan_is_converted_and_says_so() -> None:
     )
 
 
+@pytest.mark.long
 def test_status_and_reports_are_converted_and_say_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

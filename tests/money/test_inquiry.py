@@ -336,6 +336,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("in_folder")
 def test_a_model_that_is_gone_stops_the_run_before_anybody_is_asked() -> None:
     options = wanbatch.RunOptions(sandbox=True, speed=600, makes_report=False)

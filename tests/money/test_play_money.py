@@ -42,6 +42,7 @@ def ran(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pyt
     return told.out + told.err
 
 
+@pytest.mark.long
 def test_every_screen_and_page_of_a_sandbox_says_play_money(ran: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran.count(MARK) == 2, ran  # the plan, and the end
     for command in (["plan", "a.csv", "--sandbox"], ["status"], ["reconcile"], ["balance", "outputs/a"]):

@@ -112,6 +112,7 @@ def stopped_and_then_retaken(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_status_pages_and_workbook_say_why_takes_wait_after_a_later_run_ended_well(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ HEAD = "version: 1\nname: film\ndefaults: {resolution: 720p, duration: 5}\nshots
 RUN = ("run", "film.yaml", "--sandbox", "--speed", "900", "--no-report")
 
 
+@pytest.mark.long
 def test_the_end_of_a_run_and_status_say_what_each_scene_cost(said: Callable[..., str]) -> None:
     shots = "  - {id: a, scene: sc1, takes: 2, prompt: A ship.}\n  - {id: b, scene: sc2, prompt: A storm.}\n"
     Path("film.yaml").write_text(HEAD + shots)

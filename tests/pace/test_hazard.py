@@ -84,6 +84,7 @@ def follow(draw: Draw, hazard: Hazard, takes: int, at_once: int, seed: int) -> t
     return lag_s / takes, polls / takes
 
 
+@pytest.mark.long
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_is_learnt_in_a_run_comes_near_the_best_there_is(shape: str) -> None:

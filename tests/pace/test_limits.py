@@ -180,6 +180,7 @@ def test_failures_alike_stop_the_submits_and_what_runs_is_finished(tmp_path: Pat
     assert states.count(State.PLANNED) == 30 - 2 - states.count(State.FAILED)
 
 
+@pytest.mark.long
 def test_prompts_that_are_moderated_do_not_stop_the_others(tmp_path: Path) -> None:
     fail = Rule("submit", "fail", nth=tuple(range(1, 9)), message="Content policy violation: the prompt was moderated")
     world = World(tmp_path / "out", rules=(fail,))

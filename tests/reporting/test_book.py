@@ -135,6 +135,7 @@ def test_a_take_costs_what_the_rules_say_of_it_alone(crowd: tuple[list[Take], li
     assert made.figures == figures_of(takes, attempts, prices)
 
 
+@pytest.mark.long
 def test_the_takes_in_the_cut_are_those_that_are_chosen(crowd: tuple[list[Take], list[Attempt], Book]) -> None:
     takes, _, made = crowd
     shots = values_of(ShotRow, made.record.shots)

@@ -64,6 +64,7 @@ def test_a_name_that_several_takes_have_goes_to_the_one_that_was_circled() -> No
     assert (newest, name.samefile(output / "clips" / "a_t1.mp4")) == (True, True)
 
 
+@pytest.mark.long
 def test_names_of_a_stranger_reach_nothing_outside_of_their_folder() -> None:
     output = run_film(FILM)
     Path("victim.mp4").write_text("keep me")

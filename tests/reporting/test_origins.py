@@ -46,6 +46,7 @@ def test_the_card_of_a_plain_manifest_has_no_such_list() -> None:
     assert ("where each value comes from" in (output / "storyboard.html").read_text(), origins(output)) == (False, {})
 
 
+@pytest.mark.long
 def test_origins_follow_the_manifest_and_an_older_file_has_none() -> None:
     output = run_film(FILM)
     before = origins(output)

@@ -195,6 +195,7 @@ def test_every_state_has_its_place_in_the_storyboard(tmp_path: Path) -> None:
     assert [tag for tag, _ in found.tags if tag == "video"] == []
 
 
+@pytest.mark.long
 def test_what_is_too_much_for_a_page_is_told_with_where_the_rest_is(tmp_path: Path) -> None:
     takes, listed = ROWS_SHOWN + 7, SHOTS_SHOWN + 3
     shots = tuple(shot(f"s{n:04}", n, omit=n >= takes) for n in range(listed))

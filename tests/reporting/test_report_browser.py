@@ -134,6 +134,7 @@ def test_without_plotly_the_page_says_so_and_still_sorts(browser: Browser, tmp_p
     assert seen == (5, 7)
 
 
+@pytest.mark.long
 def test_a_batch_without_a_submit_has_a_quiet_page(browser: Browser, tmp_path: Path) -> None:
     pen = begin(tmp_path, Batch("b", (shot("s", 0),)))
     report = write_reports(pen.state, made_at=MADE_AT).report

@@ -168,6 +168,7 @@ def test_the_takes_of_a_baseline_are_not_added_to_those_that_came_later(tmp_path
     assert [f"{column(cells, name)}{total}" in cells for name in ("takes", "USD")] == [False, True]
 
 
+@pytest.mark.long
 @needs_writer
 def test_a_workbook_that_is_there_is_written_again_and_linked(folder: Path) -> None:
     path = folder / "reports" / "costs.xlsx"
@@ -181,6 +182,7 @@ def test_a_workbook_that_is_there_is_written_again_and_linked(folder: Path) -> N
     assert "summary" in sheets(path)
 
 
+@pytest.mark.long
 @needs_writer
 def test_the_command_names_the_workbook(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["--json", "report", str(folder), "--xlsx"]) == 0
@@ -196,6 +198,7 @@ def test_without_its_library_the_error_says_how_to_install_it(folder: Path) -> N
         write_reports(reader, made_at=MADE_AT, has_workbook=True)
 
 
+@pytest.mark.long
 @needs_writer
 def test_what_a_row_is_stays_in_sight_and_every_column_is_explained(tmp_path: Path) -> None:
     a_bit_of_everything(tmp_path)

@@ -178,6 +178,7 @@ def test_a_batch_without_a_folder_says_so_and_sends_nothing(tmp_path: Path) -> N
     assert "sh000_t1 is not sent, and costs nothing" in end.messages[0]
 
 
+@pytest.mark.long
 def test_files_are_opened_two_at_a_time(tmp_path: Path) -> None:
     now, most = [0], [0]
     settings = opening_in(tmp_path)

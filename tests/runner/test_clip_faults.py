@@ -126,6 +126,7 @@ def test_a_clip_that_is_not_as_ordered_is_kept_with_a_warning(
     assert warning in take.warning
 
 
+@pytest.mark.long
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("model", "ratio", "warning"),

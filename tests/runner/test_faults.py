@@ -199,6 +199,7 @@ def test_a_state_file_that_fails_at_the_start_ends_the_run(tmp_path: Path, monke
     assert (end.exit_code, end.messages, world.submits) == (ExitCode.LOCAL_FAULT, ("the disk is gone",), 0)
 
 
+@pytest.mark.long
 def test_a_second_stop_waits_for_no_answer_longer_than_a_moment(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "delay", nth=(1,), delay_s=60),))
 

@@ -65,6 +65,7 @@ def test_rows_are_as_many_as_the_total_or_it_is_no_reading() -> None:
     assert not isinstance(found, LogScan)
 
 
+@pytest.mark.long
 def test_a_status_that_we_do_not_know_proves_nothing_of_our_own_take(tmp_path: Path, monkeypatch: Any) -> None:
     from wanbatch.provider.aimlapi import AimlApi
 

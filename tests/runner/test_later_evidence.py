@@ -187,6 +187,7 @@ def test_a_row_that_said_failed_and_says_succeeded_later_is_a_double_with_a_name
     assert (found.doubles, "DOUBLE" in world.takes()[1].warning) == (("sh001_t1",), True)
 
 
+@pytest.mark.long
 def test_a_failed_row_under_another_id_does_not_hide_a_charge_of_no_take(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=LOST)
 

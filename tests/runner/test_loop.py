@@ -130,6 +130,7 @@ def test_an_id_that_the_disk_does_not_keep_is_told_to_the_user(tmp_path: Path) -
     assert any(generation_id in message and "sh000_t1" in message for message in end.messages)
 
 
+@pytest.mark.long
 def test_a_key_that_the_provider_echoes_is_stored_nowhere(tmp_path: Path) -> None:
     rules = (
         Rule("submit", "status", nth=(2,), code=400, message="bad key made-up here"),

@@ -192,6 +192,7 @@ def test_a_ledger_that_cannot_be_read_keeps_no_refused_take_from_being_sent(tmp_
     assert states(world) == ["verified"] * 3
 
 
+@pytest.mark.long
 def test_a_charge_that_may_be_for_another_lost_submit_keeps_a_take_from_being_sent(tmp_path: Path) -> None:
     """Two answers are lost; one is proven to have failed, and a charge shows that may be for either."""
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(2, 3)),))
@@ -227,6 +228,7 @@ def test_a_look_does_not_last_over_a_sleep_of_the_machine(tmp_path: Path) -> Non
     assert beside_runs(world, work) == [True]
 
 
+@pytest.mark.long
 def test_a_charge_that_may_be_for_a_submit_that_is_looked_for_keeps_a_failed_take_from_being_sent(
     tmp_path: Path,
 ) -> None:

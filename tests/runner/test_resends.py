@@ -70,6 +70,7 @@ def test_a_deadline_after_the_last_submit_is_no_trouble(tmp_path: Path) -> None:
     assert (end.exit_code, end.messages, states(world)) == (ExitCode.OK, (), ["verified"])
 
 
+@pytest.mark.long
 def test_a_log_that_is_down_for_ever_is_not_asked_for_ever(tmp_path: Path) -> None:
     grace = RunSettings(unknown_grace=timedelta(minutes=20))
     world = World(tmp_path / "out", rules=(*LOST, Rule("logs", "status", code=503)), settings=grace)

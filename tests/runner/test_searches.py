@@ -71,6 +71,7 @@ def test_what_left_no_trace_is_sent_again_where_the_user_said_so(tmp_path: Path)
     assert world.takes()[1].credits_at_risk == PRICE  # presumed is not proven: what it may have cost stays counted
 
 
+@pytest.mark.long
 def test_the_first_of_a_batch_has_no_witness_and_waits_for_one(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(1,)),), settings=RESUBMIT)
     end = world.run(batch_of(1))

@@ -39,6 +39,7 @@ class Clocked:
         return left_s / (self.told[-1][0] - at) - 1
 
 
+@pytest.mark.long
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("rules", "rates", "error"),
@@ -74,6 +75,7 @@ def test_clips_that_are_made_and_not_fetched_take_time_yet(tmp_path: Path) -> No
     assert all(left_s is not None and 40 * made < left_s < 80 * made for made, left_s in told)
 
 
+@pytest.mark.long
 def test_another_terminal_tells_the_time_left_by_what_is_recorded(tmp_path: Path) -> None:
     at_quarter: list[tuple[float, float | None]] = []
     rates = Rates(in_flight=4)

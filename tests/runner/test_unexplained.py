@@ -156,6 +156,7 @@ def test_a_charge_of_just_now_counts_where_the_log_shows_that_the_file_is_out_of
     assert counts(world) == {"held": 1, "planned": 2, "verified": 1}
 
 
+@pytest.mark.long
 def test_a_lost_answer_explains_one_charge_and_no_more(tmp_path: Path) -> None:
     world = with_a_lost_answer(tmp_path)
     others_buy(world, 1)

@@ -223,6 +223,7 @@ def test_a_clip_is_spoilt(sandbox_of: Callable[..., LocalSandbox], do: str, stat
     )
 
 
+@pytest.mark.long
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("do", "told"),

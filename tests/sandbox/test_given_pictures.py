@@ -118,6 +118,7 @@ def drawn(body: dict[str, Any], target: Path) -> list[Any]:
     return frames_in(target)
 
 
+@pytest.mark.long
 def test_a_clip_begins_with_the_first_frame_and_ends_with_the_last(tmp_path: Path) -> None:
     other = bytes_of(still(left=(10, 160, 60), right=(220, 220, 40)), "JPEG", quality=95)
     body = {"model": LENS, "prompt": "She turns.", "image_url": url(), "last_image_url": url(other, "image/jpeg")}

@@ -102,6 +102,7 @@ def test_a_text_too_long_for_the_smallest_size_loses_its_end() -> None:
     assert (font.size_px, shown.endswith("…"), font.getlength(shown) <= 200) == (SMALLEST_PX, True, True)
 
 
+@pytest.mark.long
 def test_a_clip_carries_the_label_of_its_take(tmp_path: Path, sandbox_of: Callable[..., LocalSandbox]) -> None:
     def clip(folder: Path) -> bytes:
         desk = sandbox_of(SandboxOptions(data=folder))

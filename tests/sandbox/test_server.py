@@ -77,6 +77,7 @@ def completed(client: httpx.Client, generation_id: str) -> dict[str, Any]:
     raise AssertionError("never completed")
 
 
+@pytest.mark.long
 def test_a_generation_from_submit_to_clip_over_two_ports(tmp_path: Path) -> None:
     with served(speed=1000) as (base, _), httpx.Client(base_url=base) as client:
         url = completed(client, submit(client).json()["id"])["video"]["url"]
@@ -88,6 +89,7 @@ def test_a_generation_from_submit_to_clip_over_two_ports(tmp_path: Path) -> None
     assert (told, leaking) == ((b"ftyp", True, False, 0), 400)
 
 
+@pytest.mark.long
 def test_cut_connections_and_half_bodies_reach_the_client_as_such(tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     rules = [
@@ -113,6 +115,7 @@ def test_cut_connections_and_half_bodies_reach_the_client_as_such(tmp_path: Path
     assert (seen, whole, billed) == ([True, True, False], 200, [0, 200, 200, 200])
 
 
+@pytest.mark.long
 def test_a_killed_sandbox_goes_on_as_though_it_had_run_all_along(tmp_path: Path) -> None:
     data = str(tmp_path / "account")
     with served(speed=50, data=data, mean_s=100, cv=0) as (base, child), httpx.Client(base_url=base) as client:
@@ -256,6 +259,7 @@ def test_the_sandbox_lives_in_a_loop_clock_too() -> None:
     assert asyncio.run(night()) == "completed"
 
 
+@pytest.mark.long
 def test_the_sandbox_answers_to_the_names_of_this_machine_alone() -> None:
     hosts = ["127.0.0.1", "127.0.0.1:{port}", "localhost:{port}", "LOCALHOST", "[::1]:{port}", "rebound.example.org", "rebound.example.org:{port}", "127.0.0.1.example.org", "10.0.0.1", ""]  # fmt: skip
     with served() as (url, _):

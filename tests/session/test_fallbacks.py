@@ -47,6 +47,7 @@ def test_a_plan_names_the_fallback_with_its_worst_case(folder: Path, capsys: pyt
     assert f"fallback: 1 take may go on with {SECOND}, up to" in shown
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_the_fallback_and_every_report_says_so(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,6 +80,7 @@ def warnings() -> dict[str, str]:
         return {take.label: take.warning for take in reader.takes()}
 
 
+@pytest.mark.long
 def test_a_second_generation_that_shows_later_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
     with provider() as client:
         made = buy_again(client)
@@ -114,6 +115,7 @@ def test_a_log_that_cannot_be_read_changes_nothing_but_a_line(capsys: pytest.Cap
     assert "keeps trying" not in told
 
 
+@pytest.mark.long
 def test_the_provider_is_not_asked_offline_or_without_a_key(capsys: pytest.CaptureFixture[str]) -> None:
     with provider() as client, pytest.MonkeyPatch.context() as patch:
         buy_again(client)
@@ -130,6 +132,7 @@ def test_offline_is_refused_where_something_is_to_be_sent(capsys: pytest.Capture
     assert "run it without --offline. Nothing was sent" in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "rows", ["id,prompt,omit\na,A heron waits,yes\nb,Rain,\n", "id,prompt\nb,Rain\n"], ids=["omitted", "removed"]
 )
@@ -166,6 +169,7 @@ def needs_in_reports() -> list[str]:
     return [each["state"] for each in facts["problems"]]
 
 
+@pytest.mark.long
 def test_the_reports_show_what_was_looked_up_and_decided_between_runs(tmp_path: Path) -> None:
     rule = [{"on": "submit", "do": "drop_before", "nth": [1]}, {"on": "submit", "do": "drop_after", "nth": [2]}]
     Path("rules.json").write_text(json.dumps(rule), encoding="utf-8")

@@ -73,6 +73,7 @@ def test_every_submit_that_the_provider_knows_has_a_take_or_is_a_stray(left: Fou
     assert sent == {each.take.take_id for each in takes}
 
 
+@pytest.mark.long
 def test_an_adoption_that_stands_before_its_submit_makes_no_take_without_a_submit(left: Found) -> None:
     adopted = next(line for line in left.lines if '"adopted"' in line and '"sh001_t1"' in line)
     sent = next(line for line in left.lines if '"submit_started"' in line and '"sh001_t1"' in line)
