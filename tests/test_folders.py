@@ -36,6 +36,7 @@ def far_room(tmp_path: Path) -> tuple[Path, Path]:
     return output, far
 
 
+@pytest.mark.long
 def test_every_command_follows_a_link_to_the_clips(tmp_path: Path) -> None:
     output, far = far_room(tmp_path)
     (far / "posters" / "a_t1.jpg").write_bytes(b"a poster")

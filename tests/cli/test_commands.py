@@ -166,6 +166,7 @@ def test_the_whole_way_on_the_embedded_sandbox(inside: Inside) -> None:
     assert Path(json.loads(opened.stdout)["page"]).name == "storyboard.html"
 
 
+@pytest.mark.long
 def test_json_of_a_run_is_json_lines_and_nothing_else(inside: Inside) -> None:
     done = inside("--json", *RUN)
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -232,6 +233,7 @@ def test_clips_without_a_state_file_are_not_bought_again(inside: Inside, left_by
     assert (refused.returncode, "--fresh" in refused.stderr) == (7, True)
 
 
+@pytest.mark.long
 def test_a_damaged_state_file_is_refused_and_nothing_is_sent(inside: Inside, left_by: Callable[..., int]) -> None:
     assert left_by("a whole run") == 0
     path = Path("outputs/small/state.sqlite")

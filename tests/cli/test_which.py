@@ -83,6 +83,7 @@ def test_a_command_that_only_looks_takes_the_one_that_was_run_last(capsys: pytes
     assert (call(["status"]), "outputs/one" in capsys.readouterr().out) == (0, True)
 
 
+@pytest.mark.long
 def test_a_run_is_remembered(capsys: pytest.CaptureFixture[str]) -> None:
     films(other=0)
     before = system_now()

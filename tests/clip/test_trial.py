@@ -72,6 +72,7 @@ def test_a_clip_that_comes_out_otherwise_fails_the_trial(monkeypatch: pytest.Mon
         trial.assert_media_works()
 
 
+@pytest.mark.long
 def test_a_run_buys_nothing_where_clips_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

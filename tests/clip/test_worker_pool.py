@@ -125,6 +125,7 @@ class TestAChild:
     def test_tries_the_media_path_once(self, workers: WorkerPool) -> None:
         assert workers.assert_works() is workers.assert_works()
 
+    @pytest.mark.long
     @posix
     def test_that_was_killed_at_rest_is_replaced_unnoticed(self, clip: Path) -> None:
         with closing(WorkerPool()) as workers:
@@ -163,6 +164,7 @@ class TestAChild:
             reason = "the process that checked it died: it was ended by signal 9"
             assert (told.result(60), workers.check(clip).frames) == ((MediaInvalid, reason), 4)
 
+    @pytest.mark.long
     @posix
     def test_that_hangs_is_killed_and_no_other_clip_waits_for_it(self, clip: Path, stuck: Path) -> None:
         with closing(WorkerPool(Terms(time_s=4))) as workers, ThreadPoolExecutor(1) as pool:

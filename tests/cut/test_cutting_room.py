@@ -184,6 +184,7 @@ def test_a_retake_waits_until_something_answers(
     ), error
 
 
+@pytest.mark.long
 def test_quiet_says_nothing_and_the_exit_code_tells_of_missing_shots(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,6 +205,7 @@ def test_the_cut_says_what_is_in_it_and_what_is_missing(tmp_path: Path, capsys: 
     )
 
 
+@pytest.mark.long
 def test_a_cut_that_is_encoded_shows_how_far_it_is_and_keeps_its_sound(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

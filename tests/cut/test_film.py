@@ -54,6 +54,7 @@ def whole(reel: Reel) -> list[tuple[int, int] | None]:
     return [(reel.number, number) for number in range(reel.frames)]
 
 
+@pytest.mark.long
 def test_every_frame_of_every_clip_is_at_its_place_and_a_hole_is_as_long_as_ordered(tmp_path: Path) -> None:
     one, three = Reel(1, frames=41), Reel(3, frames=30)
     made, timeline = cut(room(tmp_path, ABC, a=one, c=three))
@@ -198,6 +199,7 @@ def test_clips_of_any_kind_are_fitted_in_when_encoded_anew(tmp_path: Path) -> No
     assert {0, 30, 60, 90, 120} <= keys
 
 
+@pytest.mark.long
 def test_a_tall_clip_stands_whole_between_black(tmp_path: Path) -> None:
     made, _ = cut(room(tmp_path, ABC, a=Reel(1), b=Reel(2, width=112, height=144), c=Reel(3)), reencode=True)
     with av.open(str(made)) as container:
@@ -228,6 +230,7 @@ def test_only_some_shots_are_cut(tmp_path: Path) -> None:
         cut(output, wanted=Selection(("b",)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("reencode", [False, True], ids=["copied", "encoded"])
 def test_the_same_clips_give_the_same_bytes(tmp_path: Path, reencode: bool) -> None:
     output = room(tmp_path / "o", ABC, a=R, c=Reel(3))
@@ -317,6 +320,7 @@ def test_a_clip_that_changes_while_it_is_cut_ends_the_cut_and_names_it(tmp_path:
 # --- what other programs say -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
 @pytest.mark.parametrize("reencode", [False, True], ids=["copied", "encoded"])
 def test_ffprobe_agrees(tmp_path: Path, reencode: bool) -> None:

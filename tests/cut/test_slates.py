@@ -48,6 +48,7 @@ def test_the_slates_of_a_scene_have_its_colour() -> None:
     assert (tops[0] == tops[1], tops[0] == tops[2], colour_of("")) == (True, False, (238, 238, 240))
 
 
+@pytest.mark.long
 def test_a_slate_in_a_cut_shows_what_was_drawn(tmp_path: Path) -> None:
     wide = Reel(1, width=640, height=360)
     made, _ = cut(room(tmp_path, ABC, a=wide))
@@ -68,6 +69,7 @@ def test_slates_lie_between_copied_clips_of_every_common_profile(tmp_path: Path,
     assert read_frames(made) == [*whole(one), *[None] * 30, *whole(three)]
 
 
+@pytest.mark.long
 def test_where_no_slate_can_be_put_between_copied_clips_it_is_said(tmp_path: Path) -> None:
     output = room(tmp_path, ABC, a=Reel(1, codec="mpeg4"), c=Reel(3, codec="mpeg4"))
     with pytest.raises(UsageInvalid, match="no slate can be put between copied clips of mpeg4: add --reencode"):

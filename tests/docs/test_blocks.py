@@ -67,6 +67,7 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
         yield followed
 
 
+@pytest.mark.long
 def test_the_tutorial_leads_where_it_says(tutorial: Followed) -> None:
     output = tutorial.home / "my-film" / "outputs" / "dragon-pass"
     assert [name for name in ("cut.mp4", "storyboard.html", "reports/takes.csv") if not (output / name).is_file()] == []

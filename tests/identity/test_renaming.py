@@ -56,6 +56,7 @@ def test_what_is_to_be_bought_again_is_asked_once_however_long_it_takes(say: Tel
     assert (code, "under another id" in told, "2 new" in told) == (0, False, True)
 
 
+@pytest.mark.long
 def test_what_was_planned_beside_its_clip_is_asked_about_once_the_old_id_is_gone(say: Tell) -> None:
     path = write("ridge.csv", RIDGE)
     bought(path, Path("outputs/ridge"))
@@ -92,6 +93,7 @@ def test_a_takeover_keeps_clips_sidecars_circles_and_buys_nothing(say: Tell) -> 
         assert [row.shot_id for row in reader.shots()] == ["10", "20", "30"]
 
 
+@pytest.mark.long
 def test_a_renaming_by_hand_resumes_with_the_same_command(say: Tell) -> None:
     path = write("ridge.csv", RIDGE)
     output = bought(path, Path("outputs/ridge"))

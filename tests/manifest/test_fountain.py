@@ -147,6 +147,7 @@ def test_synopses_and_lower_sections_are_notes_and_braces_are_meant(tmp_path: Pa
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", [["plan"], ["run", "--sandbox", "--yes"]])
 def test_what_is_still_to_be_written_is_a_problem_for_a_plan_and_a_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]

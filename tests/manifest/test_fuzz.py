@@ -164,6 +164,7 @@ def test_any_value_in_any_field(
     assert is_ordered_or_told(tmp_path_factory.getbasetemp() / f"odd{ending}", data)
 
 
+@pytest.mark.long
 @given(shots)
 @QUIET
 def test_defaults_of_any_value(tmp_path_factory: pytest.TempPathFactory, listed: list[dict[str, str]]) -> None:

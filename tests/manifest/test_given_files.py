@@ -274,6 +274,7 @@ def test_a_file_of_an_included_manifest_is_below_the_folder_of_the_whole(folder:
 ADDRESSES = st.from_regex(r"https://[a-z]{1,8}\.example/[a-z0-9/._-]{0,20}", fullmatch=True)
 
 
+@pytest.mark.long
 @given(ADDRESSES, st.lists(ADDRESSES, max_size=5), st.text(min_size=1, max_size=40))
 def test_a_request_of_addresses_is_what_it_was_without_files(first: str, images: list[str], prompt: str) -> None:
     def refuse(path: Path, _: FileKind) -> OpenedFile:

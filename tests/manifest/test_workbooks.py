@@ -310,6 +310,7 @@ def test_a_part_that_lies_about_its_size_is_read_no_further(tmp_path: Path) -> N
     assert told(path) == ["x.xlsx: this workbook is damaged: open it in Excel and save it again"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cell", ["A1048576", "XFD2"])
 def test_a_stray_cell_at_the_end_of_the_sheet_is_told_soon(tmp_path: Path, cell: str) -> None:
     def put(book: Any) -> None:

@@ -44,6 +44,7 @@ def test_an_amount_has_every_digit_down_to_a_credit(amount: str, text: str) -> N
     assert amount_text(Decimal(amount)) == text
 
 
+@pytest.mark.long
 @given(CREDITS)
 def test_the_same_credits_are_the_same_text_everywhere(credit_count: int) -> None:
     text = amount_text(usd(credit_count))

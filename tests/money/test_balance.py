@@ -29,6 +29,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
     return code, " ".join((told.out + told.err).split())
 
 
+@pytest.mark.long
 def test_an_account_that_is_not_asked_about_is_named_and_a_plan_tells_what_the_folder_s_own_holds(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -137,6 +137,7 @@ def test_a_renamed_shot_that_asks_for_the_same_is_one_line_that_adds_nothing(sai
     assert ("2 takes of renamed shots" in page, "new shots" in page) == (True, False)
 
 
+@pytest.mark.long
 def test_a_renamed_shot_that_asks_for_something_else_is_an_edit(said: Any) -> None:
     write(*SHOTS[:2])
     said(*RUN, "--no-report")

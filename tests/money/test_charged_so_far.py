@@ -37,6 +37,7 @@ def test_the_charges_are_compared_with_the_baseline_once_all_is_sent(words: str,
     assert of == words
 
 
+@pytest.mark.long
 def test_a_refused_take_that_was_edited_is_no_as_estimated(said: Any) -> None:
     rule = {"on": "submit", "do": "fail", "nth": [2], "message": "Content policy violation"}
     Path("faults.json").write_text(json.dumps([rule]))

@@ -311,6 +311,7 @@ def test_every_state_has_its_cost(tmp_path: Path) -> None:
 # --- several batches
 
 
+@pytest.mark.long
 def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
     folders = [story(tmp_path / "one"), story(tmp_path / "two", "other", cap=None), story(tmp_path / "three")]
     page, facts = write_combined(folders, tmp_path / "all", MADE_AT)

@@ -48,6 +48,7 @@ def fault(**rule: Any) -> str:
     return "faults.json"
 
 
+@pytest.mark.long
 def test_what_the_first_model_held_is_not_under_the_price_of_its_fallback() -> None:
     assert call([*RUN, "--faults", fault(do="fail")]) == 0
     names = ("price_class", "held_low_credits", "held_high_credits", "charged_low_credits", "charged_high_credits")
@@ -64,6 +65,7 @@ def test_what_the_first_model_held_is_not_under_the_price_of_its_fallback() -> N
     )
 
 
+@pytest.mark.long
 def test_what_a_take_was_to_cost_is_under_its_first_model_and_what_it_cost_under_the_other() -> None:
     call([*RUN, "--faults", fault(do="fail")])
     assert models() == {
@@ -108,11 +110,13 @@ def test_models_that_make_the_same_shots_have_first_takes_each() -> None:
     assert first_takes() == {"shots": ("2", "2"), FIRST: ("1", "1"), SECOND: ("1", "1")}
 
 
+@pytest.mark.long
 def test_a_take_that_its_fallback_made_was_not_made_at_the_first_try() -> None:
     assert call([*RUN, "--faults", fault(do="fail")]) == 0
     assert first_takes() == {"shots": ("2", "1"), FIRST: ("2", "1"), SECOND: ("0", "0")}
 
 
+@pytest.mark.long
 def test_what_was_charged_is_in_the_cut_or_outside_it() -> None:
     Path("shots.yaml").write_text(SHOTS.replace("A crane lands.}", "A crane lands., takes: 2}"))
     assert call([*RUN]) == 0

@@ -71,6 +71,7 @@ def test_the_groups_of_a_level_add_up_to_the_batch(tmp_path: Path, level: str) -
     assert rows_of(costs, level)["(no take)"]["submits_of_no_take"] == 2
 
 
+@pytest.mark.long
 def test_the_files_say_what_status_says_where_submits_belong_to_no_take(tmp_path: Path) -> None:
     strayed(tmp_path, CREDITS, None)
     with StateReader.open(tmp_path) as reader:

@@ -103,6 +103,7 @@ def test_two_hundred_takes_are_enough_to_learn_from_nothing() -> None:
     assert polls <= 14.5
 
 
+@pytest.mark.long
 def test_what_an_earlier_run_saw_helps_from_the_first_take_on() -> None:
     teacher = Hazard()
     follow(SHAPES["narrow"], teacher, 600, 30, 1)
@@ -153,6 +154,7 @@ def test_where_polls_are_rationed_the_one_that_gains_most_goes_first() -> None:
     assert order == [2, 1, 0, 9]
 
 
+@pytest.mark.long
 def test_how_long_takes_took_is_read_from_the_batches_beside_this_one(tmp_path: Path) -> None:
     World(tmp_path / "a").run(batch_of(3))
     with StateReader.open(tmp_path / "a") as reader:

@@ -168,6 +168,7 @@ def test_a_breaker_opens_at_five_failures_alike_and_no_others() -> None:
     assert (alike, again, other, row) == ([False] * 4, [False] * 4, False, [False] * 4 + [True])
 
 
+@pytest.mark.long
 def test_failures_alike_stop_the_submits_and_what_runs_is_finished(tmp_path: Path) -> None:
     fail = Rule("submit", "fail", nth=tuple(range(3, 90)), message="Internal model error")
     world = World(tmp_path / "out", rules=(fail,), settings=RunSettings(rates=Rates(max_attempts=1, in_flight=4)))
@@ -212,6 +213,7 @@ def test_the_link_that_dies_first_is_fetched_first() -> None:
     assert [each.take_id for each in steps if isinstance(each, Download)] == [6, 2, 4, 3, 1, 5]
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_stops_the_submits_and_what_runs_is_fetched(tmp_path: Path) -> None:
     room = iter([10**12] * 3)
     settings = RunSettings(free_bytes=lambda: next(room, 40 * 2**20))

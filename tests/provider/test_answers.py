@@ -223,6 +223,7 @@ def test_retry_after_is_read_with_distrust(raw: str, date: str, seconds: float |
     assert read_retry_after(Head(429, {"retry-after": raw, "date": date})) == seconds
 
 
+@pytest.mark.long
 @given(st.text(max_size=2000))
 @settings(max_examples=80)
 def test_a_servers_text_is_one_printable_line(text: str) -> None:

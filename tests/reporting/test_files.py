@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.reporting.states import CREDITS, MADE_AT, begin, every_state, place_clips, shot, write_run
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
@@ -32,11 +34,13 @@ def report(output: Path, *, made_at: datetime = MADE_AT) -> dict[str, bytes]:
     return written(output)
 
 
+@pytest.mark.long
 def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:
     every_state(tmp_path)
     assert report(tmp_path) == report(tmp_path)
 
 
+@pytest.mark.long
 def test_only_the_time_of_the_report_changes_with_it(tmp_path: Path) -> None:
     every_state(tmp_path)
     first, second = report(tmp_path), report(tmp_path, made_at=MADE_AT.replace(hour=23))
@@ -66,6 +70,7 @@ def test_the_files_are_these_and_no_part_is_left(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_an_unchanged_sidecar_is_left_alone(tmp_path: Path) -> None:
     every_state(tmp_path)
     report(tmp_path)

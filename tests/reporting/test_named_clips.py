@@ -74,5 +74,6 @@ def test_names_of_a_stranger_reach_nothing_outside_of_their_folder() -> None:
     assert Path("victim.mp4").read_text() == "keep me"
 
 
+@pytest.mark.long
 def test_a_plain_manifest_has_no_such_folder() -> None:
     assert not (run_film(FILM.replace('names: "{prompt}-{take0}"\n', "")) / "named").exists()

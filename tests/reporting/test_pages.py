@@ -136,6 +136,7 @@ def test_the_policy_lets_in_the_style_of_the_page_and_nothing_else(tmp_path: Pat
         assert "style=" not in text.replace(styles[0], "")
 
 
+@pytest.mark.long
 def test_every_link_leads_to_a_file_of_the_output_folder(tmp_path: Path) -> None:
     every_state(tmp_path)
     files = reported(tmp_path)
@@ -231,6 +232,7 @@ def test_a_card_tells_what_can_be_done(tmp_path: Path, state: State, words: dict
     assert [unescape(each) for each in re.findall(r"<code data-command[^>]*>(.*?)</code>", text)] == told
 
 
+@pytest.mark.long
 def test_a_card_tells_what_a_take_cost_and_took(tmp_path: Path) -> None:
     words = read(one_take(tmp_path, State.VERIFIED, charged=1_050_000).storyboard).words
     assert "T1 720p 5 s seed 7" in words.replace("16:9 ", "")
@@ -273,6 +275,7 @@ def test_the_curve_of_the_money_counts_what_it_cannot_draw(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.long
 def test_a_poster_outside_of_the_folder_is_not_shown(tmp_path: Path) -> None:
     output = tmp_path / "a"
     one_take(output, State.VERIFIED)

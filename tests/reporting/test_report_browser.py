@@ -38,6 +38,7 @@ def page(browser: Browser, report: Path) -> Iterator[Page]:
     assert complaints == []
 
 
+@pytest.mark.long
 def test_every_figure_is_drawn(page: Page) -> None:
     drawn = page.locator(".js-plotly-plot")
     assert [each.get_attribute("id") for each in drawn.all()] == [
@@ -122,6 +123,7 @@ def test_the_legend_of_the_chart_of_takes_is_above_the_labels_of_its_axis(page: 
     assert legend["y"] + legend["height"] <= label["y"]
 
 
+@pytest.mark.long
 def test_without_plotly_the_page_says_so_and_still_sorts(browser: Browser, tmp_path: Path) -> None:
     every_state(tmp_path)
     with StateReader.open(tmp_path) as reader:

@@ -59,6 +59,7 @@ def folder(tmp_path: Path) -> Path:
     return story(tmp_path / "film")
 
 
+@pytest.mark.long
 @needs_writer
 def test_each_grouping_has_a_sheet_with_a_frozen_header_and_a_filter(folder: Path) -> None:
     with StateReader.open(folder) as reader:
@@ -107,6 +108,7 @@ def test_amounts_are_numbers_and_totals_are_formulas_that_know_what_is_unknown(f
     assert (f"{budget}5" in cells, any(text == "total" for _, _, text in tags.values())) == (False, False)
 
 
+@pytest.mark.long
 @needs_writer
 def test_the_totals_of_the_spend_count_submits_and_charges_each_in_rows_of_their_own(folder: Path) -> None:
     with StateReader.open(folder) as reader:
@@ -150,6 +152,7 @@ def test_play_money_is_marked_on_each_sheet(tmp_path: Path) -> None:
     assert book["about"][0]["B1"][2] == "SANDBOX: play money. Costs of every-state"
 
 
+@pytest.mark.long
 @needs_writer
 def test_the_last_sheet_says_what_the_words_mean(folder: Path) -> None:
     with StateReader.open(folder) as reader:
@@ -158,6 +161,7 @@ def test_the_last_sheet_says_what_the_words_mean(folder: Path) -> None:
     assert {*MONEY, *MONEY.values()} <= cells
 
 
+@pytest.mark.long
 @needs_writer
 def test_the_takes_of_a_baseline_are_not_added_to_those_that_came_later(tmp_path: Path) -> None:
     a_bit_of_everything(tmp_path)

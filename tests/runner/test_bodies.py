@@ -111,6 +111,7 @@ def test_a_file_that_is_not_as_planned_stops_its_take_alone(
     assert ([take.attempts for take in world.takes()], world.submits) == ([1, 0, 1], 2)
 
 
+@pytest.mark.long
 def test_the_next_run_plans_with_the_picture_as_it_is_then(tmp_path: Path) -> None:
     path = film(tmp_path, 2)
     world = world_of(tmp_path)

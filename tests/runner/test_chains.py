@@ -126,6 +126,7 @@ def test_the_fact_is_there_before_the_submit_that_holds_the_frame(tmp_path: Path
 
 
 @pytest.mark.usefixtures("quick_clips")
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("kill_at", range(1, 24))
 def test_after_a_kill_anywhere_the_same_frame_is_sent_and_nothing_twice(kill_at: int, tmp_path: Path) -> None:
     batch = film(tmp_path, {"sh001": "sh000"})

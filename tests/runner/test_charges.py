@@ -101,6 +101,7 @@ def test_a_take_of_unknown_price_waits_for_the_answer_of_the_one_before(tmp_path
     assert (end.exit_code, world.submits) == (ExitCode.OK, 3)
 
 
+@pytest.mark.long
 def test_under_a_cap_a_second_class_of_unknown_price_waits_for_what_is_out(tmp_path: Path) -> None:
     both = (*shots(6, resolution="720P"), *(replace(each, id=f"small{each.id}") for each in shots(2)))
     world = World(

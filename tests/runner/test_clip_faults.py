@@ -151,6 +151,7 @@ def test_a_1080p_order_that_comes_at_1072_lines_is_one_warning(
     assert (world.takes()[0].state, world.takes()[0].warning) == (State.VERIFIED, warning)
 
 
+@pytest.mark.long
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("do", "more", "warning"),

@@ -60,6 +60,7 @@ def files(world: World) -> list[str]:
     return sorted(path.name for path in (world.output / "clips").iterdir())
 
 
+@pytest.mark.long
 def test_two_clips_of_one_generation_are_both_kept_checked_and_told(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(TWO,))
     end = world.run(batch_of(2))

@@ -95,6 +95,7 @@ def test_a_lost_submit_that_was_made_is_fetched_and_nothing_else_is_bought(tmp_p
     assert (world.takes()[0].state, models(world)) == (State.VERIFIED, [f"{FIRST}!"])
 
 
+@pytest.mark.long
 def test_a_lost_submit_that_failed_at_no_cost_is_followed_by_the_fallback(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=LOST, settings=ONE_TRY)
     after_loss(world, "UPDATE requests SET failure = 'crashed' WHERE seq = 2")

@@ -86,6 +86,7 @@ def test_without_safe_tls_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.Mo
     assert (end.exit_code, states(world)) == (ExitCode.PROVIDER_UNREACHABLE, ["planned"] * 2)
 
 
+@pytest.mark.long
 def test_a_provider_that_turns_all_away_is_not_asked_for_ever(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "status", code=429),))
     end = world.run(batch_of(2))

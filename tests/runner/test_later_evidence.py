@@ -176,6 +176,7 @@ def test_an_edited_take_is_not_given_the_clip_of_the_prompt_that_was_refused(tmp
     )
 
 
+@pytest.mark.long
 def test_a_row_that_said_failed_and_says_succeeded_later_is_a_double_with_a_name(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=LOST)
     fail_the_row(world)

@@ -160,6 +160,7 @@ def test_what_was_refused_before_the_machine_slept_is_looked_at_before_it_is_sen
     assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 3)
 
 
+@pytest.mark.long
 def test_a_success_without_an_id_that_the_log_shows_after_the_proof_keeps_the_take_from_being_sent(
     tmp_path: Path, shown: list[Callable[[LogRow], LogRow]]
 ) -> None:

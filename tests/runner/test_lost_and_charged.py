@@ -35,6 +35,7 @@ def after_loss(world: World, sql: str) -> None:
     world.observe = change
 
 
+@pytest.mark.long
 def test_a_lost_submit_that_failed_at_no_cost_is_sent_again(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=LOST)
     after_loss(world, "UPDATE requests SET failure = 'crashed' WHERE seq = 2")

@@ -74,6 +74,7 @@ def send_again(world: World, take_id: int, by: str = "user") -> None:
         state.record(take_id, entry(Fact.RETRY_PLANNED, EPOCH, {"by": by}))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("proof", ["P2", "P4"])
 def test_nothing_is_bought_again_beside_a_charge_that_came_after_the_proof(tmp_path: Path, proof: str) -> None:
     world = lost(tmp_path, proof, lambda world: charge_beside(world, seq=1))
@@ -91,6 +92,7 @@ def test_nothing_is_bought_again_beside_a_charge_that_came_after_the_proof(tmp_p
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_charge_that_the_user_answered_for_keeps_no_take_from_being_sent(tmp_path: Path) -> None:
     world = lost(tmp_path, "P2", lambda world: charge_beside(world, seq=1))
     change = world.observe
@@ -107,6 +109,7 @@ def test_a_charge_that_the_user_answered_for_keeps_no_take_from_being_sent(tmp_p
     assert (end.exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("proof", ["P2", "P4"])
 def test_the_clip_that_the_log_shows_after_the_proof_is_taken_and_none_is_bought(tmp_path: Path, proof: str) -> None:
     def made(world: World) -> None:
@@ -125,6 +128,7 @@ def close(world: World, reading: str) -> None:
     world.sandbox.faults = FaultPlan((Rule(reading, "status", probability=1.0, code=403),), 0)
 
 
+@pytest.mark.long
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("proof", ["P2", "P4"])
 @pytest.mark.parametrize("reading", ["ledger", "logs"])
@@ -140,6 +144,7 @@ def test_nothing_is_sent_again_where_the_books_of_the_proof_cannot_be_read_any_m
     assert (world.run(batch_of(3)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("proof", ["P2", "P4"])
 def test_what_nothing_speaks_against_is_sent_again(tmp_path: Path, proof: str) -> None:
     world = lost(tmp_path, proof, lambda _: None)
@@ -256,6 +261,7 @@ class Ledger:
         return (self._charge,) if since == self._since else ()
 
 
+@pytest.mark.long
 def test_two_looks_at_once_each_go_by_their_own_reading_of_the_ledger(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(2, 3)),))
 

@@ -26,6 +26,7 @@ def leave_waiting(runner: Runner, event: Event) -> None:
         runner.drain()
 
 
+@pytest.mark.long
 def test_what_is_held_as_safe_is_sent_again_once_the_user_says_so_for_all(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),))
     world.run(batch_of(3))

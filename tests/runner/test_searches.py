@@ -41,6 +41,7 @@ def test_a_lost_answer_is_found_again_by_its_exact_request_id(tmp_path: Path, ru
     assert sum(take.credits_charged or 0 for take in world.takes()) == 4 * PRICE
 
 
+@pytest.mark.long
 def test_other_takes_go_on_while_one_is_looked_up(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),))
     world.run(batch_of(4))
@@ -49,6 +50,7 @@ def test_other_takes_go_on_while_one_is_looked_up(tmp_path: Path) -> None:
     assert any("looked up until" in event.text for event in world.events)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("do", ["drop_before", "status"])
 def test_what_left_no_trace_is_held_as_safe_to_send_again(tmp_path: Path, do: str) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", do, nth=(2,), code=500),))
@@ -60,6 +62,7 @@ def test_what_left_no_trace_is_held_as_safe_to_send_again(tmp_path: Path, do: st
     assert take.last_searched_at is not None
 
 
+@pytest.mark.long
 def test_what_left_no_trace_is_sent_again_where_the_user_said_so(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),), settings=RESUBMIT)
     end = world.run(batch_of(3))
@@ -127,6 +130,7 @@ def test_a_held_take_is_looked_up_on_every_resume(tmp_path: Path) -> None:
     assert (states(world), world.submits) == (["verified"] * 2, 2)
 
 
+@pytest.mark.long
 def test_a_run_that_waits_may_be_left_and_goes_on(tmp_path: Path) -> None:
     def leave(runner: Runner, event: Event) -> None:
         if "looked up until" in event.text:
@@ -169,6 +173,7 @@ def test_a_resume_sends_nothing_before_the_log_was_read(
     assert (end.exit_code, world.submits) == (code, submits)
 
 
+@pytest.mark.long
 def test_lags_of_our_own_rows_are_measured(tmp_path: Path) -> None:
     world = World(
         tmp_path / "out",

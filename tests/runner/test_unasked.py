@@ -49,6 +49,7 @@ def test_a_generation_that_fails_is_made_again_only_if_its_shot_is_asked_for(
     assert (world.submits, world.takes()[1].state.value) == (submits, state)
 
 
+@pytest.mark.long
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("batch", "submits", "state", "error"),

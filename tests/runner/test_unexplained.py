@@ -196,6 +196,7 @@ def test_a_ledger_that_cannot_be_read_delays_a_run_for_ten_minutes_at_most(
     assert (counts(world), waits_s <= waited_s < waits_s + 60) == ({"verified": 4}, True), end
 
 
+@pytest.mark.long
 def test_where_the_file_is_out_of_date_nothing_is_sent_before_the_ledger_is_read(tmp_path: Path) -> None:
     world = half_done(tmp_path)
     send_from_another_copy(world)

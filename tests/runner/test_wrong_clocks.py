@@ -248,6 +248,7 @@ def test_a_clock_of_ours_that_is_set_between_two_runs_ends_no_grace(
     assert (world.submits, states(world)[1]) == (3, "unknown")
 
 
+@pytest.mark.long
 def test_the_grace_still_ends(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(LOST[0],), settings=RESUBMIT, options=SandboxOptions(log_lag_s=60.0))
     assert world.account is None

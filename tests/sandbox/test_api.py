@@ -63,6 +63,7 @@ def test_a_submit_tells_its_id_and_its_hold(context: LocalSandbox) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_generation_is_queued_then_generating_then_completed_without_meta(context: LocalSandbox) -> None:
     generation_id = context.made()
     told = []

@@ -52,6 +52,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     return code, " ".join((told.out + told.err).split())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("data", "is_alarm"),
     [

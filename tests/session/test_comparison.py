@@ -144,6 +144,7 @@ def test_a_manifest_with_problems_gives_a_page_of_them(capsys: pytest.CaptureFix
     )
 
 
+@pytest.mark.long
 def test_the_command_says_that_it_watches_and_how_it_ends() -> None:
     command = [sys.executable, "-m", "wanbatch", "preview", "old.csv"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:

@@ -62,6 +62,7 @@ def test_a_run_goes_on_with_the_fallback_and_every_report_says_so(
     assert (again, asked(capsys, "status", "out")["counts"]) == (0, {"verified": 2})
 
 
+@pytest.mark.long
 def test_a_plan_counts_what_is_left_to_a_fallback_that_the_manifest_names_since(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_second_generation_that_shows_later_is_named_once(capsys: pytest.Captu
         assert (code, f"{NOTHING_TO_DO}, and the provider's log shows nothing new" in told) == (0, True)
 
 
+@pytest.mark.long
 def test_a_clip_that_was_refused_and_made_all_the_same_is_fetched(capsys: pytest.CaptureFixture[str]) -> None:
     Path("faults.json").write_text('[{"on": "submit", "do": "status_after", "nth": [2], "code": 400}]')
     with provider("--faults", "faults.json") as client:

@@ -83,6 +83,7 @@ def test_an_adoption_that_stands_before_its_submit_makes_no_take_without_a_submi
     assert facts[:3] == [Fact.PLANNED, Fact.SUBMIT_STARTED, Fact.ACCEPTED]
 
 
+@pytest.mark.long
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_sidecar_with_any_value_changed_is_read_whole_or_left_out(left: Found, data: st.DataObject) -> None:

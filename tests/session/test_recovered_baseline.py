@@ -69,6 +69,7 @@ def test_without_the_file_the_reports_give_it(tmp_path: Path) -> None:
     assert (found.baseline, kept(tmp_path / "out")) == ("from the reports", (AT, IN_REPORTS, False))
 
 
+@pytest.mark.long
 def test_where_nothing_holds_it_the_new_file_says_so(tmp_path: Path) -> None:
     world = run_once(tmp_path / "out")
     lose(tmp_path / "out", "state.sqlite*", "reports")

@@ -67,6 +67,7 @@ def test_no_seed_breaks_a_rule(part: int) -> None:
     assert not found.broken, f"seeds {first} to {first + CHUNK - 1}, generator {VERSION}\n{told(found)}"
 
 
+@pytest.mark.long
 @pytest.mark.sampled(12)
 @pytest.mark.parametrize("name", FAILED_ONCE)
 def test_what_failed_once_fails_no_more(name: str) -> None:
@@ -93,6 +94,7 @@ def test_a_plot_is_told_alone() -> None:
     assert ([each.plot for each in told], {each.seed for each in told}) == (list(EVERY_PLOT), {7})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 11])
 def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
     first, second = (sweep.live(scenario_of(seed))[0] for _ in range(2))

@@ -135,6 +135,7 @@ def _seconds(text: str) -> float:
 # --- the oracle
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("plot", ["a refusal that was none", "an error that was none"])
 def test_a_broken_promise_that_leads_to_a_second_charge_must_be_named(plot: str) -> None:
     told = []
@@ -154,6 +155,7 @@ def test_every_allowance_gives_its_reason() -> None:
     assert [name for name, each in ALLOWANCES.items() if len(each.why) < 20 or len(each.allows) < 20] == []
 
 
+@pytest.mark.long
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "seed"),
