@@ -83,6 +83,7 @@ _SUMMARY = {
     "key": "the name of the group on that level",
     "takes": "how many takes",
     "verified": "how many of these are verified",
+    "left_out": "how many of the verified ones are of shots that are omitted or no longer in the manifest",
     "failed": "how many of these failed",
     "held": "how many of these are held",
     "superseded": "how many of these are superseded",

@@ -99,6 +99,7 @@ def test_a_batch_says_what_it_was_to_cost_costs_and_will_have_cost(tmp_path: Pat
         "in_cut_credits": CREDITS,
         "outside_cut_credits": 2 * CREDITS + 5,
         "unchosen_credits": 0,
+        "left_out_credits": 0,
         "failed_credits": CREDITS,
         "superseded_credits": CREDITS + 5,
         "waiting_credits": 0,

@@ -338,7 +338,8 @@ def print_counts(console: Console, counts: Mapping[str, int]) -> None:
     """Print the takes by state."""
     grid = Grid(("", ""))
     for name, number in counts.items():
-        grid.add(f"[{STATE_STYLES.get(name, 'default')}]{state_words(name)}[/]", f"{number}")
+        words = "omitted shots" if name == "omitted" else state_words(name)  # all others are takes
+        grid.add(f"[{STATE_STYLES.get(name, 'default')}]{words}[/]", f"{number}")
     grid.show(console)
 
 

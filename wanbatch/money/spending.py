@@ -10,6 +10,7 @@ from wanbatch.batch.spend import Kind
 
 OUTSIDE_WORDS: Mapping[str, str] = {
     "unchosen": "good, not chosen",
+    "left_out": "good, of shots left out",
     "superseded": "superseded",
     "failed": "failed",
     "waiting": "no clip yet",
@@ -30,12 +31,14 @@ class SceneSpend:
 class Spending:
     """What was charged for the cut and outside it, in credits, and what each scene cost, in story order.
 
-    `outside` is by the names of OUTSIDE_WORDS. A scene of which nothing was sent is there with 0.
+    `outside` is by the names of OUTSIDE_WORDS. A scene of which nothing was sent is there with 0. `left_out_takes` are
+    the verified takes of shots that the manifest leaves out.
     """
 
     in_cut: int
     outside: Mapping[str, int]
     scenes: tuple[SceneSpend, ...]
+    left_out_takes: int = 0
 
     @property
     def outside_cut(self) -> int:
@@ -48,9 +51,22 @@ class Spending:
         return self.in_cut + self.outside_cut
 
     @property
+    def left_out_words(self) -> str:
+        """Say how many of the verified takes belong to shots that are left out; empty if none does."""
+        return left_out_words(self.left_out_takes)
+
+    @property
     def parts_outside(self) -> list[tuple[str, int]]:
         """What it was charged for, in the words of the pages."""
         return [(words, self.outside.get(name, 0)) for name, words in OUTSIDE_WORDS.items()]
+
+
+def left_out_words(takes: int) -> str:
+    """Say that so many of the verified takes belong to shots that are left out; empty for none."""
+    if not takes:
+        return ""
+    are = "is of a shot" if takes == 1 else "are of shots"
+    return f"{takes} of the verified takes {are} left out: omitted, or no longer in the manifest"
 
 
 NOTHING_SPENT = Spending(0, MappingProxyType({}), ())

@@ -55,9 +55,8 @@ class Book:
     @cached_property
     def is_chosen(self) -> pd.Series[bool]:
         """Whether each take is the one of its shot that goes into the cut."""
-        takes, shots = self.record.takes, self.record.shots
-        is_told = (~(shots["omit"] | shots["removed"])).take(self.shot_rows).reset_index(drop=True)
-        mine = takes[is_told & (takes["circled"] | (takes["state"] == State.VERIFIED.value))]
+        takes = self.record.takes
+        mine = takes[~self.is_of_shot_left_out & (takes["circled"] | (takes["state"] == State.VERIFIED.value))]
         mine = mine.sort_values(["shot_id", "number"])
         columns = (mine[name].tolist() for name in ("shot_id", "state", "superseded", "circled"))
         marks = zip(mine.index, *columns, strict=True)
@@ -66,6 +65,17 @@ class Book:
             best = chosen([_Candidate(row, State(state), old, circled) for row, _, state, old, circled in group])
             rows += [best.row] if best is not None else []
         return pd.Series(takes.index.isin(rows), index=takes.index)
+
+    @cached_property
+    def is_left_out(self) -> pd.Series[bool]:
+        """Whether each take is verified, and of a shot that is omitted or no longer in the manifest."""
+        return self.is_of_shot_left_out & (self.money["shown_state"] == State.VERIFIED.value)
+
+    @cached_property
+    def is_of_shot_left_out(self) -> pd.Series[bool]:
+        """Whether the shot of each take is omitted or no longer in the manifest."""
+        shots = self.record.shots
+        return (shots["omit"] | shots["removed"]).take(self.shot_rows).reset_index(drop=True).astype(bool)
 
     @cached_property
     def in_cut(self) -> pd.Series[Any]:

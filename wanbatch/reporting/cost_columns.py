@@ -18,8 +18,9 @@ _COST_PARTS = {
 }
 _WENT_INTO = {
     "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest good one",
-    "outside_cut": "charged for all else: with `in_cut` it is `charged`, and the next five are its parts",
-    "unchosen": "charged for other good clips",
+    "outside_cut": "charged for all else: with `in_cut` it is `charged`, and the next six are its parts",
+    "unchosen": "charged for other good clips of the shots in the manifest",
+    "left_out": "charged for good clips of shots that are omitted or no longer in the manifest",
     "superseded": "charged for clips that newer recipes replaced",
     "failed": "charged for what failed",
     "waiting": "charged for takes that have no clip yet: held, unknown or on their way",
@@ -72,6 +73,7 @@ COSTS: Mapping[str, str] = {
     "first_takes_good": "how many of these were verified without a second try",
     "first_take_yield": "the share of these, from 0 to 1",
     "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
+    "left_out_takes": "of `verified`, those of shots that are omitted or no longer in the manifest",
     "superseded_takes": "of `takes`, those that no longer count: replaced, or of a shot that is left out",
     "held_takes": "of `takes`, those that wait for you",
     "open_takes": "of `takes`, all others: to be sent, looked up or made",

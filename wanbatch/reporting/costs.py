@@ -38,7 +38,7 @@ def _in_both(names: Iterable[str]) -> dict[str, str]:
     return {f"{name}_{unit}": kind for name in names for unit, kind in (("usd", "Float64"), ("credits", "Int64"))}
 
 
-OUTSIDE_CUT = ("unchosen", "superseded", "failed", "waiting", "extra")  # good or not, it is in no cut
+OUTSIDE_CUT = ("unchosen", "left_out", "superseded", "failed", "waiting", "extra")  # good or not, it is in no cut
 _CUT = ("in_cut", "outside_cut", *OUTSIDE_CUT)
 COST_COLUMNS: dict[str, str] = {
     "level": "string",
@@ -64,6 +64,7 @@ COST_COLUMNS: dict[str, str] = {
     "first_takes_good": "Int64",
     "first_take_yield": "Float64",
     "submits_of_no_take": "Int64",
+    "left_out_takes": "Int64",
     "superseded_takes": "Int64",
     "held_takes": "Int64",
     "open_takes": "Int64",
@@ -131,7 +132,9 @@ def takes_frame(book: Book) -> pd.DataFrame:
         "takes": pd.Series(1, index=takes.index),
         **{name: money[name].fillna(0) for name in (*_PARTS, "failed", "waiting", "extra")},
         "in_cut": book.in_cut,
-        "unchosen": money["in_use"].mask(book.is_chosen, 0),
+        "unchosen": money["in_use"].mask(book.is_chosen | book.is_left_out, 0),
+        "left_out": money["in_use"].where(book.is_left_out, 0),
+        "is_left_out": book.is_left_out,
         "superseded": money["superseded"].mask(book.is_chosen, 0),
         "outside_cut": book.outside_cut,
         "charged": money["charged"],
@@ -267,6 +270,7 @@ def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budg
         "charges_not_seen": sums["is_unseen"] + sums["is_stray"],
         **_rates(sums),
         "submits_of_no_take": sums["is_stray"],
+        "left_out_takes": sums["is_left_out"],
         "superseded_takes": sums["is_superseded"],
         "held_takes": sums["is_held"],
         "open_takes": sums["takes"] - sum(sums[f"is_{name}"] for name in ("verified", "failed", "held", "superseded")),

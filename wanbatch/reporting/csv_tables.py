@@ -180,6 +180,7 @@ def _take_cells(book: Book) -> dict[str, pd.Series[Any]]:
         **told,
         "take_note": _told(takes["note"]),
         "in_cut": book.is_chosen.astype("boolean"),
+        "left_out": book.is_left_out.astype("boolean"),
         **{name: takes[name] for name in _AS_THEY_ARE},
         **{name: book.money[name] for name in _OF_MONEY},
         "credits_outside_cut": book.outside_cut.mask(takes["credits_charged"].isna()),

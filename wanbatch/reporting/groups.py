@@ -17,6 +17,7 @@ SUMMARY_COLUMNS: dict[str, str] = {
     "key": "string",
     "takes": "Int64",
     "verified": "Int64",
+    "left_out": "Int64",
     "failed": "Int64",
     "held": "Int64",
     "superseded": "Int64",
@@ -123,6 +124,7 @@ def _parts(story: pd.DataFrame) -> pd.DataFrame:
             {
                 "takes": is_take,
                 "omitted": story["omitted_shots"],
+                "left_out": story["left_out"].fillna(False),
                 **{name: is_take & (story["state"] == name) for name in _STATES},
                 **{name: story[name].fillna(False) for name in _UNSEEN},
                 **{f"{name}_known": story[name].notna() for name in _CREDITS},
@@ -147,6 +149,7 @@ def _row(sums: Mapping[str, Any], times: Mapping[str, Floats]) -> dict[str, Any]
         **{name: sums[name] for name in _STATES},
         "open": sums["takes"] - sum(sums[name] for name in _STATES),
         "omitted": sums["omitted"],
+        "left_out": sums["left_out"],
         "usable_s": None if unmeasured and not milliseconds else milliseconds / 1000,
         "credits_held": _sum_known(sums, "credits_held", "is_hold_unseen"),
         "credits_charged": charged,

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import difference_text, partly_known, usd_text
-from wanbatch.money.spending import OUTSIDE_WORDS
+from wanbatch.money.spending import OUTSIDE_WORDS, left_out_words
 from wanbatch.reporting.amounts import (
     UNSEEN,
     amount_of,
@@ -51,6 +51,11 @@ def _usd(value: float | None) -> str:
 
 def _percent(share: float | None) -> str:
     return UNSEEN if share is None else f"{share * 100:.0f}%"
+
+
+def _counted(number: int, state: str) -> str:
+    """Write takes by state: `5 verified`; what is omitted are shots, not takes."""
+    return f"{count_text(number, 'shot')} {state}" if state == "omitted" else f"{number} {state_words(state)}"
 
 
 def _rate(value: float | None) -> str:
@@ -142,6 +147,7 @@ def _environment() -> Environment:
         "amount": amount_of,
         "aligned": _aligned,
         "price": price_of,
+        "counted": _counted,
         "sentence": _sentence,
         "by_need": _by_need,
         "difference": difference_text,
@@ -195,7 +201,7 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
     from wanbatch.reporting.record import values_of
 
     summary, takes = list(facts["summary"]), book.record.takes
-    is_asked = ~takes["superseded"]
+    is_asked = ~takes["superseded"] & ~book.is_of_shot_left_out
     rows = summary[1:]
     figures = figures_of(book, facts)
     return page(
@@ -215,6 +221,8 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         ],
         takes=values_of(Take, takes.assign(credits_held=book.held_by_take).head(ROWS_SHOWN)),
         in_cut=frozenset(takes.loc[book.is_chosen, "take_id"].tolist()),
+        of_left_out=frozenset(takes.loc[book.is_of_shot_left_out & ~takes["superseded"], "take_id"].tolist()),
+        left_out=left_out_words(int(book.is_left_out.sum())),
         hidden=max(0, len(takes) - ROWS_SHOWN),
         speeds=speeds_of(facts),
         figures=figures,

@@ -24,7 +24,7 @@ def progress_json(book: Book) -> dict[str, Any]:
     `stopped` is how the run ended that tells why takes wait, null if none does; `last_run` is null before the first.
     """
     record = book.record
-    states = record.takes.loc[~record.takes["superseded"], "state"]
+    states = record.takes.loc[~record.takes["superseded"] & ~book.is_left_out, "state"]
     counts = {name: int(states.isin(each).sum()) for name, each in _GROUPS.items()}
     last = record.runs[-1] if record.runs else None
     problems = problems_of(record, folder_of(book))
@@ -32,6 +32,7 @@ def progress_json(book: Book) -> dict[str, Any]:
         "batch": book.batch,
         "takes": len(states),
         **counts,
+        "left_out": int(book.is_left_out.sum()),
         "remaining": remaining_json(record.remaining),
         "last_run": None if last is None else _end_of(book, last),
         "stopped": None if record.early_end is None else _end_of(book, record.early_end),

@@ -41,6 +41,7 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
         "made_at": iso(made_at),
         "version": __version__,
         "counts": counts,
+        "left_out_takes": int(book.is_left_out.sum()),
         "elapsed_s": _elapsed_s(takes),
         "credits": {
             "estimated": figures.estimated.credits,

@@ -173,6 +173,15 @@ class TakeRecords(Records):
         with foreign_errors(self.path):
             return int(self._db.execute("SELECT count(*) FROM shots WHERE omit").fetchone()[0])
 
+    def left_out(self) -> int:
+        """How many verified takes that nothing replaced are of shots omitted or no longer in the manifest."""
+        sql = (
+            "SELECT count(*) FROM takes JOIN shots ON shots.shot_id = takes.shot_id"
+            " WHERE (omit OR removed) AND state = 'verified' AND NOT superseded"
+        )
+        with foreign_errors(self.path):
+            return int(self._db.execute(sql).fetchone()[0])
+
     def is_asked_for(self, take: Take) -> bool:
         """Say whether the last plan asks for a take: neither for another recipe, nor without its shot."""
         if take.superseded:
@@ -231,7 +240,9 @@ class TakeRecords(Records):
             " WHERE seen.generation_id IS NOT takes.generation_id"
             " AND (takes.generation_id IS NOT NULL OR state != 'failed') GROUP BY seen.take_id)"
             " SELECT CASE WHEN cut.take_id IS NOT NULL THEN 'in_cut' WHEN superseded THEN 'superseded'"
-            " WHEN state = 'failed' THEN 'failed' WHEN state = 'verified' THEN 'unchosen' ELSE 'waiting' END AS part,"
+            " WHEN state = 'failed' THEN 'failed' WHEN state != 'verified' THEN 'waiting'"
+            " WHEN takes.shot_id IN (SELECT shot_id FROM shots WHERE omit OR removed) THEN 'left_out'"
+            " ELSE 'unchosen' END AS part,"
             " sum(coalesce(credits_charged, 0)), sum(coalesce(failed, 0)), sum(coalesce(extra, 0)) FROM takes"
             " LEFT JOIN cut ON cut.take_id = takes.take_id AND cut.place = 1"
             " LEFT JOIN other ON other.take_id = takes.take_id GROUP BY part"

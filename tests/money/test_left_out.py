@@ -1,0 +1,66 @@
+"""Clips of shots that are left out are named as such, and every place counts them alike."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.money.test_baseline import HEAD
+from tests.reporting.test_workbook import IS_THERE, sheets
+from wanbatch.money.spending import left_out_words
+
+RUN = ("-q", "run", "film.yaml", "--sandbox", "--speed", "900", "--yes")
+PRICE = 1_050_000
+WORDS = "2 of the verified takes are of shots left out: omitted, or no longer in the manifest"
+
+
+@pytest.fixture
+def told(said: Any) -> tuple[str, Path, Any]:
+    """What status says after a shot was omitted and another removed, the folder of the reports, and the JSON."""
+    Path("film.yaml").write_text(HEAD + "".join(f"  - {{id: s{n}, prompt: Shot {n}.}}\n" for n in range(4)))
+    said(*RUN)
+    shots = [f"  - {{id: s{n}, prompt: Shot {n}.{', omit: true' if n == 2 else ''}}}\n" for n in range(3)]
+    Path("film.yaml").write_text(HEAD + "".join(shots))
+    said(*RUN)
+    said("report", "--xlsx") if IS_THERE else None
+    return said("status"), Path("outputs/film/reports"), json.loads(said("--json", "status"))
+
+
+def test_clips_of_shots_left_out_are_named_on_the_screen_and_the_page(told: tuple[str, Path, Any]) -> None:
+    status, reports, facts = told
+    assert f"  {WORDS}\n" in status
+    assert "outside it 1.05 USD (good, of shots left out 1.05)" in status
+    assert re.search(r"omitted shots +1\n", status)
+    page = " ".join(re.sub(r"<[^>]+>", " ", (reports / "report.html").read_text()).split())
+    assert f"verified 2 of 2 4 verified, 1 shot omitted. {WORDS}" in page
+    assert "of a shot left out" in page
+    assert "omitted" in (reports.parent / "storyboard.html").read_text()
+    assert facts["spending"]["left_out_takes"] == 2
+
+
+def test_every_file_counts_them_alike(told: tuple[str, Path, Any]) -> None:
+    _, reports, _ = told
+    found = []
+    for name, column in (("costs.csv", "left_out_takes"), ("summary.csv", "left_out")):
+        with (reports / name).open(encoding="utf-8-sig", newline="") as stream:
+            row = next(row for row in csv.DictReader(stream) if row["level"] == "batch")
+        found.append((row["takes"], row["verified"], row[column]))
+    assert found == [("4", "4", "2")] * 2
+    costs = json.loads((reports / "costs.json").read_text())
+    whole, (progress,) = costs["levels"][0], costs["progress"]
+    assert (whole["left_out_credits"], whole["unchosen_credits"], whole["in_cut_credits"]) == (2 * PRICE, 0, 2 * PRICE)
+    assert (progress["takes"], progress["verified"], progress["left_out"]) == (2, 2, 2)
+    assert json.loads((reports / "summary.json").read_text())["left_out_takes"] == 2
+    if IS_THERE:
+        cells, _ = sheets(reports / "costs.xlsx")["summary (play money)"]
+        row = next(at[1:] for at, (*_, text) in cells.items() if text == "outside the cut: good, of shots left out")
+        assert [cells[f"{column}{row}"][2] for column in "BC"] == ["1.05", f"{2 * PRICE}"]
+
+
+def test_one_is_said_in_the_singular() -> None:
+    assert left_out_words(1) == "1 of the verified takes is of a shot left out: omitted, or no longer in the manifest"
