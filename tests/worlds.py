@@ -17,7 +17,7 @@ from unittest import mock
 import httpx
 
 from wanbatch.batch.lifecycle import Fact
-from wanbatch.batch.plan import make_plan
+from wanbatch.batch.plan import Plan, make_plan
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.take import Take
 from wanbatch.clip.defects import Look
@@ -25,7 +25,7 @@ from wanbatch.clip.inspection import Inspection
 from wanbatch.clip.probe import Probe
 from wanbatch.clock import LoopClock
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.endpoint import Endpoint, Settings
 from wanbatch.provider.protocol import Secret
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.end_code import RunEnd
@@ -36,6 +36,9 @@ from wanbatch.sandbox.account import Account, open_account
 from wanbatch.sandbox.app import ConnectionDropped, Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.sandbox.options import SandboxOptions
+from wanbatch.session.access import Access
+from wanbatch.session.admission import admit
+from wanbatch.session.options import RunOptions
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import entry
 from wanbatch.state.tables import new_identity
@@ -150,6 +153,17 @@ class Unlooked:
         return self.checking.frame(clip, moment)
 
 
+def planned(batch: Batch, state: StateFile) -> Plan:
+    """Plan a batch without a question."""
+    return make_plan(batch, state.takes(), state.shots())
+
+
+def admitted(options: RunOptions) -> Callable[[Batch, StateFile], Plan]:
+    """Return what plans a batch as the command does with these options."""
+    access = Access(Settings(Secret("made-up"), "", Endpoint(API, is_loopback=True)), is_embedded=True)
+    return lambda batch, state: admit(batch, state.output, state, options, access).plan
+
+
 @dataclass
 class World:
     """One provider, one output folder, as many runs as it takes. `kill_at` counts durable transitions.
@@ -171,6 +185,7 @@ class World:
     our_clock_ahead: timedelta = timedelta(0)
     date_of: Callable[[datetime], datetime] | None = None
     looks: bool = False  # at the pictures of each clip: decoding them takes most of a small world's time
+    plan: Callable[[Batch, StateFile], Plan] = planned
 
     def run(self, batch: Batch, kill_at: int | None = None) -> RunEnd:
         """Run a batch to the end of one invocation; with `kill_at`, to the n-th durable transition of it."""
@@ -195,7 +210,7 @@ class World:
         self.hosts = Hosts(sandbox, self.date_of)
         provider = AimlApi(Endpoint(API, is_loopback=True), Secret("made-up"), ours, Random(self.seed), self.hosts)
         try:
-            state.adopt(make_plan(batch, state.takes(), state.shots()), entry(Fact.WARNED, ours.now()).at)
+            state.adopt(self.plan(batch, state), entry(Fact.WARNED, ours.now()).at)
             settings = self.settings
             if not self.looks:
                 settings = replace(settings, inspection=Unlooked(settings.inspection))

@@ -11,9 +11,9 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-from wanbatch.batch.chains import shots_before
 from wanbatch.batch.chosen_frames import ChosenFrame, Source, fact_data, source_of
 from wanbatch.batch.frames import FrameOf, frames_in, may_hold_frames
 from wanbatch.batch.given_files import Body
@@ -24,6 +24,7 @@ from wanbatch.disk import own_folder, replacing
 from wanbatch.errors import ExitCode, LocalFault, MediaInvalid, ProgramFault
 from wanbatch.folders import CLIPS, FRAMES, is_in
 from wanbatch.runner.context import RunContext
+from wanbatch.state.chained_takes import names_now
 from wanbatch.units import agreeing, count_text
 
 AT_ONCE = 2  # frames drawn at once: each decodes a clip
@@ -66,8 +67,8 @@ class Predecessors:
         take = self._context.takes[take_id]
         if not may_hold_frames(take.recipe_json) or self._waits_for(take) is None:
             return False
-        for shot_id in shots_before(take.recipe_json):
-            self._followed.setdefault(shot_id, set()).add(take_id)
+        for frame in frames_in(take.recipe.body):
+            self._followed.setdefault(self._now(frame).shot_id, set()).add(take_id)
         self._context.schedule.wait(take_id)
         return True
 
@@ -111,11 +112,20 @@ class Predecessors:
         for frame in frames_in(take.recipe.body):
             source = self._source_of(frame)
             if source.take is None:
-                return frame, source
+                return self._now(frame), source
         return None
 
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return names_now(self._context.state)  # which no run changes
+
+    def _now(self, frame: FrameOf) -> FrameOf:
+        """Return a frame by the id that its shot has now; what is sent and recorded keeps the id of the recipe."""
+        return replace(frame, shot_id=self._names.get(frame.shot_id, frame.shot_id))
+
     def _source_of(self, frame: FrameOf) -> Source:
-        return source_of(frame, self._context.state.takes_of_shots([frame.shot_id]), self._context.may_send)
+        now = self._now(frame)
+        return source_of(now, self._context.state.takes_of_shots([now.shot_id]), self._context.may_send)
 
     # --- frames
 

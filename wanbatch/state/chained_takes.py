@@ -17,7 +17,7 @@ def read_chained(reader: StateReader) -> ChainedTakes:
     later = reader.takes_with_frames()
     if not later:
         return NOTHING_CHAINED
-    names = reader.past().names_of_gone({row.shot_id for row in reader.shots() if not row.removed})
+    names = names_now(reader)
     known = [replace(take, recipe_json=with_new_ids(take.recipe_json, names)) for take in later]
     shots = {shot_id for take in known for shot_id in (take.shot_id, *shots_before(take.recipe_json))}
     by_id = {take.take_id: take for take in known}
@@ -33,6 +33,11 @@ def read_chained(reader: StateReader) -> ChainedTakes:
         if take.attempt
     }
     return ChainedTakes(by_shot, frames)
+
+
+def names_now(reader: StateReader) -> dict[str, str]:
+    """Return what shots that the last plan no longer lists are called now, by their earlier ids."""
+    return reader.past().names_of_gone({row.shot_id for row in reader.shots() if not row.removed})
 
 
 def read_successions(reader: StateReader) -> tuple[Succession, ...]:
