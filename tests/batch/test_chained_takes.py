@@ -17,7 +17,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.order_to_send import order_to_send
 from wanbatch.batch.plan import Due, First, make_plan
 from wanbatch.batch.retakes import Retake
-from wanbatch.batch.shots import Batch, Shot
+from wanbatch.batch.shots import Batch, Recipe, Shot, retake_seed
 from wanbatch.batch.take import Take
 from wanbatch.batch.whys import whys_of
 from wanbatch.money.successions import Succession
@@ -145,7 +145,7 @@ def followers(*takes: Take, **more: object) -> list[tuple[str, int, str | None]]
     """Return the takes that a plan adds for a shot that follows another, and is followed in turn."""
     b = shot_of("b", following=("frame:a:last",), **more)
     batch = Batch("x", (shot_of("a"), b, shot_of("c", following=("frame:b:last",))))
-    plan = with_followers(make_plan(batch, takes), batch.shots, chained(*takes, of=SENT), Past())
+    plan = with_followers(make_plan(batch, takes), batch.shots, chained(*takes, of=SENT).frames, Past())
     created = [each for each in plan.changes if isinstance(each, Create) and each.note is not None]
     assert not plan.is_lasting
     assert [each.take for each in plan.wanted].count(None) == sum(isinstance(each, Create) for each in plan.changes)
@@ -157,15 +157,25 @@ def test_a_follower_is_planned_again_once_its_frame_is_another() -> None:
     assert followers(A1, A2, B, C, D) == [("b", 2, "follows a_t2")]
     assert followers(A1, A2, B, C, D, omit=True) == []
     assert followers(A1, A2, B, made(6, "b", FAILED, number=2, is_retake=True), C, D) == []
-    assert followers(A1, A2, B, made(6, "b", PLANNED, number=2, is_retake=True), C, D) == []
+    own_seed = Recipe.of({**B.recipe.body, "seed": retake_seed("b", 2)}).canonical
+    assert (
+        followers(A1, A2, B, replace(made(6, "b", PLANNED, number=2, is_retake=True), recipe_json=own_seed), C, D) == []
+    )
     assert followers(A1, A2, replace(B, circled=True), made(6, "b", number=2, is_retake=True), C, D) == []
     assert followers(A1, made(5, "a", RUNS, number=2), B, C, D) == []
+
+
+def test_a_follower_whose_recipe_is_asked_for_again_is_compared_with_the_frame_that_it_has() -> None:
+    again = replace(B, superseded=True)
+    edited = made(6, "b", number=2, frame="frame:a:first")
+    assert followers(A1, again, edited, C, D) == []
+    assert followers(A1, A2, again, edited, C, D) == [("b", 3, "follows a_t2")]
 
 
 def test_a_plan_without_followers_lasts() -> None:
     batch = Batch("x", (shot_of("a"), shot_of("b")))
     plan = make_plan(batch, [])
-    assert (with_followers(plan, batch.shots, NOTHING_CHAINED, Past()), plan.is_lasting) == (plan, True)
+    assert (with_followers(plan, batch.shots, {}, Past()), plan.is_lasting) == (plan, True)
 
 
 def due(*names: str) -> list[Due]:

@@ -17,7 +17,7 @@ from wanbatch.provider.protocol import Secret
 from wanbatch.session.access import Access
 from wanbatch.session.admission import Admission, admit, ask, carry
 from wanbatch.session.options import RunOptions, Watch
-from wanbatch.state.chained_takes import read_chained
+from wanbatch.state.chained_takes import frames_sent
 from wanbatch.state.file import StateFile
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ class Renaming:
             past = state.past()
             plan = make_plan(batch, state.takes(), state.shots(), past)
             is_following = any(shot.following for shot in batch.shots)
-            return with_followers(plan, batch.shots, read_chained(state), past) if is_following else plan
+            if not is_following:
+                return plan
+            return with_followers(plan, batch.shots, frames_sent(state, plan.takes, {}), past)
         options = RunOptions(output=self._world.output, same_batch=True)
         if self._answer == RENAME:
             options = replace(options, renames=tuple(self._names.items()))

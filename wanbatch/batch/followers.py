@@ -6,19 +6,25 @@ another try of it on its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from wanbatch.batch.chained_takes import ChainedTakes
-from wanbatch.batch.changes import Create, Past, Replan
+from wanbatch.batch.changes import Create, Past, Reinstate, Replan, Supersede
+from wanbatch.batch.chosen_frames import ChosenFrame
 from wanbatch.batch.names import twin_key
 from wanbatch.batch.plan import Plan
 from wanbatch.batch.shot_plan import Wanted
 from wanbatch.batch.shots import Recipe, Shot, retake_seed
+from wanbatch.batch.take import Take
 
 
-def with_followers(plan: Plan, shots: Sequence[Shot], chained: ChainedTakes, past: Past) -> Plan:
-    """Return a plan that also makes a take of each follower whose frame is another one now."""
+def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Sequence[ChosenFrame]], past: Past) -> Plan:
+    """Return a plan that also makes a take of each follower whose frame is another one once the plan is carried out.
+
+    `frames` are those that were sent with takes, by take id.
+    """
+    chained = ChainedTakes(_takes_after(plan), frames)
     changed = {change.shot_id for change in plan.changes if isinstance(change, Create)}
     replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
     changed |= {take.shot_id for take in plan.takes if take.take_id in replanned}
@@ -38,6 +44,18 @@ def with_followers(plan: Plan, shots: Sequence[Shot], chained: ChainedTakes, pas
         wanted=(*plan.wanted, *wanted),
         is_following=any(shot.following for shot in shots),
     )
+
+
+def _takes_after(plan: Plan) -> dict[str, list[Take]]:
+    """Return the takes by shot as they are asked for once the plan is carried out."""
+    told = {
+        each.take_id: isinstance(each, Supersede) for each in plan.changes if isinstance(each, Supersede | Reinstate)
+    }
+    by_shot: dict[str, list[Take]] = {}
+    for take in plan.takes:
+        after = replace(take, superseded=told.get(take.take_id, take.superseded))
+        by_shot.setdefault(take.shot_id, []).append(after)
+    return by_shot
 
 
 def _new_source(shot: Shot, chained: ChainedTakes) -> str:

@@ -52,7 +52,7 @@ from wanbatch.session.folder_questions import (
 )
 from wanbatch.session.neighbours import find_beside
 from wanbatch.session.options import RunOptions, Watch
-from wanbatch.state.chained_takes import read_chained
+from wanbatch.state.chained_takes import frames_sent
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import NAME_NOTE, StateReader
 
@@ -181,7 +181,8 @@ def _followed(plan: Plan, batch: Batch, reader: StateReader | None, past: Past) 
     """Add the takes of shots that the manifest wants made again with each new frame."""
     if reader is None or not any(shot.following for shot in batch.shots):
         return plan
-    return with_followers(plan, batch.shots, read_chained(reader), past)
+    names = past.names_of_gone({shot.id for shot in batch.shots})
+    return with_followers(plan, batch.shots, frames_sent(reader, plan.takes, names), past)
 
 
 def _left(changes: Sequence[Change]) -> list[Change]:

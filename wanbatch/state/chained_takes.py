@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from wanbatch.batch.chained_takes import NOTHING_CHAINED, ChainedTakes
 from wanbatch.batch.chains import shots_before, with_new_ids
+from wanbatch.batch.chosen_frames import ChosenFrame
+from wanbatch.batch.frames import may_hold_frames
 from wanbatch.batch.take import Take
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.money.successions import Succession
@@ -24,15 +27,19 @@ def read_chained(reader: StateReader) -> ChainedTakes:
     by_shot: dict[str, list[Take]] = {}
     for take in reader.takes_of_shots(shots):
         by_shot.setdefault(take.shot_id, []).append(by_id.get(take.take_id, take))
-    frames = {
+    return ChainedTakes(by_shot, frames_sent(reader, later, names))
+
+
+def frames_sent(reader: StateReader, takes: Sequence[Take], names: Mapping[str, str]) -> dict[int, list[ChosenFrame]]:
+    """Return the frames that the newest submits of takes held, by take id; `names` are ids of now by earlier ones."""
+    return {
         take.take_id: [
             replace(each, reference=with_new_ids(each.reference, names))
             for each in reader.frames_of(take.take_id, take.attempt)
         ]
-        for take in later
-        if take.attempt
+        for take in takes
+        if take.attempt and may_hold_frames(take.recipe_json)
     }
-    return ChainedTakes(by_shot, frames)
 
 
 def names_now(reader: StateReader) -> dict[str, str]:
