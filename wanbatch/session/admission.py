@@ -112,8 +112,10 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     plan, after, past = _planned(batch, takes, known, past, renames)
     settled: Settled = frozenset() if reader is None else settled_in(reader.noted(SETTLED_NOTE))
     matches = find_matches(plan, past.first_recipes, settled)
-    if options.take_over and any(match.take is not None for match in matches):
+    while options.take_over and any(match.take is not None for match in matches):  # one found makes more of its chain
         more = renames_of(matches, plan, after, past)
+        if not more:
+            break
         renames = (*renames, *more)
         plan, after, past = _planned(batch, after, known, past, more)
         matches = find_matches(plan, past.first_recipes, settled)
@@ -133,7 +135,8 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
             questions.append(origin_question(folder, told, known_as, _shown(origin), (takes, common)))
     if not options.buy_again:
         if matches:
-            questions.append(here_question(folder, matches))
+            question = here_question(folder, matches)
+            questions.append(replace(question, take_over="") if options.take_over else question)  # asked once
         if reframed:
             questions.append(reframed_question(folder, reframed))
         matched = {match.order for match in (*matches, *reframed)}
