@@ -128,9 +128,17 @@ def test_a_take_that_is_still_to_be_sent_is_asked_about_whenever_it_was_planned(
 def test_what_the_user_said_to_buy_all_the_same_is_asked_once() -> None:
     plan = make_plan(batch(shot("b")), takes_of(shot("a")))
     settled = settled_in(settled_text(settled_by(find_matches(plan))))
-    assert (settled, find_matches(plan, settled=settled)) == ({("b_t1", 1)}, [])
+    assert ({each[:2] for each in settled}, find_matches(plan, settled=settled)) == ({("b_t1", 1)}, [])
     other = make_plan(batch(shot("c")), takes_of(shot("a")))
     assert [match.order.label for match in find_matches(other, settled=settled)] == ["c_t1"]
+
+
+def test_another_recipe_under_a_settled_label_is_asked_about_again() -> None:
+    there = takes_of(shot("a"))
+    first = {there[0].take_id: shot("a", "a cat").recipes[0].canonical}
+    settled = settled_by(find_matches(make_plan(batch(shot("b")), there), first))
+    other = make_plan(batch(shot("b", "a cat")), there)
+    assert [match.order.label for match in find_matches(other, first, settled)] == ["b_t1"]
 
 
 def follower(shot_id: str, of: str, moment: str = "last") -> Shot:

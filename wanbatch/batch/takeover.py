@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,11 @@ class Order:
     def label(self) -> str:
         """The name that the take would have."""
         return f"{self.shot_id}_t{self.number}"
+
+    @property
+    def digest(self) -> str:
+        """The hash of what it asks for."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:20]
 
 
 Named = TypeVar("Named", "Order", Take)
@@ -95,15 +101,16 @@ def is_there(state: State) -> bool:
     return state not in WITHOUT_CLIP
 
 
-Settled = frozenset[tuple[str, int]]
-"""What the user said to buy all the same: labels of takes to be bought, each with the id of a take that is there."""
+Settled = frozenset[tuple[str, int, str]]
+"""What the user said to buy all the same: labels of takes to be bought, each with the id of a take that is there, and
+the hash of what was to be bought: another recipe under the same label is asked about again."""
 
 
 def settled_in(text: str | None) -> Settled:
     """Read what was settled before; what is not readable settles nothing, so that it is asked again."""
     try:
         rows = json.loads(text) if text else []
-        return frozenset((str(label), int(take_id)) for label, take_id in rows)
+        return frozenset((str(label), int(take_id), str(digest)) for label, take_id, digest in rows)
     except (ValueError, TypeError, RecursionError):
         return frozenset()
 
@@ -115,7 +122,9 @@ def settled_text(settled: Settled) -> str:
 
 def settled_by(matches: Iterable[Match]) -> Settled:
     """Return what is settled once these takes are to be bought all the same."""
-    return frozenset((match.order.label, take.take_id) for match in matches for take in match.candidates)
+    return frozenset(
+        (match.order.label, take.take_id, match.order.digest) for match in matches for take in match.candidates
+    )
 
 
 def find_matches(plan: Plan, first: Mapping[int, str] = NONE_FIRST, settled: Settled = frozenset()) -> list[Match]:
@@ -133,13 +142,13 @@ def find_matches(plan: Plan, first: Mapping[int, str] = NONE_FIRST, settled: Set
     if not free:
         return []
     places = {row.shot_id: (row.ordinal, row.shot_id) for row in plan.shots}
-    known_by: dict[str, set[int]] = {}
-    for label, take_id in settled:
-        known_by.setdefault(label, set()).add(take_id)
+    known_by: dict[tuple[str, str], set[int]] = {}
+    for label, take_id, digest in settled:
+        known_by.setdefault((label, digest), set()).add(take_id)
     groups: dict[tuple[str, int | None, frozenset[int]], list[Order]] = {}
     for order in new_orders(plan):
         if order.text in free:
-            known = frozenset(known_by.get(order.label, ()))
+            known = frozenset(known_by.get((order.label, order.digest), ()))
             groups.setdefault((order.text, order.seed, known), []).append(order)
     matches: list[Match] = []
     used: set[int] = set()
@@ -167,7 +176,7 @@ def find_reframed(plan: Plan, past: Past, settled: Settled = frozenset()) -> lis
     matches = []
     for order in new_orders(plan) if there else ():
         alike = there.get(without_shots_of_frames(order.text), [])
-        fit = [each for each in alike if (order.label, each.take_id) not in settled]
+        fit = [each for each in alike if (order.label, each.take_id, order.digest) not in settled]
         named = {*shots_of_frames(order.text), *(name for each in fit for name in shots_of_frames(each.recipe_json))}
         if fit and ids & named:
             matches.append(Match(order, None, tuple(fit)))
