@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,3 +40,18 @@ def test_a_take_that_was_turned_away_is_sent_once_its_predecessor_has_another_id
     ]
     (frame,) = frames_of(world)["sh001_t1"]
     assert (frame.reference, frame.take_id) == ("frame:sh000:last", 1)
+
+
+def test_an_old_copy_knows_what_a_shot_with_a_renamed_predecessor_bought(tmp_path: Path) -> None:
+    batch = film(tmp_path, {"sh001": "sh000"})
+    world = world_of(tmp_path)
+    world.run(replace(batch, shots=batch.shots[:1]))
+    shutil.copytree(world.output, tmp_path / "old")
+    world.run(batch)
+    shutil.rmtree(world.output)
+    (tmp_path / "old").rename(world.output)
+    world.elapsed_s += 7 * 24 * 3600
+    world.plan = TAKE_OVER
+    for _ in range(2):
+        assert world.run(with_first_id(batch, "x")).exit_code is ExitCode.DECISION_NEEDED
+    assert ([take.state for take in world.takes()], world.submits) == ([State.VERIFIED, State.HELD], 2)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from wanbatch.batch.attempts import Attempt, risk_left
+from wanbatch.batch.chains import with_new_ids
+from wanbatch.batch.frames import may_hold_frames
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
@@ -21,6 +23,7 @@ from wanbatch.runner.doubles import Doubles, cost_text
 from wanbatch.runner.offered_generations import OUT_OF_DATE, Offer, offer_of, offer_text, offers_of, told_in
 from wanbatch.runner.recipes import recipe_of_request
 from wanbatch.runner.resubmission import LOG, recipe_in, take_and_attempt, unrecorded
+from wanbatch.state.chained_takes import names_now
 from wanbatch.state.tables import Stray
 
 LOOK_AGAIN_S = 60.0
@@ -194,8 +197,20 @@ class UnrecordedSubmits:
 
     def _heir(self, row: LogRow) -> Take | None:
         """Return the first take of a row's recipe that nothing was sent of."""
-        fit = (take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id))
+        fit = (take for take in self._untried() if recipe_in(row.request_id) in self._hashes(take))
         return next(fit, None)
+
+    def _hashes(self, take: Take) -> set[str]:
+        """Return the hashes of a take's recipe: as it is, and by the ids that shots of its frames had before."""
+        if not may_hold_frames(take.recipe_json):
+            return {take.recipe.short_hash}
+        names = names_now(self._context.state)
+        ways: list[dict[str, str]] = [
+            {},
+            {new: old for old, new in names.items()},
+            *({new: old} for old, new in names.items()),
+        ]
+        return {Recipe(with_new_ids(take.recipe_json, way)).short_hash for way in ways}
 
     def _untried(self) -> list[Take]:
         planned = [take for take in self._context.state.takes_in([State.PLANNED]) if not take.superseded]
@@ -211,7 +226,7 @@ class UnrecordedSubmits:
             if each.is_good and each.generation_id and context.owner_of(each.generation_id) is None:
                 by_recipe.setdefault(recipe_in(each.request_id), []).append(each)
         for take in self._untried():
-            rows = by_recipe.get(take.recipe.short_hash, [])
+            rows = [row for each in sorted(self._hashes(take)) for row in by_recipe.get(each, [])]
             row = next((row for row in rows if row.request_id not in taken), None)
             if row is None:
                 continue

@@ -270,7 +270,7 @@ slip(
 slip(
     "a stray is offered to whatever is planned",
     UnrecordedSubmits._heir,
-    "(take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id))",
+    "(take for take in self._untried() if recipe_in(row.request_id) in self._hashes(take))",
     "iter(self._untried())",
 )
 slip(
