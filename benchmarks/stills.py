@@ -4,8 +4,8 @@
 
 The stills are noise as PNG, so that nothing makes them smaller: 3 bytes a pixel, as many megabytes are read, checked,
 encoded and sent for each shot. The run is the real command against a sandbox in a process of its own, both on this
-machine. Prints the most memory that the run and each of its processes held (the kernel's VmHWM; Linux only), beside what
-all bodies together would take. Exits 1 if the run and its processes together held 300 MB or more.
+machine. Prints the most memory that the run and each of its processes held (as the kernel shares it out; Linux only),
+beside what all bodies together would take. Exits 1 if the run and its processes together held 300 MB or more.
 """
 
 from __future__ import annotations

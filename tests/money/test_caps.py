@@ -39,8 +39,18 @@ def test_a_submit_of_no_take_counts_under_the_cap(credits_held: int | None, comm
     budget = Budget(
         150, {PriceClass("a", "480p", None): Quote(100, "test"), PriceClass("b", "480p", None): Quote(50, "t")}
     )
-    budget.add_stray(credits_held)
+    budget.add_stray("r", credits_held)
     assert budget.committed == committed
+
+
+def test_a_submit_that_a_take_has_now_is_counted_for_the_take_alone() -> None:
+    budget = Budget(None, {})
+    budget.add_stray("a", None)
+    budget.add_stray("b", 70)
+    budget.keep_strays({"b"})
+    assert (budget.uncosted, budget.committed) == (0, 70)
+    budget.keep_strays(())
+    assert (budget.uncosted, budget.committed) == (0, 0)
 
 
 def test_a_hold_over_the_quote_is_a_surprise_once() -> None:

@@ -82,7 +82,7 @@ def test_a_failure_that_was_seen_of_an_earlier_attempt_proves_nothing_about_one_
 
 def test_a_submit_of_no_take_without_a_price_leaves_no_room_under_a_cap() -> None:
     budget = Budget(10, {})
-    budget.add_stray(None)
+    budget.add_stray("r", None)
     assert (budget.uncosted, budget.committed, budget.fit(UNKNOWN)) == (1, 0, Fit.NO)
 
 

@@ -155,6 +155,7 @@ class Budget:
         self._scene_of = scenes
         self._prices = {each: quote.credits for each, quote in quotes.items() if quote.credits is not None}
         self._proven = {each for each, quote in quotes.items() if quote.is_proven}
+        self._strays: dict[str, int | None] = {}  # what is counted for each, by its request id
         self._logged: set[PriceClass] = set()  # whose price the log has told, of an answer that was lost or never seen
         self._first_told = {each: price for each, price in self._prices.items() if each in self._proven and price > 0}
         self._rise = Fraction(1)  # the largest rise of a price that an answer had reported before
@@ -245,14 +246,22 @@ class Budget:
             self._prices[price_class] = max(self._prices.get(price_class, 0), credits_held)
             self._logged.add(price_class)
 
-    def add_stray(self, credits_held: int | None) -> None:
+    def add_stray(self, request_id: str, credits_held: int | None) -> None:
         """Count a submit that belongs to no take: its cost, or the highest known price if that is unknown.
 
         If no price is known either, its cost is unknown: then nothing more fits under a cap.
         """
         known = max(self._prices.values(), default=None) if credits_held is None else credits_held
+        self._strays[request_id] = known
         self._all.committed += known or 0
         self._all.uncosted += known is None
+
+    def keep_strays(self, request_ids: Container[str]) -> None:
+        """Count no other submits of no take than these any more: a take counts what was given to it since."""
+        for request_id in [each for each in self._strays if each not in request_ids]:
+            known = self._strays.pop(request_id)
+            self._all.committed -= known or 0
+            self._all.uncosted -= known is None
 
     def price_of(self, take: Take) -> int | None:
         """Return what a take should cost, in credits; None if unknown."""

@@ -96,7 +96,7 @@ class RunContext:
             if sent is not None:
                 self.budget.see_price(sent, attempt.credits_held or attempt.credits_charged)
         for stray in self.state.strays():
-            self.budget.add_stray(stray.credits_held)
+            self.budget.add_stray(stray.request_id, stray.credits_held)
         return inventory
 
     def _as_sent(self, attempt: Attempt) -> Take | None:

@@ -149,6 +149,7 @@ class UnrecordedSubmits:
             context.record(take.take_id, Fact.MODEL_CHANGED, told, Fact.FOUND_UNRECORDED)
         else:
             context.record(take.take_id, Fact.FOUND_UNRECORDED, told)
+        context.budget.keep_strays({each.request_id for each in state.strays()})
 
     # --- submits of no take
 
@@ -187,7 +188,7 @@ class UnrecordedSubmits:
         else:
             request_id = f"{row.request_id}#{len(same)}" if same else row.request_id
             context.state.note_stray(Stray(request_id, row.generation_id, row.credits or None, row.at, source))
-            context.budget.add_stray(row.credits or None)
+            context.budget.add_stray(request_id, row.credits or None)
         context.stop_submitting(
             ExitCode.DECISION_NEEDED,
             f"{OUT_OF_DATE}: {source} shows {_made(row)} under wanbatch's request id {row.request_id}, of a take that"

@@ -82,7 +82,7 @@ slip(
 slip(
     "strays are forgotten by the next run",
     RunContext.load,
-    "self.budget.add_stray(stray.credits_held)",
+    "self.budget.add_stray(stray.request_id, stray.credits_held)",
     "stray.credits_held",
 )
 
