@@ -14,7 +14,6 @@ _COST_PARTS = {
     "to_complete": "what the takes that are still to be sent will cost",
     "final": "committed and to_complete together",
     "budget_left": "budget minus final: below 0, by how much the cap is too low for what is still to be sent",
-    "over_estimate": "final minus estimated: above 0 it costs more than was expected, below 0 less",
 }
 _WENT_INTO = {
     "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest good one",

@@ -29,7 +29,7 @@ from wanbatch.reporting.variance import variance_frame
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")  # with a known part beside the sum
 _SUMS = (
     "budget", "estimated", "held", "charged", "at_risk", "committed", "to_complete", "final",
-    "budget_left", "over_estimate",
+    "budget_left",
 )  # fmt: skip
 
 
@@ -251,7 +251,6 @@ def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budg
         "committed": committed,
         "final": final,
         "budget_left": _less(budget, final),
-        "over_estimate": _less(final, whole["estimated"]),
     }
     money = {
         **{f"{name}_credits": value for name, value in told.items()},

@@ -35,7 +35,6 @@ PLAY = " (play money)"  # in the name of each sheet of a sandbox: it is in sight
 CONVERTED = ("charged", "committed", "final")  # shown in another currency, too
 _NOT_ADDED = (
     "budget",
-    "over_estimate",
     "first_take_yield",
     "usd_per",
     "credits_per",
