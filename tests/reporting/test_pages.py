@@ -19,7 +19,7 @@ from tests.reporting.states import MADE_AT, begin, every_state, place_clips, sho
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
 from wanbatch.reporting.files import ReportFiles, write_reports
-from wanbatch.reporting.page import ROWS_SHOWN, _coded, visible
+from wanbatch.reporting.page import ROWS_SHOWN, _by_need, _coded, visible
 from wanbatch.reporting.sheet import SHOTS_SHOWN
 from wanbatch.state.reader import StateReader
 
@@ -254,6 +254,15 @@ def test_the_report_says_what_needs_the_user(tmp_path: Path) -> None:
     assert "1 of 10" in text
 
 
+def test_takes_in_one_state_are_in_one_box_each_with_its_own_commands() -> None:
+    needs = [{"state": "held", "todo": f"decide about {name}", "count": 1} for name in ("a_t1", "b_t1")]
+    failed = {"state": "failed", "todo": "`wanbatch retry` tries again", "count": 3}
+    assert [(state, count, [todo for todo, _ in cures]) for state, count, cures in _by_need([*needs, failed])] == [
+        ("held", 2, ["decide about a_t1", "decide about b_t1"]),
+        ("failed", 3, ["`wanbatch retry` tries again"]),
+    ]
+
+
 def test_the_report_says_why_the_last_run_stopped(tmp_path: Path) -> None:
     found = read(one_take(tmp_path, State.VERIFIED, message="the budget is reached <b>").report)
     assert "What needs your attention How the last run ended The budget is reached <b>." in found.words
@@ -305,7 +314,7 @@ def test_a_sandbox_says_so_on_every_page(tmp_path: Path) -> None:
         ("empty", "verified 0 of 0", "No shots yet."),
         ("all planned", "verified 0 of 3 3 planned", "s2 planned"),
         ("all failed", "verified 0 of 3 3 failed", "s2 failed"),
-        ("all omitted", "verified 0 of 0 3 omitted", "s2 omitted"),
+        ("all omitted", "verified 0 of 0 3 shots omitted", "s2 omitted"),
         ("all verified", "verified 3 of 3 3 verified", "s2 no still for this clip T1"),
     ],
 )

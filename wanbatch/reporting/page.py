@@ -112,9 +112,14 @@ def _in_order(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping
     return [(level, list(mine)) for level, mine in groupby(rows, lambda row: str(row["level"]))]
 
 
-def _by_need(needs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[Mapping[str, Any]]]]:
-    """Group what needs the user by state and cure, as it comes."""
-    return [(*key, list(mine)) for key, mine in groupby(needs, lambda each: (str(each["state"]), str(each["todo"])))]
+def _by_need(needs: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, list[tuple[str, list[Mapping[str, Any]]]]]]:
+    """Group what needs the user by state, with the number of takes, and what is in each state by cure, as it comes."""
+    found = []
+    for state, group in groupby(needs, lambda each: str(each["state"])):
+        mine = list(group)
+        cures = [(todo, list(same)) for todo, same in groupby(mine, lambda each: str(each["todo"]))]
+        found.append((state, sum(each["count"] for each in mine), cures))
+    return found
 
 
 def _sentence(text: str) -> str:
