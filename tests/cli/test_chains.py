@@ -101,10 +101,9 @@ def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytes
         ],
         "news": [],
     }
-    assert call(["circle", "outputs/film", "a", "1"]) == 0
-    assert f"a has another take circled (a_t1): 3 shots {OLD}".replace(
-        "its earlier take", "the take chosen before"
-    ) in lines(capsys, "status")
+    news = f"a has another take circled (a_t1): 3 shots {OLD}".replace("its earlier take", "the take chosen before")
+    assert news in lines(capsys, "circle", "outputs/film", "a", "1")
+    assert news in lines(capsys, "status")
 
 
 @pytest.mark.long

@@ -99,9 +99,9 @@ def folder(tmp_path: Path, batch: Batch = ABC) -> Path:
 def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = str(folder(tmp_path))
-    assert said(capsys, "circle", out, "a", "1")[:2] == (0, "a_t1 is circled\n")
-    assert said(capsys, "circle", out, "a:1", "c:t1")[:2] == (0, "c_t1 is circled\n")
+    out, money = str(folder(tmp_path)), "  charged for the cut 0.00 USD, outside it 0.00 USD\n"
+    assert said(capsys, "circle", out, "a", "1")[:2] == (0, "a_t1 is circled\n" + money)
+    assert said(capsys, "circle", out, "a:1", "c:t1")[:2] == (0, "c_t1 is circled\n" + money)
     assert said(capsys, "circle", out, "a:1")[:2] == (0, "nothing to change: the circles are already set that way\n")
     assert told(capsys, "circle", "--clear", out, "a") == {
         "output": out,
@@ -109,7 +109,7 @@ def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
     }
     (tmp_path / "outputs").mkdir()
     (tmp_path / "o").rename(tmp_path / "outputs" / "o")
-    assert said(capsys, "circle", "a:1")[:2] == (0, "a_t1 is circled\n")
+    assert said(capsys, "circle", "a:1")[:2] == (0, "a_t1 is circled\n" + money)
 
 
 @pytest.mark.parametrize(

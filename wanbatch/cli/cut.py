@@ -18,7 +18,9 @@ from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant
 from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.money.credits import usd_text
 from wanbatch.session.circles_and_retakes import mark
+from wanbatch.state.progress_reader import read_overview
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text
 
@@ -54,7 +56,18 @@ def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> i
             echo(f"{take.label} {'is circled' + stale if fact is Fact.CIRCLED else 'is no longer circled'}")
         if not facts:
             echo("nothing to change: the circles are already set that way")
+            return 0
+        _tell_money(output)
     return 0
+
+
+def _tell_money(output: Path) -> None:
+    """Say what the choice means in money: the cut and what is outside it, and shots that were made from other takes."""
+    found = read_overview(output)
+    inside, outside = usd_text(found.spending.in_cut), usd_text(found.spending.outside_cut)
+    echo(f"  charged for the cut {inside}, outside it {outside}")
+    for each in found.successions:
+        echo(f"  {each.text(str(output))}")
 
 
 def _asked(names: tuple[str, ...], *, is_clearing: bool) -> tuple[Path | None, list[Pick], tuple[str, ...]]:
