@@ -37,6 +37,21 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+IN_WORDS = {
+    ExitCode.OK: "all that was asked for is done",
+    ExitCode.TAKES_FAILED: "some takes failed",
+    ExitCode.USAGE: "a setting or the manifest is wrong, or there was no terminal to ask on",
+    ExitCode.DECISION_NEEDED: "something needs your decision",
+    ExitCode.ACCOUNT_STOPPED: "the key was refused, or the account is out of credits",
+    ExitCode.BUDGET_REACHED: "the cap is reached, or a price rose",
+    ExitCode.OUTPUT_LOCKED: "another run held the output folder",
+    ExitCode.LOCAL_FAULT: "this machine stopped it",
+    ExitCode.PROVIDER_UNREACHABLE: "the provider could not be reached",
+    ExitCode.INTERRUPTED: "it was interrupted",
+    ExitCode.TERMINATED: "it was ended by another program",
+}
+"""What each code says of a run, in a few words."""
+
 _URGENCY = (
     ExitCode.INTERRUPTED,
     ExitCode.TERMINATED,

@@ -16,12 +16,14 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
+from wanbatch.cli.spending import remaining_lines
+from wanbatch.errors import IN_WORDS, ExitCode
 from wanbatch.money.remaining import Remaining
 from wanbatch.reporting.cost_files import write_combined
 from wanbatch.state.file import StateFile
 from wanbatch.state.kept_command import COMMAND_NOTE
-from wanbatch.state.next_step import early_end
-from wanbatch.state.progress_reader import read_remaining
+from wanbatch.state.next_step import early_end, end_text
+from wanbatch.state.progress_reader import read_overview, read_remaining
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
 
@@ -199,3 +201,37 @@ OF_THREE = "This buys 3 takes, because all takes of a shot that you change are m
 )
 def test_another_try_has_its_price_and_says_whether_the_cap_allows_it(remaining: Remaining, words: str) -> None:
     assert remaining.failed_words == words
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "message", "words"),
+    [
+        (0, "", "with exit code 0 (all that was asked for is done)"),
+        (1, "", "with exit code 1 (some takes failed)"),
+        (3, "", "with exit code 3 (something needs your decision)"),
+        (5, "the cap of 5.00 USD is reached", "with exit code 5: the cap of 5.00 USD is reached"),
+        (77, "", "with exit code 77"),
+    ],
+)
+def test_an_exit_code_stands_with_its_meaning_or_its_reason(exit_code: int, message: str, words: str) -> None:
+    assert end_text(replace(RUN, exit_code=exit_code, message=message)).endswith(words)
+
+
+def test_every_exit_code_has_words() -> None:
+    assert set(IN_WORDS) == set(ExitCode)
+
+
+@pytest.mark.parametrize(("estimated", "amount"), [(CREDITS, "0.525 USD"), (None, "1 of unknown cost")])
+def test_what_is_at_risk_after_a_run_is_said_with_who_settles_it(
+    estimated: int | None, amount: str, tmp_path: Path
+) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("s1", 0),)))
+    (take,) = pen.state.takes()
+    pen.lead(take.take_id, State.HELD, label=take.label, estimated=estimated)
+    pen.state.close()
+    assert remaining_lines(read_overview(tmp_path)) == [
+        (
+            f"at risk, since it was sent and may still be charged: {amount}. `wanbatch reconcile {tmp_path}` looks in the"
+            " provider's ledger and log, and costs nothing; contact the provider's support about what leaves no trace there"
+        )
+    ]

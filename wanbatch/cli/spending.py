@@ -65,9 +65,11 @@ def baseline_lines(found: BatchOverview) -> list[str]:
 
 
 def remaining_lines(found: BatchOverview) -> list[str]:
-    """Say what is still to be sent and what it costs, why it waits if the last run does not tell, and what failed."""
+    """Say what is still to be sent and what it costs, why it waits if the last run does not tell, what failed, and who
+    settles what is at risk.
+    """
     remaining, early, last = found.remaining, found.early_end, found.last_run
-    lines = [remaining.failed_words] if remaining.failed_words else []
+    lines = [*_at_risk_lines(found), *([remaining.failed_words] if remaining.failed_words else [])]
     if not remaining.takes:
         return lines
     lines.append(f"still to be sent: {remaining.words}")
@@ -75,3 +77,15 @@ def remaining_lines(found: BatchOverview) -> list[str]:
         ended = in_folder(end_text(early, "an earlier run"), str(found.output))
         lines.append(f"  waiting since {ended}")
     return lines
+
+
+def _at_risk_lines(found: BatchOverview) -> list[str]:
+    """Say who settles what may still be charged once no run goes on, and how."""
+    at_risk, unknown = found.progress.credits_committed - found.progress.credits_charged, found.progress.uncosted
+    if found.holder or not (at_risk or unknown):
+        return []
+    amounts = [usd_text(at_risk)] if at_risk else []
+    amounts += [f"{unknown} of unknown cost"] if unknown else []
+    way = in_folder("`wanbatch reconcile` looks in the provider's ledger and log, and costs nothing", str(found.output))
+    rest = "contact the provider's support about what leaves no trace there"
+    return [f"at risk, since it was sent and may still be charged: {' and '.join(amounts)}. {way}; {rest}"]

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from wanbatch.batch.advice import is_same_again
-from wanbatch.errors import ExitCode
+from wanbatch.errors import IN_WORDS, ExitCode
 from wanbatch.money.credits import credits_of_usd, exact_usd, usd_text
 from wanbatch.money.remaining import Remaining
 from wanbatch.state.needs import WAITING, Problem
@@ -255,7 +255,9 @@ def end_text(run: Run, name: str = "the last run") -> str:
     if run.ended_at is None or run.exit_code is None:
         return f"{name}, started at {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
     why = f": {run.message}" if run.message else ""
-    ended = f"{name} ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}"
+    words = IN_WORDS.get(ExitCode(run.exit_code), "") if run.exit_code in set(ExitCode) else ""
+    meaning = f" ({words})" if words and not why else ""
+    ended = f"{name} ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}{meaning}"
     both = " (the cap is reached, too)" if _is_both(run) else ""
     return f"{ended}{both}{why}"
 
