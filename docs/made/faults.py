@@ -14,6 +14,8 @@ PLAN_WORDS = {
     "failures": "Generations fail, one is refused by content moderation, one submit is refused.",
     "hostile": "Lost answers, web pages, wrong ids, missing prices and broken clips at once.",
     "bad-media": "Whole clips that are not as ordered: a black one, one that does not move, a silent one.",
+    "drift": "Clips that begin with a picture show it to their end, softer, flatter and in other colours: along a chain"
+    " of shots it adds up, and wanbatch warns of it.",
 }
 DEED_WORDS = {
     "status": "answer with `code` before anything is done",
@@ -47,6 +49,7 @@ DEED_WORDS = {
     "black": "send a whole clip with a black picture",
     "frozen": "send a whole clip whose picture does not move",
     "silent": "send a whole clip whose sound track is silent",
+    "drift": "send a whole clip that shows its first picture to the end, softer, flatter and in other colours",
 }
 FIELD_WORDS = {
     "on": "the route, as in the table above",

@@ -32,7 +32,8 @@ Render = Callable[[Generation], bytes]
 CACHE_BYTES = 64 * 1024 * 1024
 LEAKS = ("authorization", "cookie", "x-client-request-id")  # credentials of the API, which must not be sent here
 DRIPS = 20
-SPOILT = frozenset({"black", "frozen", "silent"})  # faults in a clip itself, not in its transfer
+DRIFT = "drift"
+SPOILT = frozenset({"black", "frozen", "silent", DRIFT})  # faults in a clip itself, not in its transfer
 EMPTY_BOX = b"\x00\x00\x00\x08free"
 _MP4 = "video/mp4"
 
@@ -57,6 +58,21 @@ def draw_spoilt(generation: Generation, do: str, label: Label | None = None) -> 
         path = Path(folder) / "clip.mp4"
         picture = draw_slate(generation.generation_id, generation.body, generation.made, label)
         render_spoilt(do, picture, generation.made, path)
+        return path.read_bytes()
+
+
+def draw_drifting(generation: Generation, label: Label | None = None) -> bytes:
+    """Render a clip that drifts away from the picture it was given; else it is as ever. Slow; repeatable."""
+    from wanbatch.sandbox.drift import render_drifting
+    from wanbatch.sandbox.given_pictures import Shown
+
+    made = generation.made
+    first, _ = Shown(label, generation.pictures).ends(generation.body, (made.width, made.height))
+    if first is None:
+        return draw(generation, label)
+    with tempfile.TemporaryDirectory(prefix="wanbatch-sandbox-") as folder:
+        path = Path(folder) / "clip.mp4"
+        render_drifting(first, made, path)
         return path.read_bytes()
 
 
@@ -163,6 +179,8 @@ class ClipHost:
 
     def _drawing(self, generation: Generation, spoilt: str) -> Callable[[], bytes]:
         label = self._labels.of(generation.client_request_id)
+        if spoilt == DRIFT:
+            return partial(draw_drifting, generation, label)
         if spoilt:
             return partial(draw_spoilt, generation, spoilt, label)
         return partial(draw, generation, label) if self._render is None else partial(self._render, generation)

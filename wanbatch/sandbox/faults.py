@@ -50,6 +50,7 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "black": ("clip",),  # a whole clip with a black picture
     "frozen": ("clip",),  # one whose picture is frozen
     "silent": ("clip",),  # one whose sound track is silent
+    "drift": ("clip",),  # one that begins with a picture and shows it to its end, softer, flatter, in other colours
 }
 
 
@@ -158,6 +159,8 @@ PLANS: Mapping[str, tuple[Rule, ...]] = {
         Rule("clip", "frozen", nth=(3,)),
         Rule("clip", "silent", nth=(5,)),
     ),
+    # What models do to a picture that is handed on from clip to clip.
+    "drift": (Rule("clip", "drift"),),
 }
 
 
