@@ -158,10 +158,12 @@ OWNERS = {
     },
     "PIL": {
         "clip.slate_design",
+        "clip.ends",
         "clip.still",
         "clip.media",
         "cut.slate",
         "clip.letters",
+        "sandbox.drift",
         "sandbox.slate",
         "sandbox.data_urls",
         "sandbox.given_pictures",

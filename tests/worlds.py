@@ -21,9 +21,11 @@ from wanbatch.batch.plan import Plan, make_plan
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.take import Take
 from wanbatch.clip.defects import Look
+from wanbatch.clip.frame_measures import Ends
 from wanbatch.clip.inspection import Inspection
 from wanbatch.clip.probe import Probe
 from wanbatch.clock import LoopClock
+from wanbatch.errors import MediaInvalid
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint, Settings
 from wanbatch.provider.protocol import Secret
@@ -151,6 +153,9 @@ class Unlooked:
 
     def frame(self, clip: Path, moment: str) -> bytes:
         return self.checking.frame(clip, moment)
+
+    def ends(self, clip: Path, given: Path | None) -> Ends:
+        raise MediaInvalid(f"{clip} is not measured in a small world, and {given} is not either")
 
 
 def planned(batch: Batch, state: StateFile) -> Plan:

@@ -52,6 +52,22 @@ _TAKES = {
     "provider": "who was to make the clip, for models with that choice: a name, or `auto`; with `auto` the provider may"
     " fall back to another machine",
     "in_cut": "whether the cut uses it: the circled take of its shot, else the newest good one",
+    "chain_start": "the take that the chain of this clip begins with; this and what follows is empty for clips"
+    " that were not measured",
+    "join_psnr_db": "how well the clip begins with the frame that it was given: PSNR in dB, at most 100",
+    **{
+        f"{name}_{where}": f"{what} {frame}"
+        for where, frame in (
+            ("first", "of the first frame against that of the chain"),
+            ("last", "of the last frame against the first of the chain"),
+            ("joins", "that all joins from the beginning of the chain to here have made of the picture together"),
+        )
+        for name, what in (
+            ("sharpness", "the sharpness (variance of the Laplacian of luma), as a share,"),
+            ("contrast", "the contrast (standard deviation of luma), as a share,"),
+            ("colour", "the distance of the mean chroma, in levels of 255,"),
+        )
+    },
 }
 _ATTEMPTS = {
     "shot_id": "the shot",

@@ -23,6 +23,7 @@ FACT_WORDS = {
     "superseded": "the manifest asks for another recipe, a retake replaces a failed take, or its shot is left out",
     "reinstated": "the manifest asks for this recipe again",
     "renamed": "another shot uses the take now",
+    "measured": "wanbatch measured the ends of a clip of a chain, and how it begins",
     "frames_chosen": "wanbatch recorded which frames of other clips its next submit holds",
     "submit_started": "wanbatch recorded that it is about to send it",
     "not_sent": "proof that no byte left this machine",

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.simulation.disk import CLIPS
 from wanbatch.clip.defects import Look
+from wanbatch.clip.frame_measures import Ends
 from wanbatch.clip.probe import Probe
 from wanbatch.errors import MediaInvalid
 from wanbatch.sandbox.account import Generation
@@ -54,6 +55,10 @@ class Blank:
         png = frame_bytes(data, moment, self._drawing)
         self.drawn[hashlib.sha256(png).hexdigest()] = hashlib.sha256(data).hexdigest(), moment
         return png
+
+    def ends(self, clip: Path, given: Path | None) -> Ends:
+        """Fail: no clip of a simulation is measured."""
+        raise MediaInvalid(f"a clip of a simulation has no frames to measure: {clip}, {given}")
 
     def poster(self, clip: Path) -> bytes:
         """Fail: a simulation makes no posters."""

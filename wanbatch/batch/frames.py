@@ -16,6 +16,7 @@ FRAME_MARK = "frame:"
 SECONDS_MAX = 3600
 _REFERENCE = re.compile(r"frame:([^:]+):(first|last|[0-9]+ms)(?::t([1-9][0-9]{0,5}))?")
 _IN_TEXT = re.compile(r'"frame:([^":\\]+):(first|last|[0-9]+ms)(?::t[0-9]+)?"')
+_OPENING = ("first_frame_image", "image_url")  # the fields of the picture that a clip begins with
 _TEXTS = frozenset({"prompt", "negative_prompt"})  # which may say anything
 
 
@@ -73,6 +74,11 @@ def frames_in(body: Mapping[str, Any]) -> tuple[FrameOf, ...]:
     """Return the frames that a request is given, each once, in the order of the request."""
     found = (frame_in(each) for each in values_in(body))
     return tuple(dict.fromkeys(each for each in found if each is not None))
+
+
+def opening_frame(body: Mapping[str, Any]) -> FrameOf | None:
+    """Return the frame of another shot that a request asks a clip to begin with; None if there is none."""
+    return next((found for name in _OPENING if (found := frame_in(body.get(name))) is not None), None)
 
 
 def may_hold_frames(canonical: str) -> bool:

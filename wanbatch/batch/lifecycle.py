@@ -76,6 +76,7 @@ class Fact(StrEnum):
     DOWNLOADED = "downloaded"  # whole, decodable, hashed; still a .part file
     DOWNLOAD_DISCARDED = "download_discarded"  # the bytes on disk are not those recorded
     VERIFIED = "verified"  # under its final name
+    MEASURED = "measured"  # the ends of a chained clip, and how it meets the frame that it was given
     WARNED = "warned"
     CIRCLED = "circled"  # the user chose it for the cut
     UNCIRCLED = "uncircled"  # another was chosen, or none
@@ -113,6 +114,7 @@ _MOVES: dict[tuple[State, Fact], State] = {
     (_S.DOWNLOADED, _F.VERIFIED): _S.VERIFIED,
     (_S.DOWNLOADED, _F.DOWNLOAD_DISCARDED): _S.COMPLETED,
     (_S.DOWNLOADED, _F.HELD): _S.HELD,
+    **{(state, _F.MEASURED): state for state in (_S.DOWNLOADED, _S.VERIFIED)},
     (_S.FAILED, _F.RETRY_PLANNED): _S.PLANNED,
     (_S.PLANNED, _F.RETRY_WITHDRAWN): _S.FAILED,
     (_S.FAILED, _F.MODEL_CHANGED): _S.PLANNED,

@@ -321,6 +321,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     ),
     Fact.DOWNLOAD_DISCARDED: lambda take, _: _with(take, sha256=None, size_bytes=None, downloaded_at=None),
     Fact.VERIFIED: _dated("verified_at", "file"),
+    Fact.MEASURED: lambda take, _: take,
     Fact.WARNED: _warned,
     Fact.CIRCLED: lambda take, _: _with(take, circled=True),
     Fact.UNCIRCLED: lambda take, _: _with(take, circled=False),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wanbatch.clip.defects import Look
+from wanbatch.clip.frame_measures import Ends
 from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.probe import Probe
 
@@ -31,6 +32,10 @@ class Inspection(Protocol):
 
     def frame(self, clip: Path, moment: str) -> bytes:
         """Return the exact frame of a whole clip at a moment (`first`, `last`, `2500ms`) as a PNG."""
+        ...
+
+    def ends(self, clip: Path, given: Path | None) -> Ends:
+        """Measure the first and the last frame of a whole clip, and how it meets the PNG that it was given."""
         ...
 
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
@@ -64,6 +69,12 @@ class Here:
         from wanbatch.clip.media import draw_frame
 
         return draw_frame(clip, moment)
+
+    def ends(self, clip: Path, given: Path | None) -> Ends:
+        """See `Inspection`."""
+        from wanbatch.clip.ends import measure_ends
+
+        return measure_ends(clip, given)
 
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
         """See `Inspection`."""

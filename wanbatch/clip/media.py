@@ -75,13 +75,18 @@ def draw_frame(clip: Path | BinaryIO, moment: str, *, bytes_max: int = FILE_BYTE
     `moment` is `first`, `last`, or the time from the beginning in milliseconds, such as `2500ms`: then it is the frame
     that is shown at that time. Raises as `write_poster` does, also for a PNG of more than `bytes_max`.
     """
-    with opened(clip) as container:
-        picture: Image.Image = _frame_of(container, moment).to_image()  # type: ignore[no-untyped-call]
     written = io.BytesIO()
-    picture.save(written, "PNG")
+    draw_picture(clip, moment).save(written, "PNG")
     if written.tell() > bytes_max:
         raise MediaInvalid(f"as a PNG it is {size_text(written.tell())}; at most {size_text(bytes_max)} can be sent")
     return written.getvalue()
+
+
+def draw_picture(clip: Path | BinaryIO, moment: str) -> Image.Image:
+    """Return the exact frame of a checked clip at a moment. See `draw_frame`."""
+    with opened(clip) as container:
+        picture: Image.Image = _frame_of(container, moment).to_image()  # type: ignore[no-untyped-call]
+    return picture
 
 
 def jpeg_of(picture: Image.Image) -> bytes:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from wanbatch.clip.defects import Look
+from wanbatch.clip.frame_measures import Ends
 from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.probe import Probe
 from wanbatch.clip.trial import REPAIR, Trial
@@ -20,6 +21,7 @@ from wanbatch.clip.worker import Terms, Worker, WorkerDied
 from wanbatch.clip.worker_protocol import (
     AnswerInvalid,
     Shortage,
+    ends_of,
     frame_of,
     given_of,
     look_of,
@@ -27,6 +29,7 @@ from wanbatch.clip.worker_protocol import (
     probe_of,
     trial_of,
     written,
+    written_ends,
     written_frame,
     written_given,
 )
@@ -109,6 +112,10 @@ class WorkerPool:
     def frame(self, clip: Path, moment: str) -> bytes:
         """See `Inspection`."""
         return self._asked(written_frame(clip, moment), frame_of)
+
+    def ends(self, clip: Path, given: Path | None) -> Ends:
+        """See `Inspection`."""
+        return self._asked(written_ends(clip, given), ends_of)
 
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
         """See `Inspection`."""

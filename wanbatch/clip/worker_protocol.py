@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from wanbatch.clip.defects import Look, Stretch
+from wanbatch.clip.frame_measures import Ends, FrameMeasures
 from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.inspection import Here
 from wanbatch.clip.probe import Probe
@@ -41,6 +43,12 @@ def written(do: str, clip: Path | None = None) -> bytes:
 def written_frame(clip: Path, moment: str) -> bytes:
     """Write the request for the frame of a clip at a moment."""
     return _line({"do": "frame", "clip": str(clip.absolute()), "moment": moment})
+
+
+def written_ends(clip: Path, given: Path | None) -> bytes:
+    """Write the request for the measures of a clip's ends; `given` is the PNG that it was to begin with."""
+    told = None if given is None else str(given.absolute())
+    return _line({"do": "ends", "clip": str(clip.absolute()), "given": told})
 
 
 def written_given(path: Path, kind: str, *, with_data: bool) -> bytes:
@@ -106,6 +114,8 @@ def _done(request: dict[str, Any]) -> dict[str, Any]:
         return {"jpeg": base64.b64encode(here.poster(clip)).decode()}
     if do == "frame":
         return {"png": base64.b64encode(here.frame(clip, str(request["moment"]))).decode()}
+    if do == "ends":
+        return asdict(here.ends(clip, None if request["given"] is None else Path(request["given"])))
     return asdict(here.check(clip) if do == "check" else here.look(clip))
 
 
@@ -169,6 +179,31 @@ def look_of(done: dict[str, Any]) -> Look:
         return Look(float(done["duration_s"]), black, still, peak, damaged)
     except (ValueError, TypeError, KeyError) as error:
         raise AnswerInvalid("its answer is not a list of defects") from error
+
+
+def ends_of(done: dict[str, Any]) -> Ends:
+    """Read the measures of a clip's ends."""
+    try:
+        given, psnr_db = done["given"], done["psnr_db"]
+        return Ends(
+            first=_measures_of(done["first"]),
+            last=_measures_of(done["last"]),
+            given=None if given is None else _measures_of(given),
+            psnr_db=None if psnr_db is None else _finite(psnr_db),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise AnswerInvalid("its answer is not the measures of a clip's ends") from error
+
+
+def _measures_of(told: dict[str, Any]) -> FrameMeasures:
+    return FrameMeasures(*(_finite(told[name]) for name in ("sharpness", "contrast", "cb", "cr")))
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("a measure that is not finite")
+    return number
 
 
 def poster_of(done: dict[str, Any]) -> bytes:

@@ -18,6 +18,7 @@ from wanbatch.reporting.groups import summary_frame
 from wanbatch.reporting.record import read_record, series, usd_of
 from wanbatch.state.reader import StateReader
 
+DRIFTS = ("sharpness", "contrast", "colour")
 TAKE_COLUMNS: dict[str, str] = {
     "shot_id": "string",
     "take": "Int64",
@@ -64,6 +65,9 @@ TAKE_COLUMNS: dict[str, str] = {
     "take_note": "string",
     "provider": "string",
     "in_cut": "boolean",
+    "chain_start": "string",
+    "join_psnr_db": "Float64",
+    **{f"{name}_{where}": "Float64" for where in ("first", "last", "joins") for name in DRIFTS},
 }
 ATTEMPT_COLUMNS: dict[str, str] = {
     "shot_id": "string",
@@ -185,7 +189,23 @@ def _take_cells(book: Book) -> dict[str, pd.Series[Any]]:
         **{name: book.money[name] for name in _OF_MONEY},
         "credits_outside_cut": book.outside_cut.mask(takes["credits_charged"].isna()),
         "usable_ms": book.usable_ms,
+        **_drift_cells(book),
     }
+
+
+def _drift_cells(book: Book) -> dict[str, pd.Series[Any]]:
+    """Return what is measured of the clips of chains; missing for all others."""
+    known = book.record.given.drifts
+    told = [None if known.get(each) is None else known[each].told for each in book.record.takes["take_id"].tolist()]
+    cells = {
+        "chain_start": series([None if each is None else each["start"] for each in told], "string"),
+        "join_psnr_db": series([None if each is None else each["join_psnr_db"] for each in told], "Float64"),
+    }
+    for where in ("first", "last", "joins"):
+        changes = [None if each is None else each[where] for each in told]
+        for name in DRIFTS:
+            cells[f"{name}_{where}"] = series([None if each is None else each[name] for each in changes], "Float64")
+    return cells
 
 
 def _shot_cells(shots: pd.DataFrame) -> dict[str, pd.Series[Any]]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wanbatch.batch.chosen_frames import frames_recorded
+from wanbatch.batch.drift import Drift
 from wanbatch.batch.given_files import Files, hashes_in
 from wanbatch.batch.take import Entry, Take
+from wanbatch.state.drifts import read_drift, read_drifts
 from wanbatch.state.reader import StateReader
 
 
@@ -16,18 +18,23 @@ from wanbatch.state.reader import StateReader
 class Given:
     """The files of a batch by hash, and of each shot what the models are sent of its cast, as its plan said last.
 
-    `frames` are the facts about frames of other clips, by take id.
+    `frames` are the facts about frames of other clips, and `drifts` what is measured of chains, by take id.
     """
 
     files: Files = field(default_factory=dict)
     cast: Mapping[str, Sequence[str]] = field(default_factory=dict)
     frames: Mapping[int, Sequence[Entry]] = field(default_factory=dict)
+    drifts: Mapping[int, Drift] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, reader: StateReader) -> Given:
-        """Read it from what a state file keeps of files, origins and frames."""
+    def of(cls, reader: StateReader, take: Take | None = None) -> Given:
+        """Read it from what a state file keeps of files, origins and frames; the drift of one take alone, if given."""
         cast = {shot_id: told["cast"] for shot_id, told in reader.origins().items() if "cast" in told}
-        return cls(reader.files(), cast, reader.frame_facts())
+        if take is None:
+            return cls(reader.files(), cast, reader.frame_facts(), read_drifts(reader))
+        drift = read_drift(reader, take.take_id)
+        drifts = {} if drift is None else {take.take_id: drift}
+        return cls(reader.files(), cast, reader.frame_facts(), drifts)
 
     def told(self, take: Take) -> dict[str, Any]:
         """Return what a take was given, as JSON values; nothing for one that was given words alone.
@@ -38,7 +45,8 @@ class Given:
         files = [{"sha256": each, "name": self._name_of(each)} for each in hashes_in(take.recipe.body)]
         cast = [] if take.superseded else [each for each in self._cast_of(take.shot_id) if _is_to(each, take)]
         frames = [each.told for each in frames_recorded(self.frames.get(take.take_id, ()), take.attempt)]
-        told = {"files": files, "cast": cast, "frames": frames}
+        drift = self.drifts.get(take.take_id)
+        told = {"files": files, "cast": cast, "frames": frames, "drift": None if drift is None else drift.told}
         return {name: each for name, each in told.items() if each}
 
     def _name_of(self, sha256: str) -> str | None:

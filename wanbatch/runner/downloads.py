@@ -16,6 +16,7 @@ from wanbatch.folders import CLIPS
 from wanbatch.pace.backoff import backoff_s
 from wanbatch.provider.protocol import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.drift import DriftMeasures
 from wanbatch.runner.extra_clips import extras_of, extras_text, keep_extras
 
 DEAD_LINK_LIMIT = 3
@@ -32,6 +33,7 @@ class Downloads:
     ) -> None:
         self._context = context
         self._take_links = take_links
+        self._drift = DriftMeasures(context)
         self._failures: dict[int, int] = {}
         self._owner_of_hash: dict[str, str] | None = None
 
@@ -143,6 +145,7 @@ class Downloads:
             context.hold(take.take_id, str(error))
             return
         warnings = self._warnings(take) + await asyncio.to_thread(_shortfalls, take, final, context.settings.inspection)
+        warnings += await self._drift.doubts(take, final)
         for warning in warnings:  # before it is settled: a crash in between looks again, and tells nothing twice
             take = context.record(take.take_id, Fact.WARNED, {"warning": warning})
         take = context.record(take.take_id, Fact.VERIFIED, {"file": f"{CLIPS}/{final.name}"})

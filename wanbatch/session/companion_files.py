@@ -24,5 +24,5 @@ class CompanionFiles:
 
         write_poster_of(self._output, take, self._inspection)
         with StateReader.open(self._output) as reader:
-            given = Given.of(reader)
+            given = Given.of(reader, take)
             write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id), given)

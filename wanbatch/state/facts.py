@@ -8,6 +8,7 @@ from datetime import datetime
 
 from wanbatch.batch.changes import Past, Rename
 from wanbatch.batch.chosen_frames import ChosenFrame, frames_recorded
+from wanbatch.batch.drift import MeasuredClip
 from wanbatch.batch.fallbacks import recipes_of
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import Recipe
@@ -68,6 +69,23 @@ class FactRecords(TakeRecords):
         for take_id, each in self._entries("WHERE fact = 'frames_chosen'"):
             found.setdefault(take_id, []).append(each)
         return found
+
+    def measured_clip(self, take_id: int) -> MeasuredClip | None:
+        """What was measured of the clip of a take last; None if nothing was. Raises StateInvalid."""
+        told = [each for _, each in self._entries("WHERE take_id = ? AND fact = 'measured'", take_id)]
+        return self._measured_in(told[-1]) if told else None
+
+    def measured_takes(self) -> list[int]:
+        """The ids of the takes whose clips were measured."""
+        with foreign_errors(self.path):
+            sql = "SELECT DISTINCT take_id FROM facts WHERE fact = 'measured' ORDER BY take_id"
+            return [int(take_id) for (take_id,) in self._db.execute(sql)]
+
+    def _measured_in(self, entry: Entry) -> MeasuredClip:
+        try:
+            return MeasuredClip.of(entry.data)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StateInvalid(f"{self.path} is damaged: a fact about a clip is not a record. {WAYS_BACK}") from error
 
     def _frames_in(self, facts: Sequence[Entry], attempt: int) -> tuple[ChosenFrame, ...]:
         try:

@@ -167,6 +167,7 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS attempts_by_generation ON attempts (generation_id) WHERE generation_id IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS renames ON facts (seq) WHERE fact = 'renamed'",
     "CREATE INDEX IF NOT EXISTS frames_chosen ON facts (take_id, seq) WHERE fact = 'frames_chosen'",
+    "CREATE INDEX IF NOT EXISTS measured ON facts (take_id, seq) WHERE fact = 'measured'",
     "CREATE INDEX IF NOT EXISTS attempts_nameless ON attempts (started_at, take_id) WHERE generation_id IS NULL",
     "CREATE UNIQUE INDEX IF NOT EXISTS one_open_attempt ON attempts (take_id) WHERE outcome = 'open'",
 )
