@@ -72,6 +72,7 @@ WRITING = {
     "retake": ["retake", "o", "a", "--later"],
     "circle": ["circle", "o", "a", "1"],
     "cut": ["cut", "o", "--reencode"],
+    "extract": ["extract", "o", "a"],
     "export": ["export", "o", "--format", "otio"],
     "reconcile": ["reconcile", "o"],
     "resolve": ["resolve", "o", "b_t1", "--abandon"],

@@ -38,6 +38,10 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
     "circle": (("sc010_sh010", "1"), "The takes whose circle changed."),
     "cut": (("--no-slates",), "The film, piece by piece; `begin` and `frames` count pictures."),
     "export": (("--format", "mp4"), "As `cut`; `file` is the folder of the copies."),
+    "extract": (
+        ("sc010_sh010", "-o", "still.png"),
+        "The still that was written; `frame` is `first`, `last` or a time.",
+    ),
     "retake": (
         ("sc010_sh020", "--later"),
         "With `--later`, the takes that were planned; without it, the lines of a run.",

@@ -11,7 +11,7 @@ import shlex
 
 OF_A_FOLDER = (
     "status", "why", "stop", "retry", "retake", "circle", "reconcile", "resolve", "verify", "report", "open", "cut",
-    "export",
+    "export", "extract",
 )  # fmt: skip
 _COMMAND = re.compile(rf"`wanbatch ({'|'.join(OF_A_FOLDER)})(?=[ `])")
 _SAME_AGAIN = "The provider would refuse the same"

@@ -32,6 +32,7 @@ _COMMANDS = {
     "retake": ("retry", "Make a new take of a shot and keep the ones it has."),
     "circle": ("cut", "Choose the take of a shot that goes into the cut."),
     "cut": ("cut", "Join the chosen takes into one film."),
+    "extract": ("extract", "Write a frame of a clip as a still."),
     "export": ("cut", "Write the cut for an editing program: OpenTimelineIO or EDL."),
     "reconcile": ("reconcile", "Look up lost answers; compare with the provider's ledger."),
     "resolve": ("reconcile", "Decide what to do with a held take."),

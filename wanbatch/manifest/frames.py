@@ -111,13 +111,19 @@ def _milliseconds(node: Scalar | None, written: str, problems: Problems) -> int 
     """Return how far into the clip a frame is."""
     if node is None or node.value is None:
         return None
-    found = _SECONDS.fullmatch(node.text.strip())
-    if found is not None:
-        at = Decimal(found[1]) * (1 if found[2] == "ms" else 1000)
-        if at == int(at) and at <= SECONDS_MAX * 1000:
-            return int(at)
-    problems.add(node.at, f"{written}.at is {shown(node.text)}; expected seconds into the clip, such as 2.5s")
-    return None
+    at_ms = milliseconds_in(node.text)
+    if at_ms is None:
+        problems.add(node.at, f"{written}.at is {shown(node.text)}; expected seconds into the clip, such as 2.5s")
+    return at_ms
+
+
+def milliseconds_in(text: str) -> int | None:
+    """Read a time in a clip such as `2.5s` or `40ms` as milliseconds; None for anything else."""
+    found = _SECONDS.fullmatch(text.strip())
+    if found is None:
+        return None
+    at = Decimal(found[1]) * (1 if found[2] == "ms" else 1000)
+    return int(at) if at == int(at) and at <= SECONDS_MAX * 1000 else None
 
 
 def _edge(node: Scalar | None, written: str, problems: Problems) -> Edge:
