@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,7 @@ def _reported(timeline: Timeline) -> dict[str, Any]:
                 "begin": piece.begin,
                 "frames": piece.frames,
                 "note": piece.choice.note,
+                "join": None if piece.join is None else asdict(piece.join),
             }
             for piece in timeline.pieces
         ],
@@ -184,6 +186,9 @@ def _print_cut(options: Global, output: Path, written: Path, timeline: Timeline)
         f"  {count_text(clips, 'clip')} in {count_text(len(timeline.scenes), 'scene')};"
         f" {length}, {count_text(timeline.frames, 'frame')}; {like.size}, {float(like.fps):.5g} fps, {sound}",
     )
+    for piece in timeline.joins:
+        assert piece.join is not None
+        console.print(f"  {piece.label} {piece.join.text}", style="dim", markup=False, highlight=False)
     _print_notes(options, timeline, output)
 
 

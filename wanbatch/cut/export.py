@@ -152,18 +152,24 @@ def _gap(otio: ModuleType, piece: Piece, fps: Fraction, *, has_markers: bool) ->
 
 
 def _marker(otio: ModuleType, span: Any, kind: str, text: str) -> Any:
-    colours = {"note": otio.schema.MarkerColor.GREEN, "warning": otio.schema.MarkerColor.YELLOW}
+    colours = {
+        "note": otio.schema.MarkerColor.GREEN,
+        "warning": otio.schema.MarkerColor.YELLOW,
+        "continuity": otio.schema.MarkerColor.CYAN,
+    }
     colour = colours.get(kind, otio.schema.MarkerColor.RED)
     return otio.schema.Marker(text, span, colour, {"wanbatch": {"kind": kind}})
 
 
 def remarks(piece: Piece) -> list[tuple[str, str]]:
-    """Return what to show at a piece: kind (note, warning, missing) and text."""
+    """Return what to show at a piece: kind (note, warning, missing, continuity) and text."""
     take, told = piece.choice.take, []
     if piece.clip is None:
         told.append(("missing", f"{piece.label} is missing: {piece.choice.note}".removesuffix(": ")))
     elif piece.choice.note:
         told.append(("warning", piece.choice.note))
+    if piece.join is not None:
+        told.append(("continuity", piece.join.text))
     if piece.choice.shot.notes:
         told.append(("note", piece.choice.shot.notes))
     if take is not None and piece.clip is not None:

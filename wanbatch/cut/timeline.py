@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from wanbatch.batch.choice import Choice
+from wanbatch.batch.frames import seconds_text
 from wanbatch.errors import UsageInvalid
 
 T = TypeVar("T", bound=Hashable)
@@ -76,13 +77,38 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Join:
+    """A join by continuity: a clip begins with a frame of the clip before it in the cut.
+
+    `before` is the label of that clip, `moment` which frame it is (`last`, `2500ms`), and `psnr_db` how well the clip
+    begins with it, None if that was not measured.
+    """
+
+    before: str
+    moment: str
+    psnr_db: float | None = None
+
+    @property
+    def text(self) -> str:
+        """What is said of it."""
+        at_ms = self.moment.removesuffix("ms")
+        which = f"the frame at {seconds_text(int(at_ms))} s" if at_ms.isdigit() else f"the {self.moment} frame"
+        measured = "" if self.psnr_db is None else f" (PSNR {self.psnr_db:.1f} dB)"
+        return f"continues from {which} of {self.before}{measured}"
+
+
+@dataclass(frozen=True)
 class Piece:
-    """A stretch of the cut: a clip from its first frame to its last, or a hole. Counted in frames of the cut."""
+    """A stretch of the cut: a clip from its first frame to its last, or a hole. Counted in frames of the cut.
+
+    `join` says how it continues from the piece before it, None if it does not.
+    """
 
     choice: Choice
     clip: Measured | None
     begin: int
     frames: int
+    join: Join | None = None
 
     @property
     def label(self) -> str:
@@ -141,6 +167,11 @@ class Timeline:
     def missing(self) -> tuple[Choice, ...]:
         """The shots without a clip, whether they have left a hole or not."""
         return (*(piece.choice for piece in self.holes), *self.left_out)
+
+    @property
+    def joins(self) -> tuple[Piece, ...]:
+        """The pieces that continue from the piece before them."""
+        return tuple(piece for piece in self.pieces if piece.join is not None)
 
     @property
     def rate_hz(self) -> int | None:
