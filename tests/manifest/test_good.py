@@ -14,7 +14,7 @@ from wanbatch.manifest import load_manifest
 from wanbatch.manifest.schemas import MANIFEST, MAP, example_path, schema, schema_names
 from wanbatch.resources import folder_of
 
-EXAMPLES = sorted(folder_of("manifests").iterdir())
+EXAMPLES = sorted(path for path in folder_of("manifests").iterdir() if path.is_file())
 
 TWO = [
     {
