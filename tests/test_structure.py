@@ -144,6 +144,7 @@ OWNERS = {
         "cli.reconcile",
         "cli.recovery",
         "cli.cut",
+        "cli.extract",
         "cli.streams",
     },
     "av": {

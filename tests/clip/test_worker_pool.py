@@ -22,6 +22,7 @@ from wanbatch.clip import worker_protocol
 from wanbatch.clip.bounds import MEMORY_BYTES_MAX
 from wanbatch.clip.defects import Look, Stretch
 from wanbatch.clip.encoding import ClipSpec, encode_clip
+from wanbatch.clip.frame_measures import PSNR_MAX_DB
 from wanbatch.clip.inspection import Here
 from wanbatch.clip.probe import Probe
 from wanbatch.clip.worker import Terms, Worker, WorkerDied, environment
@@ -103,6 +104,21 @@ class TestAChild:
             here.look(clip),
             here.poster(clip),
         )
+
+    def test_measures_the_ends_of_a_clip_and_how_it_meets_the_frame_that_it_was_given(
+        self, workers: WorkerPool, clip: Path, tmp_path: Path
+    ) -> None:
+        given = tmp_path / "given.png"
+        given.write_bytes(workers.frame(clip, "first"))
+        ends = workers.ends(clip, given)
+        assert (ends, ends.given, ends.psnr_db) == (Here().ends(clip, given), ends.first, PSNR_MAX_DB)
+        assert (workers.ends(clip, None).given, workers.ends(clip, None).psnr_db) == (None, None)
+
+    def test_a_given_frame_that_is_no_picture_is_refused(self, workers: WorkerPool, clip: Path, tmp_path: Path) -> None:
+        given = tmp_path / "given.png"
+        given.write_bytes(b"not a picture")
+        with pytest.raises(MediaInvalid, match="the frame that it was given cannot be decoded"):
+            workers.ends(clip, given)
 
     def test_is_one_process_however_many_clips_come_one_by_one(self, workers: WorkerPool, clip: Path) -> None:
         workers.check(clip)

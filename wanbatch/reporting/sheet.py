@@ -21,6 +21,7 @@ from wanbatch.reporting.meanings import meanings
 from wanbatch.reporting.own_words import own_words
 from wanbatch.reporting.page import page, speeds_of
 from wanbatch.reporting.record import Record, values_of
+from wanbatch.reporting.strips import strips_of
 from wanbatch.state.needs import AttemptFindings, ways_of
 from wanbatch.state.shown import shown_folder
 from wanbatch.units import duration_text
@@ -65,10 +66,8 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
     is_shown = ~takes["superseded"] | (takes["state"] != State.PLANNED.value)
     listed = shots[shots["omit"] | shots["shot_id"].isin(takes.loc[is_shown, "shot_id"])]
     total, listed = len(listed), listed.head(SHOTS_SHOWN)
-    by_shot: dict[str, list[Take]] = {}
     shown = takes[is_shown & takes["shot_id"].isin(listed["shot_id"])].sort_values("number", kind="stable")
-    for take in values_of(Take, shown):
-        by_shot.setdefault(take.shot_id, []).append(take)
+    by_shot = _by_shot(values_of(Take, shown))
     is_compared = len({take.recipe.model for mine in by_shot.values() for take in mine}) > 1
     in_cut = frozenset(takes.loc[book.is_chosen & is_shown, "take_id"].tolist())
     todo = {each["take"]: (each["todo"], each["needs_user"]) for each in facts["problems"]}
@@ -98,6 +97,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         meanings=meanings(facts["counts"], has_money=False),
         speeds=speeds_of(facts),
         scenes=scenes,
+        strips=strips_of(_in_cut(scenes), record.given, output),
         run=shown_folder(output),
         film=FILM if (output / FILM).is_file() else "",
         total=total,
@@ -106,6 +106,20 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         chips=CHIPS,
         keys=KEYS,
     )
+
+
+def _by_shot(takes: Iterable[Take]) -> dict[str, list[Take]]:
+    found: dict[str, list[Take]] = {}
+    for take in takes:
+        found.setdefault(take.shot_id, []).append(take)
+    return found
+
+
+def _in_cut(scenes: Iterable[Mapping[str, Any]]) -> dict[int, tuple[Take, Mapping[str, Any]]]:
+    """Return the takes that the cut uses, with how each is shown, by id."""
+    cards = [card for scene in scenes for card in scene["cards"]]
+    every = [frame for card in cards for frame in (*card["current"], *card["old"])]
+    return {frame["take"].take_id: (frame["take"], frame) for frame in every if frame["is_in_cut"]}
 
 
 def _spent_by_shot(book: Book) -> dict[str, tuple[int, int]]:

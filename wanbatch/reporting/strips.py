@@ -1,0 +1,174 @@
+"""Strips: the chains of a batch as rows of clips, with the frames that join them and lines of how they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wanbatch.batch.chosen_frames import ChosenFrame, frames_recorded
+from wanbatch.batch.drift import Change
+from wanbatch.batch.frames import frame_in, may_hold_frames, opening_frame
+from wanbatch.batch.take import Take
+from wanbatch.folders import FRAMES, is_in
+from wanbatch.reporting.given import Given
+
+WIDTH, HEIGHT, EDGE = 120, 24, 2  # of a line, in the units of its SVG
+MOST = 4.0  # of a share that a line shows: what is sharper still would flatten all else
+UNKNOWN = "not measured"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A small line of one measure: the points of its SVG, in pieces where some are unknown, and the same in words.
+
+    `base_y` is where the chain's first frame stands.
+    """
+
+    name: str
+    pieces: tuple[str, ...]
+    base_y: float
+    end: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A clip of a strip: how its card shows it, and the frame that it begins with."""
+
+    shown: Mapping[str, Any]
+    label: str
+    frame: str
+    frame_words: str
+    jump: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Clips of which each begins with a frame of the one before; `lines` are empty if nothing of them is measured."""
+
+    cells: tuple[Cell, ...]
+    lines: tuple[Line, ...]
+
+
+def strips_of(shown: Mapping[int, tuple[Take, Mapping[str, Any]]], given: Given, output: Path) -> list[Strip]:
+    """Return the chains of takes, given with how each is shown, by id. Each further branch is a strip of its own."""
+    by_id = {take_id: take for take_id, (take, _) in shown.items()}
+    frames = {take_id: _opening_of(take, given) for take_id, take in by_id.items()}
+    after: dict[int, list[int]] = {}
+    heads = []
+    for take_id, frame in frames.items():
+        if frame is not None and frame.take_id in by_id:
+            after.setdefault(frame.take_id, []).append(take_id)
+        else:
+            heads.append(take_id)
+    found: list[Strip] = []
+    left = list(reversed([head for head in heads if head in after or frames[head] is not None]))
+    while left:
+        row = [left.pop()]
+        while after.get(row[-1]):
+            following, *branches = after.pop(row[-1])
+            left += reversed(branches)
+            row.append(following)
+        cells = tuple(_cell(by_id[each], shown[each][1], frames[each], given, output) for each in row)
+        found.append(Strip(cells, _lines([by_id[each] for each in row], given)))
+    return found
+
+
+def _opening_of(take: Take, given: Given) -> ChosenFrame | None:
+    opening = opening_frame(take.recipe.body) if may_hold_frames(take.recipe_json) else None
+    if opening is None:
+        return None
+    frames = frames_recorded(given.frames.get(take.take_id, ()), take.attempt)
+    return next((each for each in frames if _moment(each) == opening.moment), None)
+
+
+def _moment(frame: ChosenFrame) -> str:
+    found = frame_in(frame.reference)
+    return "" if found is None else found.moment
+
+
+def _cell(take: Take, shown: Mapping[str, Any], frame: ChosenFrame | None, given: Given, output: Path) -> Cell:
+    drift = given.drifts.get(take.take_id)
+    jump = "" if frame is None else UNKNOWN
+    if drift is not None and drift.psnr_db is not None:
+        jump = f"PSNR {drift.psnr_db:.1f} dB"
+    is_there = frame is not None and is_in(output, FRAMES, frame.file) and (output / frame.file).is_file()
+    return Cell(
+        shown=shown,
+        label=take.label,
+        frame=frame.file if frame is not None and is_there else "",
+        frame_words="" if frame is None else _words_of(frame),
+        jump=jump,
+    )
+
+
+def _words_of(frame: ChosenFrame) -> str:
+    found = frame_in(frame.reference)
+    return f"a frame of {frame.take}" if found is None else f"{str(found).partition(' of ')[0]} of {frame.take}"
+
+
+def _lines(takes: Sequence[Take], given: Given) -> tuple[Line, ...]:
+    drifts = [given.drifts.get(take.take_id) for take in takes]
+    pairs = [(None, None) if drift is None else (drift.first, drift.last) for drift in drifts]
+    if not any(change is not None for pair in pairs for change in pair):
+        return ()
+    labels = [take.label for take in takes]
+    measures: tuple[tuple[str, Callable[[Change], float | None], Callable[[float], str], float], ...] = (
+        ("sharpness", lambda change: change.sharpness, lambda value: f"{value:.0%}", 1.0),
+        ("contrast", lambda change: change.contrast, lambda value: f"{value:.0%}", 1.0),
+        ("colour", lambda change: change.colour, lambda value: f"{value:.1f} levels", 0.0),
+    )
+    return tuple(
+        _line(name, [tuple(_value(change, value) for change in pair) for pair in pairs], labels, (text, base))
+        for name, value, text, base in measures
+    )
+
+
+def _value(change: Change | None, value: Callable[[Change], float | None]) -> float | None:
+    return None if change is None else value(change)
+
+
+def _line(
+    name: str,
+    pairs: Sequence[tuple[float | None, ...]],
+    labels: Sequence[str],
+    how: tuple[Callable[[float], str], float],
+) -> Line:
+    text, base = how
+    values = [value for pair in pairs for value in pair]
+    known = [value for value in values if value is not None]
+    top = max(1.0, *(min(each, MOST) if base else each for each in known), 0.0)
+    step = (WIDTH - 2 * EDGE) / max(1, len(values) - 1)
+
+    def y_of(value: float) -> float:
+        return round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * min(value, top) / top, 1)
+
+    points = [
+        None if value is None else f"{round(EDGE + place * step, 1):g},{y_of(value):g}"
+        for place, value in enumerate(values)
+    ]
+    told = [
+        f"{label} {' and '.join(UNKNOWN if each is None else text(each) for each in pair)}"
+        for label, pair in zip(labels, pairs, strict=True)
+    ]
+    last = values[-1]
+    return Line(
+        name=name,
+        pieces=tuple(_pieces(points)),
+        base_y=y_of(base),
+        end=UNKNOWN if last is None else text(last),
+        words=f"{name} of the first and the last frame against the chain's first frame: {', '.join(told)}",
+    )
+
+
+def _pieces(points: Iterable[str | None]) -> list[str]:
+    """Return runs of points that are known, each as one text."""
+    found: list[list[str]] = [[]]
+    for point in points:
+        if point is None:
+            found.append([])
+        else:
+            found[-1].append(point)
+    return [" ".join(each) for each in found if each]
