@@ -29,6 +29,16 @@ def still(width: int = 640, height: int = 360, left: Any = LEFT, right: Any = RI
     return Image.fromarray(pixels)
 
 
+def rocks() -> Image.Image:
+    """A picture with details of every size."""
+    rng = np.random.default_rng(18)
+    sizes = [(720 // each, 1280 // each) for each in (2, 8, 60)]
+    noise = [np.clip(rng.normal(128, 40, size), 0, 255).astype(np.uint8) for size in sizes]
+    layers = [Image.fromarray(each).resize((1280, 720)) for each in noise]
+    bands = [Image.blend(layers[0], layer, 0.5) for layer in (*layers[1:], layers[1])]
+    return Image.merge("RGB", bands)
+
+
 def save(path: Path, picture: Image.Image | None = None, **options: Any) -> Path:
     """Save a picture in the format of its name."""
     path.parent.mkdir(parents=True, exist_ok=True)

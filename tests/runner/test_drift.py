@@ -6,10 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from tests.pictures import manifest, save
+from tests.pictures import manifest, rocks, save
 from tests.runner.test_chains import SMALL, world_of
 from tests.worlds import World
 from wanbatch.batch.drift import COLOUR_MAX, JUMP_DB, Drift, line_of
@@ -32,16 +29,6 @@ def ran(
     world = world_of(folder, rules=rules, looks=looks)
     assert world.run(load_manifest(manifest(folder, *shots))).exit_code is ExitCode.OK
     return world
-
-
-def rocks() -> Image.Image:
-    """A picture with details of every size."""
-    rng = np.random.default_rng(18)
-    sizes = [(720 // each, 1280 // each) for each in (2, 8, 60)]
-    noise = [np.clip(rng.normal(128, 40, size), 0, 255).astype(np.uint8) for size in sizes]
-    layers = [Image.fromarray(each).resize((1280, 720)) for each in noise]
-    bands = [Image.blend(layers[0], layer, 0.5) for layer in (*layers[1:], layers[1])]
-    return Image.merge("RGB", bands)
 
 
 def drifts(world: World) -> dict[str, Drift]:

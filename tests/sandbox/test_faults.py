@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.pictures import I2V, bytes_of, rocks
 from tests.sandbox.local import BODY, GENERATIONS, LocalSandbox
 from wanbatch.clip.defects import shortfalls
+from wanbatch.clip.ends import measure_ends
 from wanbatch.clip.measuring import look_at
 from wanbatch.clip.media import check_clip
 from wanbatch.errors import UsageInvalid
@@ -245,6 +248,33 @@ def test_a_whole_clip_is_not_what_anybody_orders(
         assert (check_clip(path).width, check_clip(path).has_audio) == (1280, True)
         warnings.append(shortfalls(look_at(path), sound=True))
     assert warnings == [[told], []]
+
+
+def test_a_clip_drifts_from_the_picture_that_it_was_given_and_never_without_one(
+    tmp_path: Path, sandbox_of: Callable[..., LocalSandbox]
+) -> None:
+    picture = bytes_of(rocks(), "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    bodies = [BODY, {**BODY, "model": I2V, "image_url": url}]
+    clips = {}
+    for name, rules in (("clean", ()), ("drifting", (Rule("clip", "drift"),))):
+        context = sandbox_of(rules=rules)
+        made = [context.made(body) for body in bodies]
+        context.wait(1000)
+        clips[name] = [context.request("GET", context.link(each)).content for each in made]
+    given, path = tmp_path / "given.png", tmp_path / "clip.mp4"
+    given.write_bytes(picture)
+    path.write_bytes(clips["drifting"][1])
+    ends = measure_ends(path, given)
+    assert ends.given is not None
+    assert shortfalls(look_at(path), sound=True) == []
+    assert ends.given.sharpness > ends.first.sharpness > ends.last.sharpness
+    assert ends.given.contrast > ends.first.contrast > ends.last.contrast
+    assert ends.given.cr < ends.first.cr < ends.last.cr
+    path.write_bytes(clips["drifting"][0])
+    drifting = measure_ends(path)
+    path.write_bytes(clips["clean"][0])
+    assert abs(measure_ends(path).last.sharpness / drifting.last.sharpness - 1) < 0.05
 
 
 def test_every_deed_is_tried_by_some_test() -> None:
