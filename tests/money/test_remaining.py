@@ -235,3 +235,13 @@ def test_what_is_at_risk_after_a_run_is_said_with_who_settles_it(
             " provider's ledger and log, and costs nothing; contact the provider's support about what leaves no trace there"
         )
     ]
+
+
+def test_clips_that_are_ordered_and_not_fetched_are_a_reason_to_continue(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("s1", 0), shot("s2", 1), shot("s3", 2))))
+    states = (State.GENERATING, State.COMPLETED, State.VERIFIED)
+    for take, state in zip(pen.state.takes(), states, strict=True):
+        pen.lead(take.take_id, state, label=take.label, charged=CREDITS)
+    pen.state.close()
+    lines = remaining_lines(read_overview(tmp_path))
+    assert lines == ["2 clips ordered and not fetched yet: continuing fetches them, and costs nothing more"]

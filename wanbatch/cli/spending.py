@@ -10,6 +10,7 @@ from wanbatch.money.credits import amount_text, usd, usd_text
 from wanbatch.money.spending import Spending
 from wanbatch.state.next_step import end_text
 from wanbatch.state.progress_reader import BatchOverview
+from wanbatch.units import agreeing, count_text
 
 SCENES_SHOWN = 6
 
@@ -69,7 +70,11 @@ def remaining_lines(found: BatchOverview) -> list[str]:
     settles what is at risk.
     """
     remaining, early, last = found.remaining, found.early_end, found.last_run
-    lines = [*_at_risk_lines(found), *([remaining.failed_words] if remaining.failed_words else [])]
+    lines = [
+        *_at_risk_lines(found),
+        *_unfetched_lines(found),
+        *([remaining.failed_words] if remaining.failed_words else []),
+    ]
     if not remaining.takes:
         return lines
     lines.append(f"still to be sent: {remaining.words}")
@@ -77,6 +82,18 @@ def remaining_lines(found: BatchOverview) -> list[str]:
         ended = in_folder(end_text(early, "an earlier run"), str(found.output))
         lines.append(f"  waiting since {ended}")
     return lines
+
+
+_ON_THE_WAY = ("queued", "generating", "completed", "downloaded")  # ordered, and no verified clip is there yet
+
+
+def _unfetched_lines(found: BatchOverview) -> list[str]:
+    """Say how many clips are ordered and not fetched, once no run goes on."""
+    count = sum(found.progress.counts.get(name, 0) for name in _ON_THE_WAY)
+    if found.holder or not count:
+        return []
+    fetched = f"continuing fetches {agreeing(count, 'them|it')}, and costs nothing more"
+    return [f"{count_text(count, 'clip')} ordered and not fetched yet: {fetched}"]
 
 
 def _at_risk_lines(found: BatchOverview) -> list[str]:
