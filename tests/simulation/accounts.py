@@ -95,7 +95,7 @@ def with_scenes(scenario: Scenario) -> tuple[Scenario, dict[str, int]]:
 
 def capped(world: World, caps: dict[str, int]) -> None:
     """Hold the runs of a world to caps on scenes, too."""
-    real = world.settings
+    real, world.scene_caps = world.settings, caps
 
     def settings(*arguments: Any) -> RunSettings:
         return replace(real(*arguments), scene_caps=caps)

@@ -181,8 +181,8 @@ class Joins:
         world = self._world
         takes = world.takes if self.is_there else []
         self._waited |= {each.label for each in takes if waits(each, takes)}
-        if not takes or end.was_stopped or world.limit is not None:
-            return
+        if not takes or end.was_stopped or world.limit is not None or world.scene_caps:
+            return  # a scene whose cap is reached leaves its takes, and those that wait for one of them
         told = "\n".join(end.messages)
         for take in takes:
             is_open = take.state is State.PLANNED and not take.superseded and not take.attempts

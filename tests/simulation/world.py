@@ -106,6 +106,7 @@ class World:
         self.cap_credits = scenario.cap_credits
         self.on_unknown = scenario.on_unknown
         self.limit = scenario.limit
+        self.scene_caps: dict[str, int] = {}
         self.nonce = b32encode(Random(f"nonce {scenario.seed}").randbytes(8)).decode().rstrip("=").lower()
         self.options = scenario.options
         self.key = KEY
