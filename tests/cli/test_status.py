@@ -96,7 +96,7 @@ def test_status_says_where_a_decision_hides_that_a_cap_is_reached(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int, message: str, *, is_told: bool
 ) -> None:
     text, _ = told(capsys, folder(tmp_path, replace(RUN, ended_at=EPOCH, exit_code=code, message=message)))
-    assert ("(the cap is reached, too)" in text) is is_told
+    assert ("; the cap is reached, too)" in text) is is_told
 
 
 def test_status_says_that_a_time_is_by_the_clock_of_a_sandbox(

@@ -255,11 +255,14 @@ def end_text(run: Run, name: str = "the last run") -> str:
     if run.ended_at is None or run.exit_code is None:
         return f"{name}, started at {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
     why = f": {run.message}" if run.message else ""
-    words = IN_WORDS.get(ExitCode(run.exit_code), "") if run.exit_code in set(ExitCode) else ""
-    meaning = f" ({words})" if words and not why else ""
-    ended = f"{name} ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}{meaning}"
-    both = " (the cap is reached, too)" if _is_both(run) else ""
-    return f"{ended}{both}{why}"
+    is_said = not why or run.exit_code in _SAID_BESIDE_A_REASON
+    words = [IN_WORDS[ExitCode(run.exit_code)]] if is_said and run.exit_code in set(ExitCode) else []
+    words += ["the cap is reached, too"] if _is_both(run) else []
+    meaning = f" ({'; '.join(words)})" if words else ""
+    return f"{name} ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}{meaning}{why}"
+
+
+_SAID_BESIDE_A_REASON = (ExitCode.TAKES_FAILED, ExitCode.DECISION_NEEDED)  # the reason may be one of several
 
 
 def _clock_text(run: Run) -> str:
