@@ -23,6 +23,7 @@ from wanbatch.reporting.files import ReportFiles, write_reports
 from wanbatch.state.reader import StateReader
 
 Told = Mapping[str, int | None]
+GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 
 
 def every_kind(folder: Path) -> Path:
@@ -265,3 +266,10 @@ def test_all_figures_of_one_run_agree(make, tmp_path: Path, capsys: pytest.Captu
     (charged,), (risk,), (committed,) = (places[word] for word in ("charged", "at risk", "committed"))
     (ahead,), (final,) = (places[word] for word in ("to complete", "final"))
     assert (charged + risk, committed + ahead) == (committed, final)
+
+
+def test_the_glossary_compares_costs_with_the_baseline_alone() -> None:
+    rows = [line.split(" | ") for line in GLOSSARY.read_text(encoding="utf-8").splitlines() if line.startswith("| **")]
+    meanings = {row[0].strip("| *"): row[1] for row in rows}
+    assert "final cost minus the baseline" in meanings["Variance"]
+    assert [word for word, meaning in meanings.items() if "minus the estimate" in meaning] == []
