@@ -20,6 +20,7 @@ from wanbatch.cli.spending import remaining_lines
 from wanbatch.errors import IN_WORDS, ExitCode
 from wanbatch.money.remaining import Remaining
 from wanbatch.reporting.cost_files import write_combined
+from wanbatch.reporting.workbook_summary import how_to_go_on
 from wanbatch.state.file import StateFile
 from wanbatch.state.kept_command import COMMAND_NOTE
 from wanbatch.state.next_step import early_end, end_text
@@ -242,6 +243,15 @@ def test_what_is_at_risk_after_a_run_is_said_with_who_settles_it(
             " provider's ledger and log, and costs nothing; contact the provider's support about what leaves no trace there"
         )
     ]
+    name = tmp_path.name
+    told = f"{amount}. wanbatch reconcile {name} looks in the provider's ledger and log, and costs nothing; contact the"
+    assert f"What may still be charged At risk, since it was sent and may still be charged: {told}" in page_of(tmp_path)
+    (progress,) = json.loads((tmp_path / "reports" / "costs.json").read_text(encoding="utf-8"))["progress"]
+    assert any(told in line for line in how_to_go_on(progress))
+
+
+def page_of(folder: Path) -> str:
+    return read(reported(folder).report).words
 
 
 def test_clips_that_are_ordered_and_not_fetched_are_a_reason_to_continue(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wanbatch.batch.advice import in_folder
+from wanbatch.money.at_risk import at_risk_words
 from wanbatch.money.baseline import variance_text
 from wanbatch.money.credits import amount_text, usd, usd_text
 from wanbatch.money.spending import Spending
@@ -98,11 +99,6 @@ def _unfetched_lines(found: BatchOverview) -> list[str]:
 
 def _at_risk_lines(found: BatchOverview) -> list[str]:
     """Say who settles what may still be charged once no run goes on, and how."""
-    at_risk, unknown = found.progress.credits_committed - found.progress.credits_charged, found.progress.uncosted
-    if found.holder or not (at_risk or unknown):
-        return []
-    amounts = [usd_text(at_risk)] if at_risk else []
-    amounts += [f"{unknown} of unknown cost"] if unknown else []
-    way = in_folder("`wanbatch reconcile` looks in the provider's ledger and log, and costs nothing", str(found.output))
-    rest = "contact the provider's support about what leaves no trace there"
-    return [f"at risk, since it was sent and may still be charged: {' and '.join(amounts)}. {way}; {rest}"]
+    at_risk = found.progress.credits_committed - found.progress.credits_charged
+    words = at_risk_words(at_risk, found.progress.uncosted, str(found.output))
+    return [words] if words and not found.holder else []

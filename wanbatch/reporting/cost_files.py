@@ -56,7 +56,7 @@ def cost_facts(books: Sequence[Book], tables: Costs, currency: Currency | None =
     return {
         "batches": [book.batch for book in books],
         "sandbox": any(book.record.identity.sandbox for book in books),
-        "progress": [progress_json(book) for book in books],
+        "progress": [progress_json(book, *_at_risk(tables.costs, book.batch)) for book in books],
         "figures": [{"batch": book.batch, **figures_json(book.figures)} for book in books],
         "submits_of_no_take": sum(len(book.record.strays) for book in books),
         "levels": _records(tables.costs),
@@ -69,6 +69,12 @@ def cost_facts(books: Sequence[Book], tables: Costs, currency: Currency | None =
             {"batch": book.batch, "why": book.record.no_baseline} for book in books if book.record.baseline is None
         ],
     }
+
+
+def _at_risk(costs: pd.DataFrame, batch: str) -> tuple[int, int]:
+    """Return the credits of a batch that may still be charged, as far as they are known, and how many takes are not."""
+    (row,) = costs.loc[(costs["level"] == "batch") & (costs["batch"] == batch)].to_dict("records")
+    return int(row["at_risk_known_credits"]), int(row["takes_of_unknown_cost"])
 
 
 def most_unchosen(shots: pd.DataFrame) -> pd.DataFrame:

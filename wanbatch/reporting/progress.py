@@ -8,6 +8,7 @@ from typing import Any
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import State
+from wanbatch.money.at_risk import at_risk_words
 from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.sidecar import iso
@@ -18,10 +19,12 @@ from wanbatch.state.shown import shown_folder, shown_text
 from wanbatch.state.tables import Run
 
 
-def progress_json(book: Book) -> dict[str, Any]:
+def progress_json(book: Book, at_risk: int, unknown: int) -> dict[str, Any]:
     """Return the progress of a batch: its takes by what became of them, the end of its last run, and how to go on.
 
     `stopped` is how the run ended that tells why takes wait, null if none does; `last_run` is null before the first.
+    `at_risk` credits may still be charged, and `unknown` takes more; `at_risk_words` say who settles it, once no run
+    goes on.
     """
     record = book.record
     states = record.takes.loc[~record.takes["superseded"] & ~book.is_left_out, "state"]
@@ -34,6 +37,7 @@ def progress_json(book: Book) -> dict[str, Any]:
         **counts,
         "left_out": int(book.is_left_out.sum()),
         "remaining": remaining_json(record.remaining),
+        "at_risk_words": "" if record.is_running else at_risk_words(at_risk, unknown, folder_of(book)),
         "last_run": None if last is None else _end_of(book, last),
         "stopped": None if record.early_end is None else _end_of(book, record.early_end),
         "needs": needs_of(problems),

@@ -56,7 +56,7 @@ def summary_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
         yield Row(f"outside the cut: {words}", amount)
     yield Row("charged", whole["charged_credits"], sum_of=1 + len(outside))
     yield Row("What needs you, why takes wait, and how to go on", is_heading=True, has_amounts=False)
-    for text in _how_to_go_on(progress):
+    for text in how_to_go_on(progress):
         yield Row("", text=text)
 
 
@@ -112,9 +112,12 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
         yield Row("left under the cap", remaining["cap_left"], "" if remaining["cap_left"] is not None else "unknown")
 
 
-def _how_to_go_on(progress: Mapping[str, Any]) -> list[str]:
+def how_to_go_on(progress: Mapping[str, Any]) -> list[str]:
+    """Say what needs the user, what is at risk, why takes wait, and which command goes on."""
     remaining, stopped, last = progress["remaining"], progress["stopped"], progress["last_run"]
     texts = [_need(each) for each in progress["needs"]]
+    if progress["at_risk_words"]:
+        texts.append(progress["at_risk_words"].replace("`", ""))
     if remaining["takes"]:
         texts.append(f"still to be sent: {remaining['words']}")
     if stopped is not None:
