@@ -12,6 +12,7 @@ import pytest
 from tests.cut.test_film import ABC, R, room
 from tests.films import Reel, read_frames
 from tests.output_folders import make_room, takes_of
+from tests.reporting.states import begin, shot
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
@@ -99,7 +100,7 @@ def folder(tmp_path: Path, batch: Batch = ABC) -> Path:
 def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, money = str(folder(tmp_path)), "  charged for the cut 0.00 USD, outside it 0.00 USD\n"
+    out, money = str(folder(tmp_path)), "  charged for the cut 0.00 USD (as before), outside it 0.00 USD (as before)\n"
     assert said(capsys, "circle", out, "a", "1")[:2] == (0, "a_t1 is circled\n" + money)
     assert said(capsys, "circle", out, "a:1", "c:t1")[:2] == (0, "c_t1 is circled\n" + money)
     assert said(capsys, "circle", out, "a:1")[:2] == (0, "nothing to change: the circles are already set that way\n")
@@ -110,6 +111,15 @@ def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
     (tmp_path / "outputs").mkdir()
     (tmp_path / "o").rename(tmp_path / "outputs" / "o")
     assert said(capsys, "circle", "a:1")[:2] == (0, "a_t1 is circled\n" + money)
+
+
+def test_a_circle_says_what_it_changes_in_money(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, pen = str(tmp_path / "o"), begin(tmp_path / "o", Batch("b", (shot("s1", 0, takes=2),)))
+    for take, charged in zip(pen.state.takes(), (1_000_000, 4_000_000), strict=True):
+        pen.lead(take.take_id, State.VERIFIED, label=take.label, charged=charged)
+    pen.state.close()
+    now = "  charged for the cut 0.50 USD (before: 2.00 USD), outside it 2.00 USD (before: 0.50 USD)\n"
+    assert said(capsys, "circle", out, "s1", "1")[:2] == (0, "s1_t1 is circled\n" + now)
 
 
 @pytest.mark.parametrize(

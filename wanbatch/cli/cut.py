@@ -28,6 +28,7 @@ from wanbatch.units import count_text, duration_text
 if TYPE_CHECKING:
     from wanbatch.cut.film import OnFrames
     from wanbatch.cut.timeline import Piece, Timeline
+    from wanbatch.money.spending import Spending
 
 _PAIR = re.compile(r"(?P<shot>[^:/\\]+):t?(?P<take>[1-9][0-9]*)")
 _NUMBER = re.compile(r"t?[1-9][0-9]*")
@@ -47,6 +48,7 @@ def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> i
     """Choose the TAKE of a SHOT that goes into the cut. If you choose none, the newest good one is used."""
     run, picks, cleared = _asked(names, is_clearing=clear)
     output = output_meant(options, run)
+    before = read_overview(output).spending
     facts = mark(output, picks, cleared)
     if options.is_json:
         changed = [{"shot": take.shot_id, "take": take.number, "circled": fact is Fact.CIRCLED} for take, fact in facts]
@@ -58,14 +60,17 @@ def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> i
         if not facts:
             echo("nothing to change: the circles are already set that way")
             return 0
-        _tell_money(output)
+        _tell_money(output, before)
     return 0
 
 
-def _tell_money(output: Path) -> None:
-    """Say what the choice means in money: the cut and what is outside it, and shots that were made from other takes."""
+def _tell_money(output: Path, before: Spending) -> None:
+    """Say what the choice changes in money, in the cut and outside it, and which shots were made from other takes."""
     found = read_overview(output)
-    inside, outside = usd_text(found.spending.in_cut), usd_text(found.spending.outside_cut)
+    pairs = ((found.spending.in_cut, before.in_cut), (found.spending.outside_cut, before.outside_cut))
+    inside, outside = (
+        f"{usd_text(now)} ({'as before' if now == then else f'before: {usd_text(then)}'})" for now, then in pairs
+    )
     echo(f"  charged for the cut {inside}, outside it {outside}")
     for each in found.successions:
         echo(f"  {each.text(str(output))}")
