@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wanbatch.batch.choice import chosen
-from wanbatch.batch.frames import FrameOf
+from wanbatch.batch.frames import FrameOf, frame_in, may_hold_frames, opening_frame
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.take import Entry, Take
 
@@ -57,6 +57,21 @@ class ChosenFrame:
     def is_of(self, take: Take) -> bool:
         """Say whether it was taken from the clip that a take has now."""
         return self.take_id == take.take_id and self.clip_sha256 == take.sha256
+
+
+def opening_of(take: Take, frames: Sequence[ChosenFrame]) -> ChosenFrame | None:
+    """Return the frame of another clip that a take's clip begins with, of those that its submit held."""
+    opening = opening_frame(take.recipe.body) if frames and may_hold_frames(take.recipe_json) else None
+    if opening is None:
+        return None
+    same = [each for each in frames if each.reference == opening.text]  # else its shot has another id since
+    alike = [each for each in frames if _moment(each) == opening.moment]
+    return next(iter(same or alike), None)
+
+
+def _moment(frame: ChosenFrame) -> str:
+    found = frame_in(frame.reference)
+    return "" if found is None else found.moment
 
 
 def frames_recorded(facts: Iterable[Entry], attempt: int) -> tuple[ChosenFrame, ...]:

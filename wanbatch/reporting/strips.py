@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wanbatch.batch.chosen_frames import ChosenFrame, frames_recorded
+from wanbatch.batch.chosen_frames import ChosenFrame, frames_recorded, opening_of
 from wanbatch.batch.drift import Change
-from wanbatch.batch.frames import frame_in, may_hold_frames, opening_frame
+from wanbatch.batch.frames import frame_in
 from wanbatch.batch.take import Take
 from wanbatch.folders import FRAMES, is_in
 from wanbatch.reporting.given import Given
@@ -55,7 +55,10 @@ class Strip:
 def strips_of(shown: Mapping[int, tuple[Take, Mapping[str, Any]]], given: Given, output: Path) -> list[Strip]:
     """Return the chains of takes, given with how each is shown, by id. Each further branch is a strip of its own."""
     by_id = {take_id: take for take_id, (take, _) in shown.items()}
-    frames = {take_id: _opening_of(take, given) for take_id, take in by_id.items()}
+    frames = {
+        take_id: opening_of(take, frames_recorded(given.frames.get(take_id, ()), take.attempt))
+        for take_id, take in by_id.items()
+    }
     after: dict[int, list[int]] = {}
     heads = []
     for take_id, frame in frames.items():
@@ -74,19 +77,6 @@ def strips_of(shown: Mapping[int, tuple[Take, Mapping[str, Any]]], given: Given,
         cells = tuple(_cell(by_id[each], shown[each][1], frames[each], given, output) for each in row)
         found.append(Strip(cells, _lines([by_id[each] for each in row], given)))
     return found
-
-
-def _opening_of(take: Take, given: Given) -> ChosenFrame | None:
-    opening = opening_frame(take.recipe.body) if may_hold_frames(take.recipe_json) else None
-    if opening is None:
-        return None
-    frames = frames_recorded(given.frames.get(take.take_id, ()), take.attempt)
-    return next((each for each in frames if _moment(each) == opening.moment), None)
-
-
-def _moment(frame: ChosenFrame) -> str:
-    found = frame_in(frame.reference)
-    return "" if found is None else found.moment
 
 
 def _cell(take: Take, shown: Mapping[str, Any], frame: ChosenFrame | None, given: Given, output: Path) -> Cell:

@@ -13,7 +13,7 @@ from wanbatch.clip.download import sha256_of
 from wanbatch.errors import WanbatchError
 from wanbatch.folders import CLIPS, FRAMES, is_in
 from wanbatch.runner.context import RunContext
-from wanbatch.state.drifts import opening_of, read_step
+from wanbatch.state.drifts import read_opening, read_step
 
 
 class DriftMeasures:
@@ -28,7 +28,7 @@ class DriftMeasures:
 
         A clip that begins a chain is measured with the first that continues from it.
         """
-        frame = opening_of(self._context.state, take)
+        frame = read_opening(self._context.state, take)
         if frame is None:
             return []
         async with self._measuring:

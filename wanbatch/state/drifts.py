@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from wanbatch.batch.chosen_frames import ChosenFrame
+from wanbatch.batch.chosen_frames import ChosenFrame, opening_of
 from wanbatch.batch.drift import Drift, Step, line_of
-from wanbatch.batch.frames import may_hold_frames, opening_frame
+from wanbatch.batch.frames import may_hold_frames
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
 from wanbatch.state.reader import StateReader
 
 
-def opening_of(reader: StateReader, take: Take) -> ChosenFrame | None:
-    """Return the frame of another clip that a take's clip begins with, as it was recorded."""
-    opening = opening_frame(take.recipe.body) if may_hold_frames(take.recipe_json) else None
-    if opening is None:
-        return None
-    frames = reader.frames_of(take.take_id, take.attempt)
-    same = [each for each in frames if each.reference == opening.text]  # else its shot has another id since
-    alike = [each for each in frames if each.reference.split(":")[2:3] == [opening.moment]]
-    return next(iter(same or alike), None)
+def read_opening(reader: StateReader, take: Take) -> ChosenFrame | None:
+    """Read which frame of another clip a take's clip begins with."""
+    frames = reader.frames_of(take.take_id, take.attempt) if may_hold_frames(take.recipe_json) else ()
+    return opening_of(take, frames)
 
 
 def read_step(reader: StateReader, take_id: int) -> Step | None:
@@ -29,7 +24,7 @@ def read_step(reader: StateReader, take_id: int) -> Step | None:
         return None
     measured = reader.measured_clip(take_id)
     is_current = measured is not None and measured.clip_sha256 == take.sha256
-    return Step(take_id, take.label, opening_of(reader, take), measured if is_current else None)
+    return Step(take_id, take.label, read_opening(reader, take), measured if is_current else None)
 
 
 def read_drift(reader: StateReader, take_id: int) -> Drift | None:
