@@ -67,6 +67,12 @@ class Rename:
         """What its RENAMED fact records."""
         return {"shot_id": self.shot_id, "number": self.number, "was_shot_id": self.was[0], "was_number": self.was[1]}
 
+    @classmethod
+    def of(cls, take_id: int, told: Mapping[str, Any]) -> Rename:
+        """Read it from such a fact. Raises KeyError, TypeError or ValueError for others."""
+        was = (str(told["was_shot_id"]), int(told["was_number"]))
+        return cls(take_id, str(told["shot_id"]), int(told["number"]), was)
+
 
 Change = Create | Replan | Supersede | Reinstate | Rename
 

@@ -354,12 +354,7 @@ def past_of(takes: Iterable[ReconstructedTake]) -> Past:
     """Return what rebuilt takes were called before another shot took them over."""
     return Past(
         tuple(
-            Rename(
-                each.take.take_id,
-                str(entry.data["shot_id"]),
-                int(entry.data["number"]),
-                (str(entry.data["was_shot_id"]), int(entry.data["was_number"])),
-            )
+            Rename.of(each.take.take_id, entry.data)
             for each in takes
             for entry in each.entries
             if entry.fact is Fact.RENAMED

@@ -96,7 +96,7 @@ class FactRecords(TakeRecords):
     def past(self) -> Past:
         """Return what takes were called before other shots took them over, and asked for before their fallback."""
         with foreign_errors(self.path):
-            renames = tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'"))
+            renames = tuple(Rename.of(each, entry.data) for each, entry in self._entries("WHERE fact = 'renamed'"))
         return Past(renames, self.first_recipes())
 
     def first_recipes(self) -> dict[int, str]:
@@ -197,9 +197,3 @@ class FactRecords(TakeRecords):
             raise StateInvalid(text) from error
         if not is_same:
             raise StateInvalid(f"{self.path} is damaged: {take.label} contradicts its facts. {WAYS_BACK}")
-
-
-def _rename_of(take_id: int, entry: Entry) -> Rename:
-    data = entry.data
-    was = (str(data["was_shot_id"]), int(data["was_number"]))
-    return Rename(take_id, str(data["shot_id"]), int(data["number"]), was)
