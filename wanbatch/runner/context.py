@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -26,6 +27,7 @@ from wanbatch.runner.events import Event
 from wanbatch.runner.open_takes import OpenTakes
 from wanbatch.runner.resubmission import recipe_in
 from wanbatch.runner.settings import OnUnknown, RunSettings
+from wanbatch.state.chained_takes import names_now
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import entry
 
@@ -98,6 +100,11 @@ class RunContext:
         for stray in self.state.strays():
             self.budget.add_stray(stray.request_id, stray.credits_held)
         return inventory
+
+    @cached_property
+    def names_now(self) -> dict[str, str]:
+        """What shots that the last plan no longer lists are called now, by their earlier ids: no run changes it."""
+        return names_now(self.state)
 
     def _as_sent(self, attempt: Attempt) -> Take | None:
         """Return the take of an attempt with the recipe that this was sent with; None if that is not known."""

@@ -11,7 +11,6 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from wanbatch.batch.chosen_frames import ChosenFrame, Source, fact_data, source_of
@@ -24,7 +23,6 @@ from wanbatch.disk import own_folder, replacing
 from wanbatch.errors import ExitCode, LocalFault, MediaInvalid, ProgramFault
 from wanbatch.folders import CLIPS, FRAMES, is_in
 from wanbatch.runner.context import RunContext
-from wanbatch.state.chained_takes import names_now
 from wanbatch.units import agreeing, count_text
 
 AT_ONCE = 2  # frames drawn at once: each decodes a clip
@@ -115,13 +113,9 @@ class Predecessors:
                 return self._now(frame), source
         return None
 
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        return names_now(self._context.state)  # which no run changes
-
     def _now(self, frame: FrameOf) -> FrameOf:
         """Return a frame by the id that its shot has now; what is sent and recorded keeps the id of the recipe."""
-        return replace(frame, shot_id=self._names.get(frame.shot_id, frame.shot_id))
+        return replace(frame, shot_id=self._context.names_now.get(frame.shot_id, frame.shot_id))
 
     def _source_of(self, frame: FrameOf) -> Source:
         now = self._now(frame)

@@ -23,7 +23,6 @@ from wanbatch.runner.doubles import Doubles, cost_text
 from wanbatch.runner.offered_generations import OUT_OF_DATE, Offer, offer_of, offer_text, offers_of, told_in
 from wanbatch.runner.recipes import recipe_of_request
 from wanbatch.runner.resubmission import LOG, recipe_in, take_and_attempt, unrecorded
-from wanbatch.state.chained_takes import names_now
 from wanbatch.state.tables import Stray
 
 LOOK_AGAIN_S = 60.0
@@ -205,7 +204,7 @@ class UnrecordedSubmits:
         """Return the hashes of a take's recipe: as it is, and by the ids that shots of its frames had before."""
         if not may_hold_frames(take.recipe_json):
             return {take.recipe.short_hash}
-        names = names_now(self._context.state)
+        names = self._context.names_now
         ways: list[dict[str, str]] = [
             {},
             {new: old for old, new in names.items()},

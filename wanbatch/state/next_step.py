@@ -72,9 +72,8 @@ class NextStep:
         if self.is_running or self.last_run is None:
             return None, False
         waiting = sum(each.state == WAITING for each in self.problems)
-        is_chained = (
-            self._to_retry and 0 < self.remaining.takes <= waiting
-        )  # all that is left continues from what failed
+        # all that is left may continue from what failed
+        is_chained = self._to_retry and 0 < self.remaining.takes <= waiting
         if not self.is_finished and not is_chained:
             return own_command(self.command), False
         if not self._to_retry and self._decisions:
