@@ -26,7 +26,7 @@ from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_ba
 from wanbatch.cli.screen import print_result
 from wanbatch.errors import ExitCode, ProviderUnreachable
 from wanbatch.money.costs import Figure, Figures
-from wanbatch.money.ledger import LedgerReading, LoggedSubmit, match_ledger
+from wanbatch.money.ledger import LedgerReading, LoggedSubmit, Verdict, match_ledger
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.runner.settings import OnUnknown
@@ -169,6 +169,20 @@ def test_the_ledger_and_the_figures_fit_80_columns() -> None:
     assert "confirmed 1 0.525 0.525 1,050,000 charged what was held" in text
     assert "unknown 1 sent, but no generation is known" in text
     assert "charged 1.05 2,100,000 3 charges not seen yet" in text
+
+
+def test_what_was_released_counts_in_no_sum_of_what_is_held() -> None:
+    sent = [
+        attempt(Outcome.COMPLETED),
+        attempt(Outcome.FAILED, number=2, generation_id="h", error="GenerationError: no"),
+    ]
+    lines = match_ledger(sent, {1: take(State.VERIFIED)}, LedgerReading([charge()]), [])
+    assert {line.verdict: line.held for line in lines} == {Verdict.CONFIRMED: PRICE, Verdict.RELEASED: PRICE}
+    stream = io.StringIO()
+    ledger_grid(lines).show(Console(file=stream, width=100, no_color=True, highlight=False))
+    text = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
+    assert "confirmed 1 0.525 0.525 1,050,000 charged what was held" in text
+    assert "released 1 failed; the ledger shows no charge" in text
 
 
 def test_status_shows_a_take_of_every_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -340,11 +340,14 @@ def _print_findings(console: Console, preview: Preview) -> None:
 
 
 def ledger_grid(lines: Sequence[LedgerLine]) -> Grid:
-    """Lay out what the ledger shows, by verdict: how many generations, what was held and charged."""
+    """Lay out what the ledger shows, by verdict: how many generations, what is held and charged.
+
+    What was released is held no longer: no sum of it includes that.
+    """
     grid = Grid(("ledger", "submits", "USD\nheld", "USD\ncharged", "credits\ncharged", ""), left=(0, 5))
     groups = {each: [line for line in lines if line.verdict is each] for each in Verdict}
     rows = [(verdict, mine) for verdict, mine in groups.items() if mine]
-    held = _sums([[line.held for line in mine] for _, mine in rows])
+    held = _sums([[] if verdict is Verdict.RELEASED else [line.held for line in mine] for verdict, mine in rows])
     charged = _sums([[line.charged for line in mine] for _, mine in rows])
     for (verdict, mine), (held_usd, _), money in zip(rows, held, charged, strict=True):
         grid.add(verdict.value, str(len(mine)), held_usd, *money, escape(VERDICT_WORDS[verdict]))
