@@ -60,7 +60,10 @@ _TAKES = {
         for where, frame in (
             ("first", "of the first frame against that of the chain"),
             ("last", "of the last frame against the first of the chain"),
-            ("joins", "that all joins from the beginning of the chain to here have made of the picture together"),
+            (
+                "joins",
+                "after all joins from the beginning of the chain to this clip; what moves within a clip is not counted",
+            ),
         )
         for name, what in (
             ("sharpness", "the sharpness (variance of the Laplacian of luma), as a share,"),
@@ -74,7 +77,8 @@ _ATTEMPTS = {
     "take": "the number of the take",
     "attempt": "the number of the attempt; below 0 for a second generation of a submit that had one (DOUBLE)",
     "request_id": "the id that this submit alone carried",
-    "outcome": "`open`, `not_sent`, `turned_away`, `refused`, `lost`, `abandoned`, `failed`, `completed` or `double`",
+    "outcome": "`open`, `not_sent`, `turned_away` (refused for now, as with HTTP 429), `refused` (refused for good),"
+    " `lost` (no answer), `abandoned`, `failed`, `completed` or `double`",
     "http_status": "the status of the answer",
     "generation_id": "the provider's id, if it is known",
     "credits_estimated": "what it was expected to cost",

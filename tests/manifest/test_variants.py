@@ -88,7 +88,7 @@ def test_a_limit_lets_more_through(tmp_path: Path) -> None:
 
 def test_an_axis_that_changes_nothing_is_named(tmp_path: Path) -> None:
     warnings = findings_in(tmp_path, film("prompt: x, matrix: {durations: [5, 10]}"), "x.yaml")[1]
-    words = "the axis durations makes variants that do not differ by it: write {durations} in the prompt"
+    words = "the axis durations does not change the prompt of its variants: write {durations} in the prompt"
     assert warnings == [f"3:45 {words}; did you mean duration?"]
 
 

@@ -92,7 +92,7 @@ def test_an_unknown_price_is_no_part_of_the_sum_and_is_named() -> None:
     )
 
 
-TOO_LOW = "too low for any of 44 takes, so nothing will be sent under it; 44.00 USD would cover all"
+TOO_LOW = "too little of it is left for any of 44 takes, so nothing will be sent under it; 44.00 USD would cover all"
 
 
 def lines_with(made: Preview, word: str) -> list[str]:

@@ -261,4 +261,6 @@ def test_clips_that_are_ordered_and_not_fetched_are_a_reason_to_continue(tmp_pat
         pen.lead(take.take_id, state, label=take.label, charged=CREDITS)
     pen.state.close()
     lines = remaining_lines(read_overview(tmp_path))
-    assert lines == ["2 clips ordered and not fetched yet: continuing fetches them, and costs nothing more"]
+    assert lines == [
+        "2 clips ordered and not fetched yet: run the same command again to fetch them, at no further cost"
+    ]

@@ -106,7 +106,7 @@ def _holds(takes: int, of: int, need: str) -> str:
     if takes:
         return f"it covers {takes} of {count_text(of, 'take')}, and the rest will wait; {need} USD would cover all"
     one, every = ("the only take", "it") if of == 1 else (f"any of {count_text(of, 'take')}", "all")
-    return f"too low for {one}, so nothing will be sent under it; {need} USD would cover {every}"
+    return f"too little of it is left for {one}, so nothing will be sent under it; {need} USD would cover {every}"
 
 
 def default_lines(preview: Preview) -> list[str]:

@@ -93,7 +93,7 @@ def _unfetched_lines(found: BatchOverview) -> list[str]:
     count = sum(found.progress.counts.get(name, 0) for name in _ON_THE_WAY)
     if found.holder or not count:
         return []
-    fetched = f"continuing fetches {agreeing(count, 'them|it')}, and costs nothing more"
+    fetched = f"run the same command again to fetch {agreeing(count, 'them|it')}, at no further cost"
     return [f"{count_text(count, 'clip')} ordered and not fetched yet: {fetched}"]
 
 

@@ -140,7 +140,7 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
     plain = [match for match in matches if match.take is not None]
     unclear = [match for match in matches if match.take is None]
     pairs = tuple((match.order.label, match.take.label) for match in plain if match.take is not None)
-    what = f"{count_text(len(matches), 'take')} to be bought {'is' if len(matches) == 1 else 'are'}"
+    what = f"{count_text(len(matches), 'take')} that this run would buy {'exists' if len(matches) == 1 else 'exist'}"
     lines = [f"{what} in {folder.path} already, under another id:"]
     lines += _pair_lines(pairs)
     for match in unclear[:PAIRS_SHOWN]:
@@ -169,8 +169,8 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
 def reframed_question(folder: Folder, matches: Sequence[Match]) -> Question:
     """Ask about takes to be bought whose clips are there, but for the id of the shot that their frame comes from."""
     pairs = tuple((match.order.label, each.label) for match in matches for each in match.candidates[:1])
-    are = "is" if len(matches) == 1 else "are"
-    what = f"{count_text(len(matches), 'take')} to be bought {are} in {folder.path} already"
+    exist = "exists" if len(matches) == 1 else "exist"
+    what = f"{count_text(len(matches), 'take')} that this run would buy {exist} in {folder.path} already"
     lines = [f"{what}, except that the shot that gives the frame has another id:", *_pair_lines(pairs)]
     remedies = (
         "If the frame is still the same, give that shot its earlier id in the manifest",

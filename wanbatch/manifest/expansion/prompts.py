@@ -89,7 +89,9 @@ class Prompts:
             if key not in self._used_variables:
                 name = key[0]
                 hint = close_name(name, sorted(fields_of_shots()))
-                words = f"the axis {name} makes variants that do not differ by it: write {{{name}}} in the prompt{hint}"
+                words = (
+                    f"the axis {name} does not change the prompt of its variants: write {{{name}}} in the prompt{hint}"
+                )
                 self.problems.warn(at, words)
 
     # --- what a shot names
