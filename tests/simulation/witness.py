@@ -65,6 +65,7 @@ class Witness:
         self._on_fallback: set[str] = set()  # since the manifest was edited last
         self._requests: dict[str, str] = {}  # by generation
         self._failed_tries: dict[str, set[str]] = {}  # by take: request ids that failed since the user's last word
+        self._tried_again: set[str] = set()  # takes of this run
         self._made_nothing: set[str] = set()  # takes whose last submit failed by its row in the log, in this run
 
     def begin(self) -> None:
@@ -87,6 +88,7 @@ class Witness:
 
     def observer(self, log: RunLog, runner: Runner) -> Callable[[Event], None]:
         world = self._world
+        self._tried_again.clear()
 
         def observe(event: Event) -> None:
             if world.disk.is_dead:
@@ -110,6 +112,7 @@ class Witness:
                 if world.line.ledger_read_at < self._failed_at[event.take]:
                     world.wrongs.append(f"{event.take} was tried again without a look at the ledger")
                 world.retries.append((event.take, world.epoch_s + world.line.ledger_read_at))
+                self._tried_again.add(event.take)
             if event.kind == "model_changed" and "made" not in event.data:
                 self._note_fallback(event)
             if self._events == PROBE_AT and world.scenario.seed % 7 == 0:
@@ -218,6 +221,9 @@ class Witness:
         awaiting = sum(take.awaits_charge for take in world.takes)
         if sums[0] != sums[1] or (+context.takes.counts, context.takes.awaiting) != (counts, awaiting):
             world.wrongs.append(f"the run counted {sums[0]} {+context.takes.counts} where there are {sums[1]} {counts}")
+        for take in world.takes:
+            if take.superseded and take.label in self._tried_again:
+                world.wrongs.append(f"{take.label} is tried again though the manifest no longer asks for it")
         if {take.take_id: take for take in context.takes} != {
             take.take_id: take for take in world.takes if is_open(take)
         }:
