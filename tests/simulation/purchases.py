@@ -170,7 +170,7 @@ class Purchases:
         return None
 
     def _is_named(self, take_id: int, rows: list[Row]) -> bool:
-        """Say whether a take's purchases are named: DOUBLE, or each beyond its own by its warning or by why it is held.
+        """Say whether a take's purchases are named: DOUBLE, or each beyond its own by one that is held or failed.
 
         What a restored copy lacks, and what no log shows, may be named elsewhere: by a stray, by a message.
         """
@@ -179,7 +179,8 @@ class Purchases:
             return True
         own = take.generation_id if take is not None else None
         is_held = take is not None and take.state is State.HELD
-        held = [] if take is None else [take.warning, take.error if is_held else ""]
+        is_given_up = take is not None and take.state is State.FAILED
+        held = [f"{take.warning} {take.error}"] if take is not None and (is_held or is_given_up) else []
 
         def is_told(row: Row) -> bool:
             if row["client_request_id"] in world.late and row["in_log_at"] == inf:

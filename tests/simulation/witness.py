@@ -104,7 +104,10 @@ class Witness:
                 self._failed_tries.setdefault(event.take, set()).add(world.requests.get(event.take, ""))
             if event.kind == "resubmit_allowed" or (event.kind == "retry_planned" and event.data["by"] == "user"):
                 self._failed_tries.pop(event.take, None)
-            if event.kind == "retry_planned" and event.data["by"] == "policy":
+            is_by_policy = event.kind == "retry_planned" and event.data["by"] == "policy"
+            if is_by_policy or event.kind == "presumed_absent":
+                self._tried_again.add(event.take)
+            if is_by_policy:
                 tries = len(self._failed_tries.get(event.take, ()))
                 # A restored state file counts the tries that it knows.
                 if tries >= world.scenario.rates.max_attempts and not world.restored:
@@ -112,7 +115,6 @@ class Witness:
                 if world.line.ledger_read_at < self._failed_at[event.take]:
                     world.wrongs.append(f"{event.take} was tried again without a look at the ledger")
                 world.retries.append((event.take, world.epoch_s + world.line.ledger_read_at))
-                self._tried_again.add(event.take)
             if event.kind == "model_changed" and "made" not in event.data:
                 self._note_fallback(event)
             if self._events == PROBE_AT and world.scenario.seed % 7 == 0:
