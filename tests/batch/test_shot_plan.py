@@ -21,6 +21,10 @@ def shot(prompt: str = "p", takes: int = 1, *, seed: int | None = None, omit: bo
     return Shot("a", 0, {"model": DEFAULT_MODEL, "prompt": prompt}, takes=takes, seed=seed, omit=omit)
 
 
+def seeds(first: int, *more: int) -> Shot:
+    return replace(shot(takes=1 + len(more), seed=first), seeds=(first, *more))
+
+
 def take(number: int, state: State, prompt: str = "p", *, slot: int = 1, old: bool = False, of: str = "a") -> Take:
     """Make a take of a slot's recipe; `old` where it is superseded, `of` the shot whose seed it has."""
     body = {"model": DEFAULT_MODEL, "prompt": prompt, "seed": derived_seed(of, slot)}
@@ -134,6 +138,20 @@ RETAKES = [
     ),
     Case("failed, replaced by a later one", shot(), (take(1, V), retake(2, F, old=True), retake(3, V)), "t1 t3", left="t2"),
     Case("failed, replaced by none", shot(), (take(1, V), retake(2, F, old=True)), "t1 t2", "reinstate t2"),
+    Case(
+        "stands in for none where another slot asks for its seed", seeds(5, 6),
+        (retake(1, F, seed=5, old=True), retake(2, V, seed=6)), "t1 t2", "reinstate t1",
+    ),
+    Case(
+        "not sent, followed an edit that is taken back to what a clip is of", shot(),
+        (take(1, V), retake(2, V, seed=7, old=True), retake(3, P, "q", seed=7)), "t1 t2",
+        "reinstate t2, supersede t3", "t3",
+    ),
+    Case(
+        "not sent, with a seed that failed before", shot(),
+        (take(1, V), retake(2, F, seed=7, old=True), retake(3, P, "q", seed=7)), "t1 t3",
+        "replan t3", "t2",
+    ),
 ]  # fmt: skip
 MOVED = [
     Case("with the seed of its old name", shot(), (take(1, V, of="b"),), "t1", moved=(1,)),

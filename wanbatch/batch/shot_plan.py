@@ -67,9 +67,9 @@ def plan_shot(
     free = sorted(takes, key=lambda take: (*_preference(shot, take), -take.number))
     slots = fill_slots(shot, free, moved, next_number, first)
     asked = {composed(each.recipe.canonical) for each in slots.wanted}
-    retakes = follow_retakes(
-        shot, slots.left, asked, newest=max((each.number for each in takes if each.is_retake), default=0)
-    )
+    made = {composed(each.recipe_json) for each in takes if each.state not in WITHOUT_CLIP}
+    newest = max((each.number for each in takes if each.is_retake), default=0)
+    retakes = follow_retakes(shot, slots.left, asked, made, newest)
     behind = [each for each in retakes.left if not each.superseded and _is_left_behind(each, shot, asked)]
     return ShotPlan(
         wanted=(*slots.wanted, *retakes.wanted),
@@ -122,10 +122,11 @@ def fill_slots(
     return ShotPlan(tuple(wanted), tuple(changes), tuple(left))
 
 
-def follow_retakes(shot: Shot, free: Sequence[Take], slots: set[str], newest: int) -> ShotPlan:
+def follow_retakes(shot: Shot, free: Sequence[Take], slots: set[str], made: set[str], newest: int) -> ShotPlan:
     """Keep the retakes that are still asked for.
 
-    `slots` are the recipes that slots ask for already, `newest` is the number of the shot's last retake.
+    `slots` are the recipes that slots ask for already, `made` those that there are clips of, or will be; `newest` is
+    the number of the shot's last retake.
     """
     wanted: list[Wanted] = []
     changes: list[Change] = []
@@ -133,7 +134,7 @@ def follow_retakes(shot: Shot, free: Sequence[Take], slots: set[str], newest: in
     for take in free:
         followed = None
         if take.is_retake and not shot.omit and not _is_replaced(take, newest):
-            followed = _follow_retake(shot, take, slots)
+            followed = _follow_retake(shot, take, slots | made if take.state is State.PLANNED else slots)
         if followed is None:
             left.append(take)
             continue
@@ -163,11 +164,15 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
     free, matched = list(takes), dict[int, Take]()
     for slot, recipe in enumerate(recipes):
         same = next((take for take in free if _is_asked(take, recipe)), None)
-        if same is not None and same.superseded and same.state is State.FAILED:
-            same = next((take for take in free if take.is_retake and _is_of(shot, take)), same)
         if same is not None:
             matched[slot] = same
             free.remove(same)
+    for slot, take in matched.items():  # only now: a retake that another slot asks for by its seed stands in for none
+        if take.superseded and take.state is State.FAILED:
+            stand_in = next((each for each in free if each.is_retake and _is_of(shot, each)), None)
+            if stand_in is not None:
+                matched[slot] = stand_in
+                free.remove(stand_in)
     if shot.seed is None and moved:
         # A derived seed depends on the id: a take that came from another id has another, and is as good. So is one
         # of this shot whose seed a take that came back has, too.
@@ -277,15 +282,15 @@ def _retake_of(shot: Shot, retake: Take) -> Recipe:
     return Recipe.of({**version.request, **seeded})
 
 
-def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
-    """Return the recipe that a retake has under this manifest; None if it is stale, or a slot asks for the same.
+def _follow_retake(shot: Shot, take: Take, others: set[str]) -> Recipe | None:
+    """Return the recipe that a retake has under this manifest; None if it is stale, or one of the `others`.
 
     A retake is the shot's request with a seed of its own, where the model takes one. One that was never sent follows
     an edited shot.
     """
     recipe = _retake_of(shot, take)
     is_current = _is_asked(take, recipe) or take.state is State.PLANNED
-    is_twin = shot.version_of(recipe.model).has_seed and composed(recipe.canonical) in slots
+    is_twin = shot.version_of(recipe.model).has_seed and composed(recipe.canonical) in others
     return recipe if is_current and not is_twin else None
 
 
