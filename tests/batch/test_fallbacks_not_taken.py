@@ -10,7 +10,7 @@ import pytest
 from tests.reporting.states import CREDITS, begin, shot
 from wanbatch.batch.fallbacks import why_not_taken
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.shots import FAILED, REFUSED, Batch, Fallback, Version
+from wanbatch.batch.shots import FAILED, REFUSED, Batch, Fallback, Shot, Version
 from wanbatch.state.findings import read_findings
 from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.reader import StateReader
@@ -49,6 +49,17 @@ def test_status_says_why_a_fallback_was_not_taken(
 ) -> None:
     (problem,) = read_overview(failed(tmp_path, fallback(*on), **words)).problems
     assert f"(its fallback {OTHER} {told}" in problem.error
+
+
+def test_a_clip_of_another_shot_with_the_same_request_and_seed_is_named(tmp_path: Path) -> None:
+    request = dict(fallback().version.request)
+    same = Shot("z", 1, request, seed=7)
+    pen = begin(tmp_path, Batch("film", (shot("s", 0, fallback=fallback(FAILED)), same)))
+    pen.lead(1, State.FAILED, estimated=CREDITS)
+    pen.lead(2, State.VERIFIED, label="z_t1")
+    pen.state.close()
+    (problem,) = read_overview(tmp_path).problems
+    assert "was not used, because z_t1 has the same request and seed: give the shot another seed" in problem.error
 
 
 def test_nothing_is_said_of_a_take_without_a_fallback_or_on_it(tmp_path: Path) -> None:

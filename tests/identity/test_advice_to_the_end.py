@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.identity.test_takeover import batch, found, shot, takes_of
+from tests.worlds import EPOCH
 from wanbatch.batch.changes import Past
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.orders import Order
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Shot, likeness
 from wanbatch.batch.take import Take
-from wanbatch.batch.takeover import Order, renamed, renames_asked
+from wanbatch.batch.takeover import renamed, renames_asked
 from wanbatch.cli import call
 from wanbatch.session.folder_questions import Folder
 from wanbatch.session.neighbours import _Waiting
 from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import Identity, new_identity
 
 HEAD, TURBO = "id,prompt,model,resolution\n", "alibaba/wan2.1-t2v-turbo,480P"  # the smallest clips
 SANDBOX = ("--sandbox", "--yes", "--speed", "600")
@@ -106,8 +109,11 @@ def test_a_folder_beside_is_named_take_by_take() -> None:
     orders = [Order("b", number, likeness(text)[0], None) for number in (1, 2)]
 
     class Reader:
-        def recipes_there(self, _: int) -> list[tuple[str, str, None]]:
-            return [(label, text, None) for label, text in there]
+        def identity(self) -> Identity:
+            return new_identity("n", "https://x", "", EPOCH, sandbox=False)
 
-    pairs = _Waiting(orders).found_in(Reader())  # type: ignore[arg-type]
+        def recipes_there(self, _: int) -> list[tuple[str, str]]:
+            return [(label, text) for label, text in there]
+
+    pairs = _Waiting(orders, frozenset()).found_in(Reader())  # type: ignore[arg-type]
     assert sorted((order.label, label) for order, label in pairs) == [("b_t1", "a_t1"), ("b_t2", "a_t2")]

@@ -12,6 +12,7 @@ import pytest
 from tests.worlds import EPOCH
 from wanbatch.batch.changes import Create, Past, Rename
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.orders import new_orders
 from wanbatch.batch.plan import Cause, Plan, make_plan
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.shots import Batch, Fallback, Recipe, Shot, Version, likeness
@@ -19,7 +20,6 @@ from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import (
     find_matches,
     find_reframed,
-    new_orders,
     renamed,
     renames_asked,
     renames_of,

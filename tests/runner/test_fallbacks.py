@@ -80,6 +80,16 @@ def test_a_fallback_is_sent_only_after_what_cost_nothing(
     assert (take.state is State.VERIFIED) == is_made
 
 
+def test_a_fallback_is_not_bought_where_another_shot_has_the_same_request_and_seed(tmp_path: Path) -> None:
+    (first,) = with_fallback(batch_of(1)).shots
+    first = replace(first, seed=5)
+    same = replace(first, id="sh002", ordinal=1, request=first.fallback.version.request, fallback=None)  # type: ignore[union-attr]
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,)),), settings=ONE_TRY)
+    world.run(Batch("world", (first, same)))
+    assert sorted(models(world)) == [FIRST, f"{SECOND}!"]
+    assert [take.state for take in world.takes()] == [State.FAILED, State.VERIFIED]
+
+
 def test_a_refused_prompt_goes_on_where_the_manifest_says_so(tmp_path: Path) -> None:
     rule = Rule("submit", "fail", nth=(1,), message="Content policy violation")
     world = World(tmp_path / "out", rules=(rule,))

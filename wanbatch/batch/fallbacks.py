@@ -35,10 +35,13 @@ def next_recipe(
     return fallback.recipe_for(take.recipe, seed)
 
 
-def why_not_taken(take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry], fallback: Fallback) -> str:
+def why_not_taken(
+    take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry], fallback: Fallback, same: str = ""
+) -> str:
     """Say why a failed take did not go on with its fallback, by what is recorded; empty if it did.
 
-    `attempts` and `facts` are all of the take.
+    `attempts` and `facts` are all of the take; `same` is the label of a take that has the same request and seed as its
+    fallback, empty without one.
     """
     facts = list(facts)
     if take.state is not State.FAILED or take.recipe.model == fallback.model or len(recipes_of(facts)) > 1:
@@ -53,6 +56,8 @@ def why_not_taken(take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry
         why = "because an earlier try may have been charged"
     elif not is_free(take, attempts):
         why = "because it is not proven that the first model made nothing"
+    elif same:
+        why = f"because {same} has the same request and seed: give the shot another seed, or use that clip"
     else:
         return f"its fallback {fallback.model} is next: run the same command again to use it"
     return f"its fallback {fallback.model} was not used, {why}"

@@ -98,6 +98,10 @@ def fill_slots(
     missing = {slot: each for slot, each in enumerate(recipes) if slot not in matched}
     rest = [each for each in there if each not in matched.values()]
     matched |= _on_fallback(shot, missing, rest, moved, first)
+    failed = {slot: recipes[slot] for slot, take in matched.items() if take.state is State.FAILED}
+    ids = {take.take_id for take in matched.values()}
+    clips = [each for each in there if each.take_id not in ids and each.state not in WITHOUT_CLIP]
+    matched |= _on_fallback(shot, failed, clips, moved, first)  # nothing is bought in its place
     missing = {slot: each for slot, each in missing.items() if slot not in matched}
     matched |= _most({slot: [take for take in unsent if _is_asked(take, each)] for slot, each in missing.items()})
     ids = {take.take_id for take in matched.values()}

@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TypeVar
 
-from wanbatch.batch.changes import Create, Past, Rename, Replan
+from wanbatch.batch.changes import Past, Rename
 from wanbatch.batch.frames import shots_of_frames, without_shots_of_frames
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed, twin_key
+from wanbatch.batch.orders import Order, OrderKind, new_orders
 from wanbatch.batch.plan import Plan
-from wanbatch.batch.shot_plan import NONE_FIRST, WITHOUT_CLIP, Wanted
+from wanbatch.batch.shot_plan import NONE_FIRST, WITHOUT_CLIP
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
-
-
-@dataclass(frozen=True)
-class Order:
-    """A take that a plan would buy: its shot, its number, what it asks for. `seed` is None for a derived one.
-
-    `since` is when an earlier plan made it, if one did: folders beside were looked into then.
-    """
-
-    shot_id: str
-    number: int
-    text: str
-    seed: int | None
-    since: datetime | None = None
-
-    @property
-    def label(self) -> str:
-        """The name that the take would have."""
-        return f"{self.shot_id}_t{self.number}"
-
-    @property
-    def digest(self) -> str:
-        """The hash of what it asks for."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:20]
-
 
 Named = TypeVar("Named", "Order", Take)
 
@@ -59,35 +33,6 @@ class Match:
     candidates: tuple[Take, ...]
 
 
-def new_orders(plan: Plan) -> list[Order]:
-    """Return the takes that a plan would buy, in its order, also those of earlier plans that are still to be sent."""
-    numbers = iter([change.number for change in plan.changes if isinstance(change, Create)])
-    replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
-    orders = []
-    for each in plan.wanted:
-        if each.take is None:
-            orders.append(_order_of(each, next(numbers)))
-        elif each.take.take_id in replanned and not each.take.is_retake:
-            orders.append(_order_of(each, each.take.number))
-        elif each.take.state is State.PLANNED and not each.take.is_retake:
-            orders.append(_order_of(each, each.take.number, each.take.planned_at))
-    return orders
-
-
-def orders_left(planned: Iterable[Take]) -> list[Order]:
-    """Return the takes of an earlier plan that are still to be sent, without a manifest: any seed may be theirs."""
-    return [
-        Order(take.shot_id, take.number, likeness(take.recipe_json)[0], None, take.planned_at)
-        for take in planned
-        if not take.superseded and not take.is_retake
-    ]
-
-
-def _order_of(wanted: Wanted, number: int, since: datetime | None = None) -> Order:
-    text, seed = likeness(wanted.recipe.canonical)
-    return Order(wanted.shot.id, number, text, None if wanted.shot.seed is None else seed, since)
-
-
 def asked_texts(take: Take, first: Mapping[int, str]) -> dict[str, int | None]:
     """Return what a take is a clip of, each with its seed: its recipe, and what it was asked for before its fallback.
 
@@ -101,23 +46,26 @@ def is_there(state: State) -> bool:
     return state not in WITHOUT_CLIP
 
 
-Settled = frozenset[tuple[str, int, str]]
-"""What the user said to buy all the same: labels of takes to be bought, each with the id of a take that is there, and
-the hash of what was to be bought: another recipe under the same label is asked about again."""
+Settled = frozenset[tuple[str, int | str, str]]
+"""What the user said to buy all the same: labels of takes to be bought, each with the id of a take that is there (of a
+folder beside: the batch and the label), and the hash of what was to be bought: another recipe under the same label is
+asked about again."""
 
 
 def settled_in(text: str | None) -> Settled:
     """Read what was settled before; what is not readable settles nothing, so that it is asked again."""
     try:
         rows = json.loads(text) if text else []
-        return frozenset((str(label), int(take_id), str(digest)) for label, take_id, digest in rows)
+        return frozenset(
+            (str(label), ref if isinstance(ref, int) else str(ref), str(digest)) for label, ref, digest in rows
+        )
     except (ValueError, TypeError, RecursionError):
         return frozenset()
 
 
 def settled_text(settled: Settled) -> str:
     """Write what is settled, for the state file."""
-    return json.dumps(sorted(settled))
+    return json.dumps(sorted(settled, key=str))
 
 
 def settled_by(matches: Iterable[Match]) -> Settled:
@@ -130,34 +78,47 @@ def settled_by(matches: Iterable[Match]) -> Settled:
 def find_matches(plan: Plan, first: Mapping[int, str] = NONE_FIRST, settled: Settled = frozenset()) -> list[Match]:
     """Find the new takes of a plan whose recipe exists under another id, among takes that nothing asks for.
 
-    If as many shots gain a recipe as have lost it, they are paired in the order of the story; any other number
-    leaves the decision to the user. `first` are the recipes, by take id, of which fallbacks were used; what is
-    `settled` is not found again.
+    `first` are the recipes, by take id, of which fallbacks were used; what is `settled` is not found again.
+    """
+    places = {row.shot_id: (row.ordinal, row.shot_id) for row in plan.shots}
+    return match_orders(new_orders(plan), plan.kept, places, first, settled)
+
+
+def match_orders(
+    orders: Sequence[Order],
+    kept: Iterable[Take],
+    places: Mapping[str, tuple[int, str]],
+    first: Mapping[int, str],
+    settled: Settled,
+) -> list[Match]:
+    """Pair orders with takes of other shots that nothing asks for.
+
+    If as many shots gain a recipe as have lost it, they are paired in the order of the story, which `places` say; any
+    other number leaves the decision to the user.
     """
     free: dict[str, list[tuple[int | None, Take]]] = {}
-    for take in plan.kept:
+    for take in kept:
         if is_there(take.state):
             for text, seed in asked_texts(take, first).items():
                 free.setdefault(text, []).append((seed, take))
     if not free:
         return []
-    places = {row.shot_id: (row.ordinal, row.shot_id) for row in plan.shots}
-    known_by: dict[tuple[str, str], set[int]] = {}
-    for label, take_id, digest in settled:
-        known_by.setdefault((label, digest), set()).add(take_id)
-    groups: dict[tuple[str, int | None, frozenset[int]], list[Order]] = {}
-    for order in new_orders(plan):
+    known_by: dict[tuple[str, str], set[int | str]] = {}
+    for label, ref, digest in settled:
+        known_by.setdefault((label, digest), set()).add(ref)
+    groups: dict[tuple[str, int | None, frozenset[int | str]], list[Order]] = {}
+    for order in orders:
         if order.text in free:
             known = frozenset(known_by.get((order.label, order.digest), ()))
             groups.setdefault((order.text, order.seed, known), []).append(order)
     matches: list[Match] = []
     used: set[int] = set()
-    for (text, seed, known), orders in sorted(groups.items(), key=lambda group: group[0][1] is None):  # seeds first
+    for (text, seed, known), alike in sorted(groups.items(), key=lambda group: group[0][1] is None):  # seeds first
         takes = [take for own, take in free[text] if (seed is None or own == seed) and take.take_id not in used | known]
-        found = _pair(orders, takes, places)
+        found = _pair(alike, takes, places)
         used |= {match.take.take_id for match in found if match.take is not None}
         matches += found
-    story = {order.label: place for place, order in enumerate(new_orders(plan))}
+    story = {order.label: place for place, order in enumerate(orders)}
     return sorted(matches, key=lambda match: story[match.order.label])
 
 
@@ -183,9 +144,45 @@ def find_reframed(plan: Plan, past: Past, settled: Settled = frozenset()) -> lis
     return matches
 
 
-def was_sent_after(submitted_at: datetime | None, since: datetime) -> bool:
-    """Say whether a take was sent after an order was planned; one of which that is not known counts."""
-    return submitted_at is None or submitted_at > since
+def find_twins(
+    orders: Iterable[Order],
+    takes: Iterable[Take],
+    kept: Iterable[Take],
+    first: Mapping[int, str] = NONE_FIRST,
+    settled: Settled = frozenset(),
+) -> list[Match]:
+    """Find orders that are the same as takes that are there, which `match_orders` does not compare.
+
+    `takes` are all that are there, `kept` those of them that nothing asks for. Found are, of the manifest's orders, a
+    new one with the request and seed of a take that is asked for, and one left with those of an unasked take of its own
+    shot; a retake with the request and seed of any take; a fallback with the request and seed of a take of another
+    shot, or, where its seed is derived, with the request of one that nothing asks for. `first` are the recipes, by take
+    id, of which fallbacks were used; what is `settled` is not found again.
+    """
+    unasked = {take.take_id: take for take in kept if is_there(take.state)}
+    exact: dict[tuple[str, int], list[Take]] = {}
+    alike: dict[str, list[Take]] = {}
+    for take in takes:
+        text, seed = likeness(take.recipe_json)
+        if seed is not None and is_there(take.state):
+            exact.setdefault((text, seed), []).append(take)
+    for take in unasked.values():
+        for text in asked_texts(take, first):
+            alike.setdefault(text, []).append(take)
+    matches = []
+    for order in orders if exact or alike else ():
+        same = [] if order.sent_seed is None else exact.get((order.text, order.sent_seed), [])
+        if order.kind is OrderKind.SLOT:
+            same = [
+                take for take in same if (take.shot_id == order.shot_id if take.take_id in unasked else order.is_new)
+            ]
+        elif order.kind is OrderKind.FALLBACK:
+            same = [*same, *(alike.get(order.text, []) if order.seed is None else [])]
+            same = [take for take in same if take.shot_id != order.shot_id]
+        fit = {each.take_id: each for each in same if (order.label, each.take_id, order.digest) not in settled}
+        if fit:
+            matches.append(Match(order, None, tuple(fit.values())))
+    return matches
 
 
 def _pair(orders: Sequence[Order], takes: Sequence[Take], places: Mapping[str, tuple[int, str]]) -> list[Match]:

@@ -11,10 +11,11 @@ import click
 from wanbatch.batch.retakes import Retake
 from wanbatch.batch.shots import SEED_MAX
 from wanbatch.cli import Global
-from wanbatch.cli.confirmations import confirm, confirm_key, confirm_move
+from wanbatch.cli.confirmations import ask, confirm, confirm_key, confirm_move
+from wanbatch.cli.flags import FlaggedCommand
 from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import completed_runs, completed_shots, split_run
-from wanbatch.cli.run_flags import AT_LEAST_ONE, options_of, retake_flags, run_flags
+from wanbatch.cli.run_flags import AT_LEAST_ONE, BUY_AGAIN, options_of, retake_flags, run_flags
 from wanbatch.cli.screen import Follower, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant
@@ -24,10 +25,13 @@ from wanbatch.session.session import session_of
 
 
 @click.command(
-    "retry", epilog="\b\nExamples:\n  wanbatch retry\n  wanbatch retry outputs/dragon-pass --reason moderation --yes"
+    "retry",
+    cls=FlaggedCommand,
+    epilog="\b\nExamples:\n  wanbatch retry\n  wanbatch retry outputs/dragon-pass --reason moderation --yes",
 )
 @click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False), shell_complete=completed_runs)
 @click.option("--reason", metavar="TEXT", help="Only takes whose error contains this text.")
+@BUY_AGAIN
 @run_flags
 @click.pass_obj
 def retry_command(options: Global, /, run: Path | None, reason: str | None, **flags: Any) -> int:
@@ -36,7 +40,10 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
     asked = options_of(flags)
     with Follower(options) as follower:
         watch = follower.watch(
-            lambda preview: confirm(options, preview, is_agreed=asked.is_agreed), confirm_move, confirm_key=confirm_key
+            lambda preview: confirm(options, preview, is_agreed=asked.is_agreed),
+            confirm_move,
+            lambda question: ask(options, question),
+            confirm_key,
         )
         result = asyncio.run(session_of(asked, watch, options.env_file).retry(output, reason))
     return tell(options, result)
@@ -44,6 +51,7 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 
 @click.command(
     "retake",
+    cls=FlaggedCommand,
     epilog="\b\nExamples:\n  wanbatch retake sc010_sh020\n  wanbatch retake outputs/dragon-pass sc010_sh020 sc020_sh010"
     " --takes 2 --note 'slower camera'\n  wanbatch retake sc010_sh020 --seed 4711 --later"
     "\n  wanbatch retake sc010_sh020 --with-successors",
@@ -58,6 +66,7 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
     help="Also make new takes of the shots that continue from them, if those have clips.",
 )
 @click.option("--later", is_flag=True, help="Only plan them: the next `run` of the manifest buys them.")
+@BUY_AGAIN
 @retake_flags
 @click.pass_obj
 def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **flags: Any) -> int:  # noqa: FBT001
@@ -83,7 +92,10 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
         return 0
     with Follower(options) as follower:
         watch = follower.watch(
-            lambda preview: confirm(options, preview, is_agreed=asked.is_agreed), confirm_move, confirm_key=confirm_key
+            lambda preview: confirm(options, preview, is_agreed=asked.is_agreed),
+            confirm_move,
+            lambda question: ask(options, question),
+            confirm_key,
         )
         result = asyncio.run(session_of(asked, watch, options.env_file).retake(output, retake))
     return tell(options, result)

@@ -154,6 +154,11 @@ OUTPUT = output_option("outputs/ and the batch's name")
 SANDBOX = click.option(
     "--sandbox", is_flag=True, help="Use the embedded sandbox: no key, no cost, real clips that show slates."
 )
+BUY_AGAIN = click.option(
+    "--buy-again",
+    is_flag=True,
+    help="Buy takes even if clips of their recipes exist: under other ids, or in a folder next to this one.",
+)
 _IDENTITY = (
     click.option(
         "--same-batch",
@@ -175,11 +180,7 @@ _IDENTITY = (
         shell_complete=completed_renames,
         help="Shot OLD of the folder is shot NEW of the manifest: its takes go with it; repeatable.",
     ),
-    click.option(
-        "--buy-again",
-        is_flag=True,
-        help="Buy takes even if clips of their recipes exist: under other ids, or in a folder next to this one.",
-    ),
+    BUY_AGAIN,
 )
 MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 

@@ -11,14 +11,16 @@ from datetime import datetime
 from wanbatch.batch.fallback_words import changed_text
 from wanbatch.batch.fallbacks import next_recipe
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.orders import digest_of
 from wanbatch.batch.shots import Fallback, Recipe
 from wanbatch.batch.take import Take
+from wanbatch.batch.takeover import settled_in
 from wanbatch.money.charge import Charge
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.evidence import Beside, is_legible_for, look_beside
 from wanbatch.runner.recipes import own_seed
 from wanbatch.runner.resubmission import take_and_attempt
-from wanbatch.state.reader import StateReader
+from wanbatch.state.reader import SETTLED_NOTE, StateReader
 
 
 def fallback_for(context: RunContext, take_id: int) -> Recipe | None:
@@ -80,8 +82,17 @@ def _next_recipe(state: StateReader, take: Take, fallback: Fallback) -> Recipe |
 
 
 def _is_ordered(state: StateReader, take: Take, recipe: Recipe) -> bool:
-    """Say whether another take of its shot has the same request and seed: the fallback of another model."""
-    return "seed" in recipe.body and state.has_recipe(take.shot_id, recipe.canonical)
+    """Say whether the same is there already, or ordered: with its seed in any shot, without one as an unasked clip of
+    the shot, which the next plan uses. What the user said to buy all the same is not.
+    """
+    if "seed" not in recipe.body:
+        return any(each.superseded for each in state.takes_there(recipe.canonical) if each.shot_id == take.shot_id)
+    if state.has_recipe(take.shot_id, recipe.canonical):
+        return True
+    settled = settled_in(state.noted(SETTLED_NOTE))
+    digest = digest_of(recipe.canonical)
+    there = (each for each in state.takes_there(recipe.canonical) if each.take_id != take.take_id)
+    return any((take.label, each.take_id, digest) not in settled for each in there)
 
 
 def _has_stray(state: StateReader, take: Take) -> bool:

@@ -14,19 +14,19 @@ from pathlib import Path
 from wanbatch.batch.chains import with_new_ids
 from wanbatch.batch.changes import Change, Past, Rename, Replan
 from wanbatch.batch.followers import with_followers
-from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed
+from wanbatch.batch.orders import orders_of
 from wanbatch.batch.origin import Likeness, Origin, differences
 from wanbatch.batch.plan import Plan, ShotRow, make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import (
+    Match,
     Settled,
     find_matches,
     find_reframed,
+    find_twins,
     is_there,
-    new_orders,
-    orders_left,
     renamed,
     renames_asked,
     renames_of,
@@ -48,16 +48,16 @@ from wanbatch.session.folder_questions import (
     origin_question,
     reframed_question,
     taken_over,
+    twins_question,
     unread_beside,
 )
 from wanbatch.session.neighbours import find_beside
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.state.chained_takes import frames_sent
 from wanbatch.state.file import StateFile
-from wanbatch.state.reader import NAME_NOTE, StateReader
+from wanbatch.state.reader import NAME_NOTE, SETTLED_NOTE, StateReader
 
 ORIGIN_NOTE = "origin"
-SETTLED_NOTE = "bought all the same"
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,20 @@ class Admission:
     def renames(self) -> tuple[Rename, ...]:
         """The takes that another shot takes over."""
         return tuple(change for change in self.plan.changes if isinstance(change, Rename))
+
+
+def _here_questions(folder: Folder, options: RunOptions, *found: Sequence[Match]) -> list[Question]:
+    """Ask about what is in this folder: under another id, but for a frame's id, and to the seed."""
+    matches, reframed, twins = found
+    questions = []
+    if matches:
+        question = here_question(folder, matches)
+        questions.append(replace(question, take_over="") if options.take_over else question)  # asked once
+    if reframed:
+        questions.append(reframed_question(folder, reframed))
+    if twins:
+        questions.append(twins_question(folder, twins))
+    return questions
 
 
 def origin_of(source: str, name: str, output: Path) -> Origin:
@@ -121,7 +135,13 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
         matches = find_matches(plan, past.first_recipes, settled)
     found = {match.order for match in matches}
     reframed = [each for each in find_reframed(plan, past, settled) if each.order not in found]
+    found |= {match.order for match in reframed}
     plan = _followed(plan, batch, reader, past)
+    orders = [order for order in orders_of(plan) if order not in found]
+    twins = find_twins(orders, plan.takes, plan.kept, past.first_recipes, settled)
+    found |= {match.order for match in twins}
+    orders = [order for order in orders if order not in found]
+    neighbours, unread = find_beside((output, *homes_of(batch.source)), access.address, orders, settled)
     plan = replace(plan, changes=(*renames, *_left(plan.changes)))
     origin = origin_of(batch.source, batch.name, output)
     folder = _folder(batch, output, options)
@@ -134,31 +154,16 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
             known_as = (None if remembered is None else _shown(remembered), reader.batch())
             questions.append(origin_question(folder, told, known_as, _shown(origin), (takes, common)))
     if not options.buy_again:
-        if matches:
-            question = here_question(folder, matches)
-            questions.append(replace(question, take_over="") if options.take_over else question)  # asked once
-        if reframed:
-            questions.append(reframed_question(folder, reframed))
-        matched = {match.order for match in (*matches, *reframed)}
-        orders = [order for order in new_orders(plan) if order not in matched]
-        neighbours, unread = find_beside(output, access.address, orders, _homes(batch.source))
-        if unread:
-            questions.append(unread_beside(unread))
-        for each in neighbours:
-            beside = (str(each.output), each.has_other_ids)
-            questions.append(beside_question(folder, beside, each.found, is_paid=not access.is_embedded))
-    settled |= settled_by((*matches, *reframed))
+        beside = [((str(each.output), each.has_other_ids), each.found) for each in neighbours]
+        questions += _here_questions(folder, options, matches, reframed, twins)
+        questions += [unread_beside(unread)] if unread else []
+        questions += [beside_question(folder, *each, is_paid=not access.is_embedded) for each in beside]
+    settled |= settled_by((*matches, *reframed, *twins)).union(*(each.settled for each in neighbours))
     return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch, settled)
 
 
-def is_beside(source: str, state: StateReader, address: str) -> bool:
-    """Say whether a folder beside may hold what an earlier plan left to be sent, so that the manifest is compared."""
-    orders = orders_left(state.takes_in([State.PLANNED]))
-    found, unread = find_beside(state.output, address, orders, _homes(source))
-    return bool(found or unread)
-
-
-def _homes(source: str) -> tuple[Path, ...]:
+def homes_of(source: str) -> tuple[Path, ...]:
+    """Return where output folders may be beside those of the working folder: beside the manifest."""
     return (Path(source).parent / OUTPUTS,) if source else ()
 
 
@@ -268,10 +273,21 @@ def ask(admission: Admission, options: RunOptions, watch: Watch) -> RunOptions |
             return replace(options, take_over=True)
         if question.kind is Kind.ORIGIN:
             options = replace(options, same_batch=True)
-    for question in [each for each in admission.questions if not each.is_blocking]:
-        for line in (*question.lines, *question.remedies):
-            watch.notice(line)
+    ask_all([each for each in admission.questions if not each.is_blocking], watch)
     return None
+
+
+def ask_all(questions: Sequence[Question], watch: Watch) -> None:
+    """Put questions of which none leads to another plan; what needs no answer goes to the notices.
+
+    Raises UsageInvalid if the user does not answer, or says no: nothing was written.
+    """
+    for question in sorted(questions, key=lambda each: not each.is_blocking):
+        if not question.is_blocking:
+            for line in (*question.lines, *question.remedies):
+                watch.notice(line)
+        elif watch.ask(question) is Answer.STOP:
+            raise UsageInvalid(question.refusal)
 
 
 def carry(state: StateFile, admission: Admission, at: datetime, digest: str) -> None:

@@ -14,6 +14,7 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Plan
 from wanbatch.batch.take import Take
+from wanbatch.batch.takeover import Settled, settled_in, settled_text
 from wanbatch.clip.worker_pool import WorkerPool
 from wanbatch.clock import Clock, system_now
 from wanbatch.errors import ExitCode, UsageInvalid, most_urgent
@@ -60,7 +61,7 @@ from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.kept_command import COMMAND_NOTE, PLACE_NOTE
 from wanbatch.state.opening import has_clips
 from wanbatch.state.progress_reader import RUN_AT_NOTE
-from wanbatch.state.reader import entry
+from wanbatch.state.reader import SETTLED_NOTE, entry
 from wanbatch.text import is_text
 
 NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
@@ -71,7 +72,7 @@ class Job:
     """What to do with a state file: carry out a plan, try failed takes `again`, or go on as was planned before.
 
     `digest` is that of the manifest that a plan was made from; `admission` is what led to the plan of a manifest;
-    `command` is the command line that runs it.
+    `command` is the command line that runs it, `settled` what is to be bought all the same.
     """
 
     plan: Plan | None = None
@@ -80,6 +81,7 @@ class Job:
     is_as_planned: bool = False
     admission: Admission | None = None
     command: str = ""
+    settled: Settled | None = None
 
     def write(self, state: StateFile, at: datetime) -> None:
         """Write its plan into the state file, where it has one, and plan the takes that are tried again."""
@@ -87,6 +89,8 @@ class Job:
             carry(state, self.admission, at, self.digest)
         elif self.plan is not None:
             state.adopt(self.plan, at, self.digest)
+        if self.settled is not None and self.settled != settled_in(state.noted(SETTLED_NOTE)):
+            state.note(SETTLED_NOTE, settled_text(self.settled))
         if self.command:
             state.note(COMMAND_NOTE, self.command)
             place = os.path.realpath(".")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wanbatch.batch.changes import Rename
+from wanbatch.batch.orders import Order, OrderKind
 from wanbatch.batch.origin import Difference, Likeness, Origin
 from wanbatch.batch.take import Take
-from wanbatch.batch.takeover import Match, Order
+from wanbatch.batch.takeover import Match
 from wanbatch.money.credits import money_text
 from wanbatch.units import count_text
 
@@ -177,6 +178,53 @@ def reframed_question(folder: Folder, matches: Sequence[Match]) -> Question:
         f"Buy them again: {folder.run('--buy-again')}",
     )
     return Question(Kind.HERE, tuple(lines), remedies, "Buy them again?", "--buy-again", pairs)
+
+
+def twins_question(folder: Folder, matches: Sequence[Match]) -> Question:
+    """Ask about takes to be bought that are the same, to the seed, as takes that are there."""
+    every = [(match.order, match.candidates[0]) for match in matches]
+    lines = [f"{count_text(len(every), 'take')} that this run would or may buy {_exist(len(every))} in {folder.path}:"]
+    lines += _pair_lines((order.title, take.label) for order, take in every)
+    fallback = next((each for each in every if each[0].kind is OrderKind.FALLBACK), None)
+    remedies = []
+    if fallback is not None and len(every) > 1:
+        remedies.append("Change the seed, the prompt or the fallback of these shots in the manifest")
+    elif fallback is None:
+        remedies.append("Leave them out of the manifest, or change their seed or prompt")
+    if fallback is not None:
+        order, take = fallback
+        remedies.append(
+            f"Use {take.label} for {order.shot_id}: {folder.run('--rename', f'{take.shot_id}={order.shot_id}')}"
+        )
+    remedies.append(f"Buy them again: {folder.run('--buy-again')}")
+    pairs = tuple((order.label, take.label) for order, take in every)
+    return Question(Kind.HERE, tuple(lines), tuple(remedies), "Buy them again?", "--buy-again", pairs)
+
+
+def left_question(
+    command: tuple[str, str], where: str, pairs: Sequence[tuple[str, str]], *, is_blocking: bool
+) -> Question:
+    """Ask about takes left to be sent, without a manifest at hand, that are there: in this folder, or in one beside.
+
+    `command` runs the manifest, empty if it is not known, and buys them again; `where` is the folder.
+    """
+    run, again = command
+    lines = (f"{count_text(len(pairs), 'take')} that this command would or may buy {_exist(len(pairs))} in {where}:",)
+    use = f"To use what is there, run the manifest, which asks how: {run or 'wanbatch run MANIFEST'}"
+    remedies = (use, f"Buy them again: {again}")
+    return Question(
+        Kind.HERE if is_blocking else Kind.BESIDE,
+        (*lines, *_pair_lines(pairs)),
+        remedies,
+        "Buy them again?",
+        "--buy-again",
+        tuple(pairs),
+        is_blocking=is_blocking,
+    )
+
+
+def _exist(count: int) -> str:
+    return f"{'exists' if count == 1 else 'exist'} already"
 
 
 def _example(plain: Sequence[Match], unclear: Sequence[Match]) -> tuple[str, str]:

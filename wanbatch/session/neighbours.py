@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
+from wanbatch.batch.orders import Order
 from wanbatch.batch.shots import likeness
-from wanbatch.batch.takeover import Order, was_sent_after
+from wanbatch.batch.takeover import Settled
 from wanbatch.errors import WanbatchError
 from wanbatch.state.history import newest_beside
 from wanbatch.state.reader import StateReader
@@ -21,10 +21,19 @@ READ_LIMIT_S = 2.0  # of all together: a plan must not wait for the whole disk
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A folder in which recipes are there: each of the takes to be bought, with the label of the take there."""
+    """A folder in which recipes are there: each of the takes to be bought, with the label of the take there.
+
+    `nonce` is that of its batch.
+    """
 
     output: Path
     found: tuple[tuple[Order, str], ...]
+    nonce: str = ""
+
+    @property
+    def settled(self) -> Settled:
+        """What is settled once these takes are to be bought all the same."""
+        return frozenset((order.label, _ref(self.nonce, label), order.digest) for order, label in self.found)
 
     @property
     def has_other_ids(self) -> bool:
@@ -33,24 +42,27 @@ class Neighbour:
 
 
 def find_beside(
-    output: Path,
+    places: Sequence[Path],
     base_url: str,
     orders: Sequence[Order],
-    homes: Sequence[Path] = (),
+    settled: Settled = frozenset(),
     now: Callable[[], float] = time.monotonic,
 ) -> tuple[list[Neighbour], int]:
     """Find takes in the folders beside an output folder, of the same provider, that are what would be bought here.
 
     Returns them, and how many folders could not be read, or not in time.
 
-    `homes` are further folders that may hold output folders, such as the one beside the manifest: a run that is started
-    in another working folder must not buy again what lies there.
+    `places` are the output folder, and further folders that may hold output folders, such as the one beside the
+    manifest: a run that is started in another working folder must not buy again what lies there. What is `settled` is
+    not found again.
 
     The newest folders are read first, each in part if it is large, and all together no longer than a moment. Each take
     to be bought is named once, in the folder that has most of them; of two alike, the newer.
     """
+    output, homes = places[0], places[1:]
     story = {order: place for place, order in enumerate(orders)}
     found: dict[Path, list[tuple[Order, str]]] = {}
+    nonces: dict[Path, str] = {}
     deadline = now() + READ_LIMIT_S
     paths = newest_beside(output, homes, at_most=None) if orders else []
     unread = 0
@@ -61,7 +73,8 @@ def find_beside(
         try:
             with StateReader.open(path.parent) as reader:
                 if reader.identity().base_url == base_url:
-                    found[path.parent] = _Waiting(orders).found_in(reader)
+                    nonces[path.parent] = reader.identity().nonce
+                    found[path.parent] = _Waiting(orders, settled).found_in(reader)
         except (WanbatchError, OSError):
             unread += 1
     neighbours: list[Neighbour] = []
@@ -69,7 +82,7 @@ def find_beside(
     for folder, pairs in sorted(found.items(), key=lambda each: -len(each[1])):
         news = sorted((pair for pair in pairs if pair[0] not in named), key=lambda pair: story[pair[0]])
         if news:
-            neighbours.append(Neighbour(_as_named(folder, output.parent), tuple(news)))
+            neighbours.append(Neighbour(_as_named(folder, output.parent), tuple(news), nonces[folder]))
             named |= {order for order, _ in news}
     return neighbours, unread
 
@@ -83,46 +96,48 @@ def _as_named(folder: Path, home: Path) -> Path:
     return folder
 
 
+def _ref(nonce: str, label: str) -> str:
+    """Return what a take of another batch is called in what is settled."""
+    return f"{nonce}/{label}"
+
+
 class _Waiting:
     """The orders that were not found in a folder yet, by what they ask for and then by shot."""
 
-    def __init__(self, orders: Sequence[Order]) -> None:
+    def __init__(self, orders: Sequence[Order], settled: Settled) -> None:
+        self._settled = settled
         self._by_recipe: dict[tuple[str, int | None], dict[str, list[Order]]] = {}
         for order in orders:
             self._by_recipe.setdefault((order.text, order.seed), {}).setdefault(order.shot_id, []).append(order)
 
     def found_in(self, reader: StateReader) -> list[tuple[Order, str]]:
         """Find orders in a folder: under their own names, then their own ids, then any other; they wait no longer."""
-        there = [(label, at, likeness(text)) for label, text, at in reader.recipes_there(TAKES_READ)]
+        nonce = reader.identity().nonce
+        there = [(label, likeness(text)) for label, text in reader.recipes_there(TAKES_READ)]
         found, used = [], set[str]()
-        for is_own, is_same_number in ((True, True), (True, False), (False, False)):
-            for label, at, asked in there:
+        for is_own, is_same_number in ((True, True), (True, False), (False, True), (False, False)):
+            for label, asked in there:
                 own, _, number = label.rpartition("_t")
-                place = own if is_own else None
-                order = None if label in used else self._pop(asked, place, number, at, must_match=is_same_number)
+                known = (own if is_own else None, number if is_same_number else None)
+                order = None if label in used else self._pop(asked, known, _ref(nonce, label))
                 if order is not None:
                     used.add(label)
                     found.append((order, label))
         return found
 
-    def _pop(
-        self, asked: tuple[str, int | None], shot_id: str | None, number: str, at: datetime | None, *, must_match: bool
-    ) -> Order | None:
-        """Return an order that a take answers: of its number, if there is one such; else any, unless it must match.
+    def _pop(self, asked: tuple[str, int | None], known: tuple[str | None, str | None], ref: str) -> Order | None:
+        """Return an order that a take answers; None without one that is not settled.
 
-        `asked` is what the take is a clip of, with its seed; `at` is when it was sent.
+        `asked` is what the take is a clip of, with its seed; `known` are the shot and the number that the order must
+        have, None for any.
         """
+        shot_id, number = known
         for key in (asked, (asked[0], None)):  # a derived seed depends on the id: any is as good
-            by_shot = self._by_recipe.get(key)
-            name = next(iter(by_shot), None) if by_shot and shot_id is None else shot_id
-            if by_shot and name is not None and name in by_shot:
-                fit = [each for each in by_shot[name] if each.since is None or was_sent_after(at, each.since)]
-                order = next((each for each in fit if str(each.number) == number), None)
-                if order is None and (must_match or not fit):
-                    continue
-                order = order or fit[0]
-                by_shot[name].remove(order)
-                if not by_shot[name]:
-                    del by_shot[name]
-                return order
+            by_shot = self._by_recipe.get(key, {})
+            for name in [shot_id] if shot_id is not None else list(by_shot):
+                for order in by_shot.get(name, ()):
+                    is_settled = (order.label, ref, order.digest) in self._settled
+                    if not is_settled and (number is None or str(order.number) == number):
+                        by_shot[name].remove(order)
+                        return order
         return None

@@ -15,10 +15,12 @@ from wanbatch.batch.chained_takes import NOTHING_CHAINED
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
+from wanbatch.batch.orders import Order
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.selection import Place, Selection, places_of
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.batch.take import Take
+from wanbatch.batch.takeover import Settled
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ProviderUnreachable
 from wanbatch.manifest.cache import Manifest
@@ -27,7 +29,7 @@ from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.fallbacks import left_to_fall_back
 from wanbatch.session.access import Access, start_of_time
-from wanbatch.session.admission import Admission, admit, ask, command_of, is_beside, is_remembered, origin_of
+from wanbatch.session.admission import Admission, admit, ask, ask_all, command_of, is_remembered, origin_of
 from wanbatch.session.decisions import (
     NO_ANSWERS,
     Answers,
@@ -41,6 +43,7 @@ from wanbatch.session.decisions import (
 from wanbatch.session.embedded import copy_account
 from wanbatch.session.execution import Execution, Job
 from wanbatch.session.invocation import Invocation
+from wanbatch.session.left_admission import admit_left, is_there_meanwhile, orders_again, orders_of_retakes
 from wanbatch.session.open_folder import opened
 from wanbatch.session.options import RunOptions, RunResult, Watch, output_of
 from wanbatch.session.places import places_in
@@ -106,7 +109,7 @@ class Session:
             return False
         if not is_remembered(state, origin_of(manifest.source, manifest.head().name, state.output)):
             return False
-        return options.buy_again or not is_beside(manifest.source, state, self._invocation.access.address)
+        return not is_there_meanwhile(manifest.source, state, self._invocation.access.address)
 
     def _admit(self, manifest: Manifest, output: Path, state: StateReader | None) -> Admission:
         """Plan, and ask what must be known before anything is written. Raises UsageInvalid if it is not answered."""
@@ -171,7 +174,9 @@ class Session:
                 invocation.watch.notice(f"not tried again, as the manifest no longer asks for them: {', '.join(left)}")
             if not again:
                 invocation.watch.notice("no failed take matches: nothing is tried again")
-            return Job(again=again)
+            orders = orders_again(again, filter(lambda take: selection.has(take.shot_id), _planned(state)), state)
+            settled = self._admit_left(("wanbatch", "retry", str(output)), orders, state, invocation)
+            return Job(again=again, settled=settled)
 
         return await self._work_in(output, self._invocation, job_of)
 
@@ -181,8 +186,11 @@ class Session:
             asked = asked.completed(read_chained(reader))
         options = replace(self._invocation.options, only=tuple(map(escape, asked.shot_ids)), excepted=())
 
-        def job_of(_: Invocation, state: StateFile) -> Job:
-            return Job(plan=plan_retakes(state.shots(), state.takes(), asked, state.past()))
+        def job_of(invocation: Invocation, state: StateFile) -> Job:
+            plan = plan_retakes(state.shots(), state.takes(), asked, state.past())
+            command = ("wanbatch", "retake", str(output), *asked.shot_ids)
+            settled = self._admit_left(command, orders_of_retakes(plan, state), state, invocation)
+            return Job(plan=plan, settled=settled)
 
         return await self._work_in(output, replace(self._invocation, options=options), job_of)
 
@@ -199,6 +207,19 @@ class Session:
             job = job_of(invocation, state)
             settings = invocation.settings(None, runs, self._places(state))
             return await Execution(invocation, state, settings).carry_out(job)
+
+    def _admit_left(
+        self, command: Sequence[str], orders: Sequence[Order], state: StateFile, invocation: Invocation
+    ) -> Settled:
+        """Ask about what is to be sent and exists already; returns what is settled by the answer.
+
+        Raises UsageInvalid if it is not answered.
+        """
+        options = invocation.options
+        given = (*command, *options.flags)
+        questions, settled = admit_left(given, orders, state, invocation.access)
+        ask_all([] if options.buy_again else questions, invocation.watch)
+        return settled
 
     # --- what sends nothing
 
@@ -264,6 +285,10 @@ class Session:
         """Rebuild the state file of a manifest's output folder; None if `confirm` says no. Sends nothing paid."""
         output = output_of(manifest.head(), self._invocation.options)
         return await recover(self._invocation.access, manifest.batch(), output, confirm)
+
+
+def _planned(state: StateReader) -> list[Take]:
+    return [take for take in state.takes_in([State.PLANNED]) if not take.superseded]
 
 
 def _is_asked_for(take: Take, selection: Selection, reason: str | None) -> bool:

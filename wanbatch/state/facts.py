@@ -105,22 +105,20 @@ class FactRecords(TakeRecords):
             changed = sorted({take_id for take_id, _ in self._entries("WHERE fact = 'model_changed'")})
             return {take_id: self._first_recipe(take_id) for take_id in changed}
 
-    def recipes_there(self, limit: int) -> list[tuple[str, str, datetime | None]]:
-        """Label, recipe and time of the takes planned last, up to a limit, that are bought, or may be.
+    def recipes_there(self, limit: int) -> list[tuple[str, str]]:
+        """Label and recipe of the takes planned last, up to a limit, that are bought, or may be.
 
         One that its fallback made is there with what it was asked for first, too.
         """
         sql = (
-            "SELECT take_id, shot_id || '_t' || number, recipe_json, submitted_at FROM takes"
+            "SELECT take_id, shot_id || '_t' || number, recipe_json FROM takes"
             " WHERE state NOT IN ('planned', 'failed') ORDER BY take_id DESC LIMIT ?"
         )
         with foreign_errors(self.path):
             rows = self._db.execute(sql, (limit,)).fetchall()
-            times = [None if at is None else datetime.fromisoformat(at) for *_, at in rows]
         first = self.first_recipes()
-        there = [(label, text, at) for (_, label, text, _), at in zip(rows, times, strict=True)]
-        return there + [
-            (label, first[each], at) for (each, label, *_), at in zip(rows, times, strict=True) if each in first
+        return [(label, text) for _, label, text in rows] + [
+            (label, first[each]) for each, label, _ in rows if each in first
         ]
 
     def slot_of(self, take: Take) -> int:

@@ -8,6 +8,8 @@ from contextlib import suppress
 
 from wanbatch.batch.fallbacks import why_not_taken
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Fallback
+from wanbatch.batch.take import Take
 from wanbatch.state.chained_takes import read_chained
 from wanbatch.state.needs import AttemptFindings
 from wanbatch.state.reader import StateReader
@@ -22,7 +24,11 @@ def read_findings(reader: StateReader) -> AttemptFindings:
     failed = [take for take in reader.takes_in([State.FAILED]) if take.shot_id in fallbacks] if fallbacks else []
     told = {
         take.take_id: why_not_taken(
-            take, reader.attempts_of(take.take_id), reader.facts_of(take.take_id), fallbacks[take.shot_id]
+            take,
+            reader.attempts_of(take.take_id),
+            reader.facts_of(take.take_id),
+            fallbacks[take.shot_id],
+            _same_as(reader, take, fallbacks[take.shot_id]),
         )
         for take in failed
         if not take.superseded
@@ -30,6 +36,13 @@ def read_findings(reader: StateReader) -> AttemptFindings:
     places = _places_in(reader.noted(PLACES_NOTE))
     waiting = {each.take.label: each.why_missing for each in read_chained(reader).waiting()}
     return AttemptFindings(reader.refused(), reader.offered(), told, reader.made_for_failed(), places, waiting)
+
+
+def _same_as(reader: StateReader, take: Take, fallback: Fallback) -> str:
+    """Return the label of another take that is there of what a take's fallback would be sent; empty without one."""
+    recipe = fallback.recipe_for(take.recipe)
+    there = reader.takes_there(recipe.canonical) if "seed" in recipe.body else []
+    return next((each.label for each in there if each.take_id != take.take_id), "")
 
 
 def places_text(places: Mapping[str, str]) -> str:

@@ -61,7 +61,7 @@ def newest_beside(output: Path, homes: Iterable[Path] = (), at_most: int | None 
     """
     own = output.resolve()
     with suppress(OSError):
-        places = dict.fromkeys([own.parent, *(home.resolve() for home in homes)])
+        places = dict.fromkeys([own.parent, *(home.resolve() for home in (output.absolute().parent, *homes))])
         found = [path for place in places for path in place.glob(f"*/{STATE_NAME}") if path.parent != own]
         known = {path: path.stat().st_mtime for path in found if path.is_file()}
         return sorted(known, key=known.__getitem__, reverse=True)[:at_most]

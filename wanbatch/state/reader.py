@@ -30,6 +30,7 @@ from wanbatch.text import shown
 
 STATE_NAME = "state.sqlite"
 NAME_NOTE = "batch"
+SETTLED_NOTE = "bought all the same"
 CLIP_NAMES_NOTE = "clip names"  # the pattern of the names that clips get beside their own
 PLANNED_FROM = "planned from "
 

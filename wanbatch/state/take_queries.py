@@ -259,6 +259,16 @@ class TakeRecords(Records):
         wanted = sorted(state.value for state in states)
         return self._all(Take, f"WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY take_id", *wanted)
 
+    def takes_there(self, recipe_json: str) -> list[Take]:
+        """The takes of this recipe that were or may have been bought, in the order they were planned."""
+        where = "WHERE recipe_json = ? AND state NOT IN ('planned', 'failed') ORDER BY take_id"
+        return self._all(Take, where, recipe_json)
+
+    def takes_unasked(self) -> list[Take]:
+        """The takes that were or may have been bought and that the last plan does not ask for, as they were planned."""
+        gone = "shot_id IN (SELECT shot_id FROM shots WHERE omit OR removed)"
+        return self._all(Take, f"WHERE state NOT IN ('planned', 'failed') AND (superseded OR {gone}) ORDER BY take_id")
+
     def takes_of_shots(self, shot_ids: Iterable[str]) -> list[Take]:
         """All takes of these shots, in the order they were planned."""
         found: list[Take] = []

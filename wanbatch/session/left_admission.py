@@ -1,0 +1,82 @@
+"""The admission of what is left to be sent where no manifest is planned: by retry, retake and a run that resumes.
+
+What an earlier plan left is compared again with the clips that there are: one may have come to light since, or been
+bought in a folder beside.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.orders import Order, OrderKind, orders_left, orders_of
+from wanbatch.batch.plan import Plan
+from wanbatch.batch.take import Take
+from wanbatch.batch.takeover import Settled, find_twins, match_orders, settled_by, settled_in
+from wanbatch.session.access import Access
+from wanbatch.session.admission import homes_of
+from wanbatch.session.folder_questions import Question, left_question
+from wanbatch.session.neighbours import find_beside
+from wanbatch.state.kept_command import read_command
+from wanbatch.state.reader import SETTLED_NOTE, StateReader
+
+
+def is_there_meanwhile(source: str, state: StateReader, address: str) -> bool:
+    """Say whether what an earlier plan left to be sent may be there by now, so that the manifest is compared."""
+    orders = list(orders_left(state.takes_in([State.PLANNED, State.FAILED]), state.fallbacks()))
+    if not orders:
+        return False
+    settled = settled_in(state.noted(SETTLED_NOTE))
+    kept = state.takes_unasked()
+    first = state.first_recipes()
+    if match_orders(_slots(orders), kept, {}, first, settled) or find_twins(orders, kept, kept, first, settled):
+        return True
+    found, unread = find_beside((state.output, *homes_of(source)), address, orders, settled)
+    return bool(found or unread)
+
+
+def orders_again(again: Iterable[Take], planned: Iterable[Take], state: StateReader) -> list[Order]:
+    """Return what is bought when failed takes are tried again, and what is planned is sent."""
+    takes = [*planned, *(replace(take, state=State.PLANNED) for take in again)]
+    return list(orders_left(takes, state.fallbacks()))
+
+
+def orders_of_retakes(plan: Plan, state: StateReader) -> list[Order]:
+    """Return what is bought by a plan of retakes."""
+    created = [order for order in orders_of(plan, state.fallbacks()) if order.is_new]
+    planned = [each.take for each in plan.wanted if each.take is not None]
+    return [*created, *orders_left(planned, state.fallbacks())]
+
+
+def admit_left(
+    command: Sequence[str], orders: Sequence[Order], state: StateReader, access: Access
+) -> tuple[list[Question], Settled]:
+    """Find what must be asked before these orders are sent, and what is settled once it is answered. Writes nothing.
+
+    `command` are the words of the command that is to send them.
+    """
+    settled, first = settled_in(state.noted(SETTLED_NOTE)), state.first_recipes()
+    every, kept = state.takes(), state.takes_unasked()
+    matches = [*match_orders(_slots(orders), kept, {}, first, settled)]
+    found = {match.order for match in matches}
+    matches += find_twins([each for each in orders if each not in found], every, kept, first, settled)
+    found |= {match.order for match in matches}
+    run = read_command(state).text
+    words = (run, shlex.join((*command, "--buy-again")))
+    questions = []
+    if matches:
+        pairs = [(match.order.title, match.candidates[0].label) for match in matches]
+        questions.append(left_question(words, str(state.output), pairs, is_blocking=True))
+    rest = [each for each in orders if each not in found]
+    source = shlex.split(run)[2:3] if run else []
+    neighbours, _ = find_beside((state.output, *homes_of("".join(source))), access.address, rest, settled)
+    for each in neighbours:
+        pairs = [(order.title, label) for order, label in each.found]
+        questions.append(left_question(words, str(each.output), pairs, is_blocking=not access.is_embedded))
+    return questions, settled | settled_by(matches).union(*(each.settled for each in neighbours))
+
+
+def _slots(orders: Sequence[Order]) -> list[Order]:
+    return [each for each in orders if each.kind is OrderKind.SLOT]
