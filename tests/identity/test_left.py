@@ -106,3 +106,13 @@ def test_what_was_said_to_be_bought_again_is_asked_once() -> None:
         Job(settled=settled).write(state, BEGIN)
         assert admit_left(("wanbatch", "retry", "outputs/film"), orders, state, access)[0] == []
         assert not is_there_meanwhile(str(path), state, access.address)
+
+
+def test_a_planned_retake_that_is_dropped_is_named(say: Tell) -> None:
+    path = write("film.csv", FILM)
+    output = planned_from(path, Path("outputs/film"), "a_t1", "z_t1")
+    assert say("retake", "outputs/film", "a", "--seed", "77", "--later")[0] == 0
+    path.write_text(FILM.partition("\na,")[0] + "\nz,A quiet harbour,6\n")
+    _, told = say("plan", "film.csv", "--offline")
+    assert "this retake is not sent: a_t2." in told
+    assert states(output)["a_t2"] is State.PLANNED

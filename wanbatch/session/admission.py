@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from wanbatch.batch.chains import with_new_ids
-from wanbatch.batch.changes import Change, Past, Rename, Replan
+from wanbatch.batch.changes import Change, Past, Rename, Replan, Supersede
 from wanbatch.batch.followers import with_followers
 from wanbatch.batch.names import composed
 from wanbatch.batch.orders import orders_of
@@ -44,6 +44,7 @@ from wanbatch.session.folder_questions import (
     Kind,
     Question,
     beside_question,
+    dropped_retakes,
     here_question,
     origin_question,
     reframed_question,
@@ -92,6 +93,13 @@ def _here_questions(folder: Folder, options: RunOptions, *found: Sequence[Match]
     if twins:
         questions.append(twins_question(folder, twins))
     return questions
+
+
+def _dropped(plan: Plan) -> list[Question]:
+    """Name the retakes that were planned and never sent, and that this plan drops."""
+    gone = {change.take_id for change in plan.changes if isinstance(change, Supersede)}
+    dropped = [take.label for take in plan.kept if take.take_id in gone and take.is_retake and not take.attempts]
+    return [dropped_retakes(dropped)] if dropped else []
 
 
 def origin_of(source: str, name: str, output: Path) -> Origin:
@@ -146,6 +154,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     origin = origin_of(batch.source, batch.name, output)
     folder = _folder(batch, output, options)
     questions = [taken_over(renames)] if renames else list[Question]()
+    questions += _dropped(plan)
     if reader is not None and not options.same_batch:
         common = _common(batch, takes, known, plan, {match.order.shot_id for match in matches})
         remembered = Origin.of(reader.noted(ORIGIN_NOTE))

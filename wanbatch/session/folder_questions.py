@@ -28,6 +28,7 @@ class Kind(StrEnum):
     HERE = "here"  # recipes to be bought are in this folder under other ids
     BESIDE = "beside"  # recipes to be bought are in a folder beside this one
     TAKEN = "taken"  # takes that other shots take over; only shown
+    DROPPED = "dropped"  # retakes that were planned and are not sent; only shown
     UNREAD = "unread"  # folders beside this one in which nothing could be looked for; only shown
 
 
@@ -252,6 +253,16 @@ def taken_over(renames: Sequence[Rename]) -> Question:
     if len(every) > PAIRS_SHOWN:
         lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
     return Question(Kind.TAKEN, tuple(lines), (), "", "", pairs, is_blocking=False)
+
+
+def dropped_retakes(labels: Sequence[str]) -> Question:
+    """Tell which retakes that an earlier command planned are not sent any more."""
+    what = "this retake is" if len(labels) == 1 else "these retakes are"
+    line = (
+        f"{what} not sent: {', '.join(labels)}. The manifest leaves the shot out, or a take with the same request and"
+        " seed exists"
+    )
+    return Question(Kind.DROPPED, (line,), (), "", "", is_blocking=False)
 
 
 def unread_beside(count: int) -> Question:
