@@ -22,10 +22,12 @@ from tests.worlds import EPOCH, Killed, World
 from wanbatch.batch.chosen_frames import ChosenFrame
 from wanbatch.batch.given_files import Body
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.models import class_of
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault
 from wanbatch.manifest import load_manifest
+from wanbatch.money.prices import Quote
 from wanbatch.runner.predecessors import assert_recorded
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import FaultPlan, Rule
@@ -263,6 +265,19 @@ def test_a_shot_whose_predecessor_this_run_leaves_out_is_named(tmp_path: Path) -
         0,
         ("1 take (sh001_t1) waits for sh000_t1, which is not sent. It will be sent when that take has a clip",),
     )
+
+
+@pytest.mark.usefixtures("quick_clips")
+def test_where_a_predecessor_does_not_fit_under_the_cap_of_its_scene_this_is_said(tmp_path: Path) -> None:
+    batch = film(tmp_path, {"sh001": "sh000", "sh002": "sh001"})
+    scenes = dict(zip(("sh000", "sh001", "sh002"), ("a", "b", "b"), strict=True))
+    batch = replace(batch, shots=tuple(replace(shot, scene=scenes[shot.id]) for shot in batch.shots))
+    quotes = {class_of(batch.shots[0].request): Quote(2, "test", is_proven=True)}
+    world = World(tmp_path / "out", settings=replace(opening_in(tmp_path), scene_caps={"a": 1}, quotes=quotes))
+    end = world.run(batch)
+    why = "sh000_t1, which was not sent, as its scene (a) has reached its cap"
+    text = f"2 takes (sh001_t1, sh002_t1) wait for {why}. They will be sent when that take has a clip"
+    assert (end.exit_code, world.submits, end.messages[1:]) == (ExitCode.BUDGET_REACHED, 0, (text,))
 
 
 @pytest.mark.usefixtures("quick_clips")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,26 +85,38 @@ class Predecessors:
         found = ((take, self._waits_for(take)) for take in waiting)
         return [Blocked(take, *why) for take, why in found if why is not None]
 
-    def name_blocked(self) -> None:
-        """Name the takes that were not sent for want of a clip to continue from, by what is the cause of it."""
+    def name_blocked(self, paused_scenes: Collection[str]) -> None:
+        """Name the takes that were not sent for want of a clip to continue from, by what is the cause of it.
+
+        `paused_scenes` are those of which this run sent no more, as they had reached their own caps.
+        """
         context = self._context
         if context.is_halted or not context.schedule.is_submitting:
             return  # what stopped the run kept all that was planned from being sent
         blocked = {each.take.take_id: each for each in self.blocked()}
-        by_cause: dict[str, list[tuple[Take, Source]]] = {}
+        by_cause: dict[tuple[str, ExitCode], list[Take]] = {}
         for each in blocked.values():
             root = each
             for _ in blocked:  # which has no circle in it
                 cause = root.source.cause
                 root = root if cause is None else blocked.get(cause.take_id, root)
-            by_cause.setdefault(root.why, []).append((each.take, root.source))
-        for why, waiting in by_cause.items():
-            named = ", ".join(take.label for take, _ in waiting[:NAMED]) + (", ..." if len(waiting) > NAMED else "")
+            by_cause.setdefault(self._why(root, paused_scenes), []).append(each.take)
+        for (why, code), waiting in by_cause.items():
+            named = ", ".join(take.label for take in waiting[:NAMED]) + (", ..." if len(waiting) > NAMED else "")
             words = agreeing(len(waiting), f"wait|waits for {why}. They|It will be sent when that take has a clip")
-            cause = waiting[0][1].cause
-            is_open = cause is not None and cause.state in (State.HELD, State.UNKNOWN)
-            code = ExitCode.DECISION_NEEDED if is_open else ExitCode.TAKES_FAILED
             context.trouble(code, f"{count_text(len(waiting), 'take')} ({named}) {words}")
+
+    def _why(self, blocked: Blocked, paused_scenes: Collection[str]) -> tuple[str, ExitCode]:
+        """Return what keeps a take from being sent, in words, and the exit code of that."""
+        cause = blocked.source.cause
+        if cause is None:
+            return blocked.why, ExitCode.TAKES_FAILED
+        scene = self._context.budget.scene_of(cause)
+        if cause.state is State.PLANNED and blocked.source.is_coming and scene in paused_scenes:
+            why = f"{cause.label}, which was not sent, as its scene ({scene}) has reached its cap"
+            return why, ExitCode.BUDGET_REACHED
+        is_open = cause.state in (State.HELD, State.UNKNOWN)
+        return blocked.why, ExitCode.DECISION_NEEDED if is_open else ExitCode.TAKES_FAILED
 
     def _waits_for(self, take: Take) -> tuple[FrameOf, Source] | None:
         for frame in frames_in(take.recipe.body):

@@ -43,7 +43,7 @@ class Submits:
         self._lost_in_a_row = 0
         self._not_sent_in_a_row = 0
         self._was_echo_missed = False
-        self._paused_scenes: set[str] = set()
+        self.paused_scenes: set[str] = set()  # which have reached their own caps
         self._waiting: set[str] = set()  # scenes, or "" for all, whose takes wait for money to come back
         self._has_said_wait = False
 
@@ -176,9 +176,9 @@ class Submits:
             self._context.budget.scene_of(take),
         )
         assert allowance is not None
-        if scene in self._paused_scenes:
+        if scene in self.paused_scenes:
             return
-        self._paused_scenes.add(scene)
+        self.paused_scenes.add(scene)
         spent = f"{usd_text(allowance.committed)} is committed"
         if context.budget.lost:
             spent += ", which may be more, as answers were lost before any answer showed the price"

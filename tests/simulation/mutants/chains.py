@@ -105,7 +105,7 @@ def a_retake_with_successors_forgets_the_second_generation() -> Patches:
 
 @mutant
 def a_shot_that_waits_is_not_named() -> Patches:
-    yield Predecessors, "name_blocked", lambda _: None
+    yield Predecessors, "name_blocked", lambda *_: None
 
 
 slip("every frame is the last one", Predecessors._png_of, "clip, frame.moment)", 'clip, "last")')
