@@ -192,7 +192,8 @@ def test_failed_takes_are_run_again_by_retry(inside: Inside) -> None:
     assert (first.returncode, "policy violation" in first.stdout) == (1, True), first.stderr
     same = inside(*RUN)
     assert same.returncode == 1
-    assert inside("retry", "--reason", "something else").returncode == 1
+    other = inside("retry", "--reason", "something else")
+    assert (other.returncode, "no failed take matches --only, --except and --reason" in other.stderr) == (1, True)
     again = inside("retry", "--speed", "300", "--yes")
     assert (again.returncode, "2 verified" in again.stdout) == (0, True), again.stderr
 
@@ -214,6 +215,18 @@ def test_retry_leaves_out_what_the_manifest_no_longer_asks_for(inside: Inside, w
     assert "not tried again, as the manifest no longer asks for them: a_t1" in told
     with StateReader.open(Path("outputs/small")) as reader:
         assert [(take.label, take.state.value) for take in reader.takes()] == [("a_t1", "failed"), ("b_t1", "verified")]
+
+
+def test_a_retry_says_that_no_take_has_failed(inside: Inside, left_by: Callable[..., int]) -> None:
+    assert left_by("a whole run") == 0
+    again = inside("retry", "--yes", "--speed", "300")
+    assert (again.returncode, "no take has failed: there is nothing to try again" in again.stderr) == (0, True)
+
+
+def test_a_plan_says_once_that_an_earlier_cap_holds(inside: Inside, left_by: Callable[..., int]) -> None:
+    assert left_by("a whole run with a cap", "--max-usd", "40") == 0
+    plan = inside("plan", "small.yaml", "--sandbox")
+    assert (plan.returncode, plan.stderr.count("the cap of an earlier run still holds")) == (0, 1)
 
 
 def test_a_sandbox_batch_cannot_go_on_with_the_paid_provider(

@@ -138,8 +138,8 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             [
                 f"{RAISED}: wanbatch run film.yaml --max-usd 5.00",
                 (
-                    "to make what the provider refused (1 take), with the cap raised to 6.00 USD: change it in the manifest,"
-                    " then wanbatch run film.yaml --max-usd 6.00. To do without it, leave it out with `omit`"
+                    "to send what the provider refused (1 take), with the cap raised to 6.00 USD: change the shot in the"
+                    " manifest, then wanbatch run film.yaml --max-usd 6.00. To leave the shot out, write `omit: true` there"
                 ),
             ],
         ),
@@ -156,8 +156,8 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             [
                 f"{RAISED}: wanbatch retry out --except r --max-usd 5.00",
                 (
-                    "to make what the provider refused (1 take): change it in the manifest,"
-                    " then wanbatch run film.yaml --max-usd 4. To do without it, leave it out with `omit`"
+                    "to send what the provider refused (1 take): change the shot in the manifest,"
+                    " then wanbatch run film.yaml --max-usd 4. To leave the shot out, write `omit: true` there"
                 ),
             ],
         ),

@@ -170,8 +170,8 @@ def test_commands_in_what_a_run_said_name_the_folder(tmp_path: Path, capsys: pyt
 MODERATED = Rule("submit", "fail", nth=(1,), message="Content policy violation")
 BROKEN = Rule("submit", "fail", nth=(2, 3))
 CHANGE = (
-    "to make what the provider refused (1 take): change it in the manifest,"
-    f" then {COMMAND}. To do without it, leave it out with `omit`"
+    "to send what the provider refused (1 take): change the shot in the manifest,"
+    f" then {COMMAND}. To leave the shot out, write `omit: true` there"
 )
 
 

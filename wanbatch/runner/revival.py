@@ -90,5 +90,5 @@ def _failure_text(attempt: Attempt) -> str:
     return (
         f"the provider said that {made} had failed"
         if attempt.has_failed
-        else f"wanbatch had given up {made} for another submit"
+        else f"wanbatch had gone on with another submit in place of {made}"
     )

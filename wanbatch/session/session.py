@@ -137,10 +137,12 @@ class Session:
                 admission = admit(batch, output, reader, options, access)
                 times = times_seen(reader.newest_completed(TAKES_TIMED)) if chained.takes else {}
                 told = None if admission.plan is None else admission.plan.fallbacks
-                left = left_to_fall_back(reader, invocation.settings(batch.head, runs, places).is_selected, told)
+                settings = invocation.settings(batch.head, runs, places)
+                left = left_to_fall_back(reader, settings.is_selected, told)
         else:
             admission = admit(batch, output, None, options, access)
-        settings = replace(invocation.settings(batch.head, runs, places), times_before=times)
+            settings = invocation.settings(batch.head, runs, places)
+        settings = replace(settings, times_before=times)
         fallbacks = {} if admission.plan is None else admission.plan.fallbacks or {}
         basis = Basis(
             batch=batch.name,
@@ -165,15 +167,16 @@ class Session:
         """Plan new attempts for the failed takes of an output folder, then run them."""
 
         def job_of(invocation: Invocation, state: StateFile) -> Job:
-            failed = [take for take in state.takes_in([State.FAILED]) if not take.superseded]
+            every = [take for take in state.takes_in([State.FAILED]) if not take.superseded]
             selection = invocation.options.selection(self._places(state))
-            failed = [take for take in failed if _is_asked_for(take, selection, reason)]
+            failed = [take for take in every if _is_asked_for(take, selection, reason)]
             again = list(filter(state.is_asked_for, failed))
             left = [take.label for take in failed if take not in again]
             if left:
                 invocation.watch.notice(f"not tried again, as the manifest no longer asks for them: {', '.join(left)}")
-            if not again:
-                invocation.watch.notice("no failed take matches: nothing is tried again")
+            if not failed:
+                found = "no failed take matches --only, --except and --reason" if every else "no take has failed"
+                invocation.watch.notice(f"{found}: there is nothing to try again")
             orders = orders_again(again, filter(lambda take: selection.has(take.shot_id), _planned(state)), state)
             settled = self._admit_left(("wanbatch", "retry", str(output)), orders, state, invocation)
             return Job(again=again, settled=settled)

@@ -17,7 +17,7 @@ from wanbatch.money.credits import credits_of_usd, exact_usd, usd_text
 from wanbatch.money.remaining import Remaining
 from wanbatch.state.needs import WAITING, Problem
 from wanbatch.state.tables import Run
-from wanbatch.units import count_text, local_text
+from wanbatch.units import agreeing, count_text, local_text
 
 _CAPS = ("--max-usd", "--max-credits")
 # What a run says that a cap stopped; older versions say budget, "is reached", "is passed" and, for a scene, "stops it".
@@ -135,13 +135,14 @@ class NextStep:
         return f"first {look}, then {first.removeprefix('first ')}"
 
     def _change_line(self, mark: Callable[[str], str]) -> str:
-        """Say how what the provider refused is made: a condition of nothing else."""
+        """Say what to change before what the provider refused is sent again: a condition of nothing else."""
         command, cap = self._changed_command()
         elsewhere = ", in the folder in which it was run before" if self.is_elsewhere and command else ""
         refused = count_text(self._failed(is_refused=True), "take")
-        then = f"then {mark(command)}" if command else "and run it"
-        what = f"to make what the provider refused ({refused}){cap}{elsewhere}"
-        return f"{what}: change it in the manifest, {then}. To do without it, leave it out with `omit`"
+        shots = agreeing(len(self._refused_shots), "shots|shot")
+        then = f"then {mark(command)}" if command else "and run the manifest again"
+        what = f"to send what the provider refused ({refused}){cap}{elsewhere}"
+        return f"{what}: change the {shots} in the manifest, {then}. To leave the {shots} out, write `omit: true` there"
 
     def _with_cap(self, command: str, *, is_retry: bool = False, is_changed: bool = False) -> tuple[str, str]:
         """Return a command with the cap that what is left needs, and what is said of it.
