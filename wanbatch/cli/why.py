@@ -24,7 +24,7 @@ from wanbatch.state.reader import StateReader
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT", shell_complete=completed_shots)
 @click.pass_obj
 def why_command(options: Global, /, names: tuple[str, ...]) -> int:
-    """Show the state of SHOT and the reasons for it: what it waits for, what it was made from, and what has changed since."""
+    """Show the state of SHOT and why: what it waits for, what it was made from, and what has changed since."""
     run, shot_ids = split_run(names)
     if len(shot_ids) != 1:
         raise UsageInvalid("name one shot")
