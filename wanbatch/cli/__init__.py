@@ -114,7 +114,7 @@ Exit codes: 0 all verified; 1 some failed; 2 wrong command line or manifest; 3 y
 @click.option("-v", "--verbose", is_flag=True, help="Print every event.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 @click.option(
-    "--env-file", type=click.Path(path_type=Path, dir_okay=False), help="Read the key from here instead of .env."
+    "--env-file", type=click.Path(path_type=Path, dir_okay=False), help="Read the key from this file instead of .env."
 )
 @click.version_option(__version__, prog_name="wanbatch")
 @click.pass_context

@@ -25,7 +25,7 @@ from wanbatch.session.extraction import extract
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT", shell_complete=completed_shots)
 @click.option("--frame", "edge", type=click.Choice([each.value for each in Edge]), help="[default: last]")
-@click.option("--at", metavar="TIME", help="The frame that is shown at this time from the beginning, such as 2.5s.")
+@click.option("--at", metavar="TIME", help="The frame that the clip shows at this time, such as 2.5s.")
 @click.option("--take", type=click.IntRange(min=1), help="[default: the circled take, else the newest good one]")
 @click.option(
     "-o",

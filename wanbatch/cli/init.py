@@ -99,12 +99,12 @@ def _completed_names(ctx: click.Context, param: click.Parameter, incomplete: str
     "--install",
     "is_installing",
     is_flag=True,
-    help="Write the schemas of manifests and maps into the folder, and name them in the settings of VS Code there.",
+    help="Write the schemas of manifests and maps into the folder, with a setting that makes VS Code use them there.",
 )
-@manifest_folder("The folder of the manifest: the models that were added there count, too.")
+@manifest_folder("The folder of your manifest: models that you added there are known, too.")
 @click.pass_obj
 def schema_command(options: Global, /, name: str, folder: Path, **flags: bool) -> int:
-    """Print the JSON Schema of the manifest, of the map beside a table (map), or of the requests for a model such as
+    """Print the JSON Schema of manifests; with NAME that of column maps (map), or of the requests of a model such as
     alibaba/wan-2-6-t2v.
     """
     models, problems = models_beside(folder)
@@ -149,8 +149,8 @@ def _schema(options: Global, name: str, is_listing: bool) -> int:  # noqa: FBT00
     "--from",
     "source",
     type=click.Path(path_type=Path),
-    help="Propose a column map for this table, beside it, and show three rows as they would be read; or write the"
-    " manifest of a Fountain screenplay.",
+    help="Write a proposed column map beside this table, and show how its first rows would be read; or write a manifest"
+    " from this Fountain screenplay.",
 )
 @click.option("--yes", "is_agreed", is_flag=True, help="Ask nothing.")
 @click.pass_obj

@@ -143,8 +143,8 @@ ONLY = click.option(
     multiple=True,
     metavar="GLOB",
     shell_complete=completed_choices,
-    help="Only shots whose id matches GLOB; tag:hero or scene:sc010 selects the shots with that tag or in that scene."
-    " Repeatable.",
+    help="Only shots whose id matches GLOB, such as 'sc010_*'; tag:hero or scene:sc010 selects the shots with that tag"
+    " or in that scene. Repeatable.",
 )
 EXCEPT = click.option(
     "--except",
@@ -152,7 +152,7 @@ EXCEPT = click.option(
     multiple=True,
     metavar="GLOB",
     shell_complete=completed_choices,
-    help="Leave out shots that match; written as for --only.",
+    help="Leave out the shots that match GLOB, which is written as for --only.",
 )
 CURRENCY = click.option(
     "--currency",

@@ -58,7 +58,7 @@ _RUN = click.argument(
     "--shared-account",
     "is_account_shared",
     is_flag=True,
-    help="Other people or programs use this account, too: do not report charges that nothing here explains. The"
+    help="Other people or programs use this account, too: do not report charges that this batch does not explain. The"
     " folder remembers it.",
 )
 @click.option(
@@ -240,9 +240,9 @@ def _newest_account(session: Session) -> str:
     "\n  wanbatch resolve outputs/dragon-pass sc010_sh020_t1 --resubmit",
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] TAKE", shell_complete=completed_shots)
-@click.option("--adopt", metavar="ID", help="The generation with this ID is its clip.")
+@click.option("--adopt", metavar="ID", help="The clip of the generation with this ID is the take's clip.")
 @click.option("--resubmit", is_flag=True, help="Send it again: it may be charged a second time.")
-@click.option("--abandon", is_flag=True, help="Give it up; its possible cost still counts toward the cap.")
+@click.option("--abandon", is_flag=True, help="Give it up; what it may have cost still counts toward the cap.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | None, **flags: Any) -> int:

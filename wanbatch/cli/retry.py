@@ -59,13 +59,13 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT...", shell_complete=completed_shots)
 @click.option("--takes", type=AT_LEAST_ONE, default=1, show_default=True, help="New takes of each shot.")
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Seed of the first new take; each further take adds 1.")
-@click.option("--note", metavar="TEXT", default="", help="Why you want it; reports and exports show it.")
+@click.option("--note", metavar="TEXT", default="", help="Why you want the new take; reports and exports show it.")
 @click.option(
     "--with-successors",
     is_flag=True,
-    help="Also make new takes of the shots that continue from them, if those have clips.",
+    help="Also make new takes of the shots that continue from these, if they have clips.",
 )
-@click.option("--later", is_flag=True, help="Only plan them: the next `run` of the manifest buys them.")
+@click.option("--later", is_flag=True, help="Only plan the takes: the next `run` of the manifest buys them.")
 @BUY_AGAIN
 @retake_flags
 @click.pass_obj

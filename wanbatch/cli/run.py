@@ -128,7 +128,11 @@ def _explain(options: Global, manifest: Path, shot_id: str) -> int:
     help="Ask before sending on the sandbox, too, as a paid run does: this rehearses the question.",
 )
 @click.option("--offline", is_flag=True, help="Ask the provider nothing; only for a finished batch.")
-@click.option("--faults", metavar="NAME|FILE", help="A fault plan for the embedded sandbox.")
+@click.option(
+    "--faults",
+    metavar="NAME|FILE",
+    help="Let the embedded sandbox play this fault plan; an unknown name lists the known ones.",
+)
 @STRICT
 @click.pass_obj
 def run_command(options: Global, /, manifest: Path, strict: bool, **flags: Any) -> int:  # noqa: FBT001
