@@ -247,7 +247,7 @@ def sources(*folders: str) -> dict[str, Path]:
 def functions(name: str, path: Path) -> dict[str, int]:
     """Return the lines of each function of a file, methods and inner ones too; of one name the longest."""
     found = dict[str, int]()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             found[f"{name}: {node.name}"] = max(lines, found.get(f"{name}: {node.name}", 0))

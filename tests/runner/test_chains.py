@@ -34,7 +34,7 @@ from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader, entry
 
-SMALL = {"resolution": "720p", "duration": 5, "generate_audio": False}
+SMALL = {"model": "alibaba/wan2.5-i2v-preview", "resolution": "480p", "duration": 5}
 FORK = {"sh001": "sh000", "sh002": "sh001", "sh003": "sh001"}  # a chain with a branch
 
 
@@ -190,7 +190,7 @@ def test_the_longest_chain_goes_first_and_others_go_on_while_it_waits(tmp_path: 
 
 @pytest.mark.usefixtures("quick_clips")
 def test_a_chain_waits_for_its_predecessor_and_not_for_the_batch(tmp_path: Path) -> None:
-    batch = film(tmp_path, {"sh001": "sh000", "z": {"from": "sh000"}}, z={"duration": 15})
+    batch = film(tmp_path, {"sh001": "sh000", "z": {"from": "sh000"}}, z={"duration": 10})
     order = list[tuple[str, str]]()
     world = world_of(tmp_path, rules=(Rule("submit", "stall", prompt_contains="never ends"),))
     stalled = replace(batch.shots[0], id="slow", ordinal=9, request={**batch.shots[0].request, "prompt": "never ends"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +27,23 @@ RUN = ["run", "one.csv", "--sandbox", "--yes", "--speed", "600", "--no-report", 
 DOUBLE = {"warning": "DOUBLE: the provider made G9 beside G1 for one submit", "doubles": ["G9"]}
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the first test fills with a finished batch; the others copy it."""
+    return tmp_path_factory.mktemp("finished") / "batch"
+
+
 @pytest.fixture(autouse=True)
-def finished(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def finished(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made_once: Path) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.chdir(tmp_path)
-    Path("one.csv").write_text("id,prompt\na,A heron waits in the reeds\n", encoding="utf-8")
-    assert call(RUN[:-1]) == 0
+    if not made_once.is_dir():
+        monkeypatch.chdir(tmp_path)
+        Path("one.csv").write_text("id,prompt\na,A heron waits in the reeds\n", encoding="utf-8")
+        assert call(RUN[:-1]) == 0
+        shutil.copytree(tmp_path, made_once)
+    else:
+        shutil.copytree(made_once, tmp_path, dirs_exist_ok=True)
+        monkeypatch.chdir(tmp_path)
 
 
 def opened() -> StateFile:
