@@ -13,7 +13,7 @@ from wanbatch.batch.orders import Order, OrderKind, orders_left, orders_of
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, Fallback, Recipe, Shot, Version
 from wanbatch.batch.take import Take
-from wanbatch.batch.takeover import find_twins, settled_by
+from wanbatch.batch.takeover import find_twins
 from wanbatch.batch.takeover import match_orders as match
 
 OTHER = Fallback(Version({"model": "n", "prompt": "a dragon", "duration": 5}))
@@ -37,6 +37,7 @@ def take(take_id: int, label: str, seed: int | None, state: State = V, **more: A
             ["c_t1 is b_t2"],
             id="a new shot asks for the seed of a retake",
         ),
+        pytest.param([shot("b", seed=8), shot("c", seed=8)], [], ["c_t1 is b_t1"], id="a manifest asks twice for one"),
         pytest.param(
             [shot("b", seed=8), shot("c", seed=8)],
             [take(1, "b_t1", 8), take(2, "c_t1", 8, P)],
@@ -90,8 +91,8 @@ def take(take_id: int, label: str, seed: int | None, state: State = V, **more: A
 def test_an_order_of_what_is_there_is_found(shots: Sequence[Shot], takes: Sequence[Take], expected: list[str]) -> None:
     plan = make_plan(batch(*shots), takes)
     matches = find_twins(orders_of(plan), plan.takes, plan.kept)
-    assert [f"{each.order.label} is {each.candidates[0].label}" for each in matches] == expected
-    assert find_twins(orders_of(plan), plan.takes, plan.kept, settled=settled_by(matches)) == []
+    assert [f"{each.order.label} is {each.label}" for each in matches] == expected
+    assert find_twins(orders_of(plan), plan.takes, plan.kept, settled=frozenset(each.settled for each in matches)) == []
 
 
 def test_a_take_that_failed_gives_its_slot_to_a_clip_of_its_fallback() -> None:
@@ -118,7 +119,7 @@ def test_a_seed_that_the_shot_gives_may_be_another(seed: int, must_have: int | N
 def test_an_order_left_of_the_request_and_seed_of_an_unasked_take_of_its_own_shot_is_found() -> None:
     (order,) = orders_left([take(1, "b_t2", 5, P)], {})
     there = [take(2, "b_t1", 5, superseded=True)]
-    assert [each.candidates[0].label for each in find_twins([order], there, there)] == ["b_t1"]
+    assert [each.label for each in find_twins([order], there, there)] == ["b_t1"]
 
 
 def test_a_fallback_is_named_with_its_model() -> None:

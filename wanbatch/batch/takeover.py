@@ -41,6 +41,23 @@ def asked_texts(take: Take, first: Mapping[int, str]) -> dict[str, int | None]:
     return dict(likeness(each) for each in (take.recipe_json, first.get(take.take_id)) if each is not None)
 
 
+@dataclass(frozen=True)
+class Twin:
+    """An order that is the same, to the seed, as a take that is there, or as another order; `label` is that one's.
+
+    `ref` is what it is called in what is settled.
+    """
+
+    order: Order
+    label: str
+    ref: int | str
+
+    @property
+    def settled(self) -> tuple[str, int | str, str]:
+        """What is settled once the order is to be bought all the same."""
+        return self.order.label, self.ref, self.order.digest
+
+
 def is_there(state: State) -> bool:
     """Say whether a take in this state was or may have been bought: not one that failed or was never sent."""
     return state not in WITHOUT_CLIP
@@ -150,14 +167,15 @@ def find_twins(
     kept: Iterable[Take],
     first: Mapping[int, str] = NONE_FIRST,
     settled: Settled = frozenset(),
-) -> list[Match]:
-    """Find orders that are the same as takes that are there, which `match_orders` does not compare.
+) -> list[Twin]:
+    """Find orders that are the same as takes that are there, or as one another, which `match_orders` does not compare.
 
     `takes` are all that are there, `kept` those of them that nothing asks for. Found are, of the manifest's orders, a
     new one with the request and seed of a take that is asked for, and one left with those of an unasked take of its own
     shot; a retake with the request and seed of any take; a fallback with the request and seed of a take of another
     shot, or, where its seed is derived, with the request of one that nothing asks for. `first` are the recipes, by take
-    id, of which fallbacks were used; what is `settled` is not found again.
+    id, of which fallbacks were used; what is `settled` is not found again. Of two orders with one request and seed, the
+    later one is found.
     """
     unasked = {take.take_id: take for take in kept if is_there(take.state)}
     exact: dict[tuple[str, int], list[Take]] = {}
@@ -169,8 +187,9 @@ def find_twins(
     for take in unasked.values():
         for text in asked_texts(take, first):
             alike.setdefault(text, []).append(take)
-    matches = []
-    for order in orders if exact or alike else ():
+    found: list[Twin] = []
+    before: dict[tuple[str, int], Order] = {}
+    for order in orders:
         same = [] if order.sent_seed is None else exact.get((order.text, order.sent_seed), [])
         if order.kind is OrderKind.SLOT:
             same = [
@@ -179,10 +198,12 @@ def find_twins(
         elif order.kind is OrderKind.FALLBACK:
             same = [*same, *(alike.get(order.text, []) if order.seed is None else [])]
             same = [take for take in same if take.shot_id != order.shot_id]
-        fit = {each.take_id: each for each in same if (order.label, each.take_id, order.digest) not in settled}
-        if fit:
-            matches.append(Match(order, None, tuple(fit.values())))
-    return matches
+        twins = [Twin(order, take.label, take.take_id) for take in same]
+        if order.sent_seed is not None and order.kind is not OrderKind.FALLBACK:
+            first_one = before.setdefault((order.text, order.sent_seed), order)
+            twins += [] if first_one is order else [Twin(order, first_one.label, first_one.label)]
+        found += [twin for twin in twins if twin.settled not in settled]
+    return found
 
 
 def _pair(orders: Sequence[Order], takes: Sequence[Take], places: Mapping[str, tuple[int, str]]) -> list[Match]:

@@ -23,6 +23,7 @@ from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import (
     Match,
     Settled,
+    Twin,
     find_matches,
     find_reframed,
     find_twins,
@@ -81,9 +82,11 @@ class Admission:
         return tuple(change for change in self.plan.changes if isinstance(change, Rename))
 
 
-def _here_questions(folder: Folder, options: RunOptions, *found: Sequence[Match]) -> list[Question]:
+def _here_questions(
+    folder: Folder, options: RunOptions, found: tuple[Sequence[Match], Sequence[Match]], twins: Sequence[Twin]
+) -> list[Question]:
     """Ask about what is in this folder: under another id, but for a frame's id, and to the seed."""
-    matches, reframed, twins = found
+    matches, reframed = found
     questions = []
     if matches:
         question = here_question(folder, matches)
@@ -147,7 +150,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     plan = _followed(plan, batch, reader, past)
     orders = [order for order in orders_of(plan) if order not in found]
     twins = find_twins(orders, plan.takes, plan.kept, past.first_recipes, settled)
-    found |= {match.order for match in twins}
+    found |= {twin.order for twin in twins}
     orders = [order for order in orders if order not in found]
     neighbours, unread = find_beside((output, *homes_of(batch.source)), access.address, orders, settled)
     plan = replace(plan, changes=(*renames, *_left(plan.changes)))
@@ -164,10 +167,11 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
             questions.append(origin_question(folder, told, known_as, _shown(origin), (takes, common)))
     if not options.buy_again:
         beside = [((str(each.output), each.has_other_ids), each.found) for each in neighbours]
-        questions += _here_questions(folder, options, matches, reframed, twins)
+        questions += _here_questions(folder, options, (matches, reframed), twins)
         questions += [unread_beside(unread)] if unread else []
         questions += [beside_question(folder, *each, is_paid=not access.is_embedded) for each in beside]
-    settled |= settled_by((*matches, *reframed, *twins)).union(*(each.settled for each in neighbours))
+    settled |= settled_by((*matches, *reframed)) | {twin.settled for twin in twins}
+    settled = settled.union(*(each.settled for each in neighbours))
     return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch, settled)
 
 

@@ -14,7 +14,7 @@ from wanbatch.batch.changes import Rename
 from wanbatch.batch.orders import Order, OrderKind
 from wanbatch.batch.origin import Difference, Likeness, Origin
 from wanbatch.batch.take import Take
-from wanbatch.batch.takeover import Match
+from wanbatch.batch.takeover import Match, Twin
 from wanbatch.money.credits import money_text
 from wanbatch.units import count_text
 
@@ -181,25 +181,22 @@ def reframed_question(folder: Folder, matches: Sequence[Match]) -> Question:
     return Question(Kind.HERE, tuple(lines), remedies, "Buy them again?", "--buy-again", pairs)
 
 
-def twins_question(folder: Folder, matches: Sequence[Match]) -> Question:
-    """Ask about takes to be bought that are the same, to the seed, as takes that are there."""
-    every = [(match.order, match.candidates[0]) for match in matches]
-    lines = [f"{count_text(len(every), 'take')} that this run would or may buy {_exist(len(every))} in {folder.path}:"]
-    lines += _pair_lines((order.title, take.label) for order, take in every)
-    fallback = next((each for each in every if each[0].kind is OrderKind.FALLBACK), None)
+def twins_question(folder: Folder, twins: Sequence[Twin]) -> Question:
+    """Ask about takes to be bought that are the same, to the seed, as takes that are there, or as one another."""
+    labels = tuple(dict.fromkeys((twin.order.label, twin.label) for twin in twins))
+    count = len({twin.order for twin in twins})
+    what = f"{count_text(count, 'take')} that this run would or may buy {'has' if count == 1 else 'have'}"
+    lines = [f"{what} the request and seed of another, so that the clips are the same:"]
+    lines += _pair_lines(dict.fromkeys((twin.order.title, twin.label) for twin in twins), "is the same as")
     remedies = []
-    if fallback is not None and len(every) > 1:
-        remedies.append("Change the seed, the prompt or the fallback of these shots in the manifest")
-    elif fallback is None:
-        remedies.append("Leave them out of the manifest, or change their seed or prompt")
-    if fallback is not None:
-        order, take = fallback
-        remedies.append(
-            f"Use {take.label} for {order.shot_id}: {folder.run('--rename', f'{take.shot_id}={order.shot_id}')}"
-        )
-    remedies.append(f"Buy them again: {folder.run('--buy-again')}")
-    pairs = tuple((order.label, take.label) for order, take in every)
-    return Question(Kind.HERE, tuple(lines), tuple(remedies), "Buy them again?", "--buy-again", pairs)
+    if any(twin.order.kind is not OrderKind.FALLBACK for twin in twins):
+        remedies.append("To buy one of them only, give them other seeds or prompts in the manifest, or leave one out")
+    by_fallback = next((twin for twin in twins if twin.order.kind is OrderKind.FALLBACK), None)
+    if by_fallback is not None:
+        was, now = by_fallback.label.rpartition("_t")[0], by_fallback.order.shot_id
+        remedies.append(f"Use {by_fallback.label} for {now}: {folder.run('--rename', f'{was}={now}')}")
+    remedies.append(f"Buy them all the same: {folder.run('--buy-again')}")
+    return Question(Kind.HERE, tuple(lines), tuple(remedies), "Buy them all the same?", "--buy-again", labels)
 
 
 def left_question(
@@ -234,9 +231,9 @@ def _example(plain: Sequence[Match], unclear: Sequence[Match]) -> tuple[str, str
     return take.shot_id, match.order.shot_id
 
 
-def _pair_lines(pairs: Iterable[tuple[str, str]]) -> list[str]:
+def _pair_lines(pairs: Iterable[tuple[str, str]], how: str = "exists as") -> list[str]:
     every = list(pairs)
-    lines = [f"  {label} exists as {found}" for label, found in every[:PAIRS_SHOWN]]
+    lines = [f"  {label} {how} {found}" for label, found in every[:PAIRS_SHOWN]]
     if len(every) > PAIRS_SHOWN:
         lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
     return lines

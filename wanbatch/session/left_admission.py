@@ -59,15 +59,16 @@ def admit_left(
     """
     settled, first = settled_in(state.noted(SETTLED_NOTE)), state.first_recipes()
     every, kept = state.takes(), state.takes_unasked()
-    matches = [*match_orders(_slots(orders), kept, {}, first, settled)]
+    matches = match_orders(_slots(orders), kept, {}, first, settled)
     found = {match.order for match in matches}
-    matches += find_twins([each for each in orders if each not in found], every, kept, first, settled)
-    found |= {match.order for match in matches}
+    twins = find_twins([each for each in orders if each not in found], every, kept, first, settled)
+    found |= {twin.order for twin in twins}
     run = read_command(state).text
     words = (run, shlex.join((*command, "--buy-again")))
     questions = []
-    if matches:
+    if found:
         pairs = [(match.order.title, match.candidates[0].label) for match in matches]
+        pairs += [(twin.order.title, twin.label) for twin in twins]
         questions.append(left_question(words, str(state.output), pairs, is_blocking=True))
     rest = [each for each in orders if each not in found]
     source = shlex.split(run)[2:3] if run else []
@@ -75,7 +76,8 @@ def admit_left(
     for each in neighbours:
         pairs = [(order.title, label) for order, label in each.found]
         questions.append(left_question(words, str(each.output), pairs, is_blocking=not access.is_embedded))
-    return questions, settled | settled_by(matches).union(*(each.settled for each in neighbours))
+    settled |= settled_by(matches) | {twin.settled for twin in twins}
+    return questions, settled.union(*(each.settled for each in neighbours))
 
 
 def _slots(orders: Sequence[Order]) -> list[Order]:
