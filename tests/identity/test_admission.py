@@ -25,6 +25,7 @@ from tests.identity.folders import (
 )
 from tests.reporting.states import begin
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.orders import orders_of
 from wanbatch.batch.plan import make_plan
 from wanbatch.cli import call
 from wanbatch.cli import confirmations as running
@@ -32,7 +33,7 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.cache import Manifest
 from wanbatch.session.admission import ORIGIN_NOTE, origin_of
-from wanbatch.session.folder_questions import Question
+from wanbatch.session.folder_questions import Choice, Question
 from wanbatch.session.options import RunOptions
 from wanbatch.state.reader import StateReader
 
@@ -104,6 +105,35 @@ def test_with_a_paid_provider_a_folder_beside_is_asked_about(say: Tell, monkeypa
     ]
     assert not Path("outputs/ridge").exists()
     assert say("plan", "ridge.csv", "--offline", "--buy-again")[0] == 0
+
+
+def test_both_answers_about_a_folder_beside_are_named_with_their_cost_and_the_cap_stays(
+    say: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIMLAPI_API_KEY", "made-up")
+    bought(write("ridge_v1.csv", RIDGE), Path("outputs/ridge_v1"), is_paid=True)
+    write("ridge.csv", RENUMBERED + "40,A dog sleeps,two\n")
+    _, told = say("plan", "ridge.csv", "--offline", "--max-usd", "5")
+    continued = "Continue in that folder, which buys 1 other take of this manifest for about 0.525 USD: "
+    again = "Buy 4 takes here for about 2.10 USD, of it 1.575 USD for what is there already: "
+    assert f"{continued}wanbatch run ridge.csv -o outputs/ridge_v1 --same-batch --take-over --max-usd 5" in told
+    assert f"{again}wanbatch run ridge.csv --buy-again --max-usd 5" in told
+
+
+@pytest.mark.parametrize(
+    ("price", "is_only", "words"),
+    [
+        (1_050_000, True, ("which buys 2 other takes of this manifest for about 1.05 USD", "for about 1.575 USD")),
+        (1_050_000, False, ("which buys up to 2 other takes of this manifest for at most 1.05 USD", "of it 0.525 USD")),
+        (None, True, ("2 other takes of this manifest at a price that is not known here", "of it unknown (1 take)")),
+    ],
+)
+def test_what_an_answer_about_a_folder_beside_costs_is_never_0_if_unknown(
+    price: int | None, is_only: bool, words: tuple[str, str]
+) -> None:
+    plan = make_plan(load_manifest(write("ridge.csv", RIDGE)), [])
+    choice = Choice.of(plan, orders_of(plan)[:1], lambda _: price, is_only=is_only)
+    assert [word in text for word, text in zip(words, (choice.there_text, choice.here_text), strict=True)] == [True] * 2
 
 
 def test_a_large_manifest_that_was_planned_before_is_asked_about_a_folder_beside(

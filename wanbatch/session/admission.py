@@ -41,6 +41,7 @@ from wanbatch.folders import CLIPS, OUTPUTS
 from wanbatch.session.access import Access
 from wanbatch.session.folder_questions import (
     Answer,
+    Choice,
     Folder,
     Kind,
     Question,
@@ -53,7 +54,8 @@ from wanbatch.session.folder_questions import (
     twins_question,
     unread_beside,
 )
-from wanbatch.session.neighbours import find_beside
+from wanbatch.session.kept_prices import PriceOf, prices_at
+from wanbatch.session.neighbours import Neighbour, find_beside
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.state.chained_takes import frames_sent
 from wanbatch.state.file import StateFile
@@ -83,19 +85,33 @@ class Admission:
 
 
 def _here_questions(
-    folder: Folder, options: RunOptions, found: tuple[Sequence[Match], Sequence[Match]], twins: Sequence[Twin]
+    folder: Folder,
+    options: RunOptions,
+    price_of: PriceOf,
+    found: tuple[Sequence[Match], Sequence[Match]],
+    twins: Sequence[Twin],
 ) -> list[Question]:
     """Ask about what is in this folder: under another id, but for a frame's id, and to the seed."""
     matches, reframed = found
     questions = []
     if matches:
-        question = here_question(folder, matches)
+        question = here_question(folder, matches, price_of)
         questions.append(replace(question, take_over="") if options.take_over else question)  # asked once
     if reframed:
-        questions.append(reframed_question(folder, reframed))
+        questions.append(reframed_question(folder, reframed, price_of))
     if twins:
-        questions.append(twins_question(folder, twins))
+        questions.append(twins_question(folder, twins, price_of))
     return questions
+
+
+def _beside_questions(
+    folder: Folder, plan: Plan, neighbours: Sequence[Neighbour], price_of: PriceOf, *, is_paid: bool
+) -> Iterator[Question]:
+    """Yield what is asked about the folders beside, each with what its answers cost."""
+    for each in neighbours:
+        found = [order for order, _ in each.found]
+        choice = Choice.of(plan, found, price_of, is_only=len(neighbours) == 1)
+        yield beside_question(folder, (str(each.output), each.has_other_ids), each.found, choice, is_paid=is_paid)
 
 
 def _dropped(plan: Plan) -> list[Question]:
@@ -166,10 +182,10 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
             known_as = (None if remembered is None else _shown(remembered), reader.batch())
             questions.append(origin_question(folder, told, known_as, _shown(origin), (takes, common)))
     if not options.buy_again:
-        beside = [((str(each.output), each.has_other_ids), each.found) for each in neighbours]
-        questions += _here_questions(folder, options, (matches, reframed), twins)
+        price_of = prices_at(access, output)
+        questions += _here_questions(folder, options, price_of, (matches, reframed), twins)
         questions += [unread_beside(unread)] if unread else []
-        questions += [beside_question(folder, *each, is_paid=not access.is_embedded) for each in beside]
+        questions += _beside_questions(folder, plan, neighbours, price_of, is_paid=not access.is_embedded)
     settled |= settled_by((*matches, *reframed)) | {twin.settled for twin in twins}
     settled = settled.union(*(each.settled for each in neighbours))
     return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch, settled)

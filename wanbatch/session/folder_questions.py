@@ -13,9 +13,12 @@ from enum import StrEnum
 from wanbatch.batch.changes import Rename
 from wanbatch.batch.orders import Order, OrderKind
 from wanbatch.batch.origin import Difference, Likeness, Origin
+from wanbatch.batch.plan import Plan
+from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import Match, Twin
 from wanbatch.money.credits import money_text
+from wanbatch.session.kept_prices import Cost, PriceOf, cost_of
 from wanbatch.units import count_text
 
 PAIRS_SHOWN = 6
@@ -137,7 +140,7 @@ def _held(takes: Sequence[Take]) -> str:
     return f"{count_text(len(sent), 'take')}, committed {money_text(known)}{more}"
 
 
-def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
+def here_question(folder: Folder, matches: Sequence[Match], price_of: PriceOf) -> Question:
     """Ask what becomes of takes to be bought whose recipes are in this folder under other ids."""
     plain = [match for match in matches if match.take is not None]
     unclear = [match for match in matches if match.take is None]
@@ -155,7 +158,7 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
         remedies.append(f"Use them for the new ids instead of buying new takes: {folder.run('--take-over')}")
     old, new = _example(plain, unclear)
     remedies.append(f"{'One by one' if plain else 'Say which'}: {folder.run('--rename', f'{old}={new}')}")
-    remedies.append(f"Buy them again: {folder.run('--buy-again')}")
+    remedies.append(f"Buy them again, {_price(matches, price_of)}: {folder.run('--buy-again')}")
     every = "them" if not unclear else "those with one match"
     return Question(
         Kind.HERE,
@@ -168,7 +171,7 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
     )
 
 
-def reframed_question(folder: Folder, matches: Sequence[Match]) -> Question:
+def reframed_question(folder: Folder, matches: Sequence[Match], price_of: PriceOf) -> Question:
     """Ask about takes to be bought whose clips are there, but for the id of the shot that their frame comes from."""
     pairs = tuple((match.order.label, each.label) for match in matches for each in match.candidates[:1])
     exist = "exists" if len(matches) == 1 else "exist"
@@ -176,12 +179,12 @@ def reframed_question(folder: Folder, matches: Sequence[Match]) -> Question:
     lines = [f"{what}, except that the shot that gives the frame has another id:", *_pair_lines(pairs)]
     remedies = (
         "If the frame is still the same, give that shot its earlier id in the manifest",
-        f"Buy them again: {folder.run('--buy-again')}",
+        f"Buy them again, {_price(matches, price_of)}: {folder.run('--buy-again')}",
     )
     return Question(Kind.HERE, tuple(lines), remedies, "Buy them again?", "--buy-again", pairs)
 
 
-def twins_question(folder: Folder, twins: Sequence[Twin]) -> Question:
+def twins_question(folder: Folder, twins: Sequence[Twin], price_of: PriceOf) -> Question:
     """Ask about takes to be bought that are the same, to the seed, as takes that are there, or as one another."""
     labels = tuple(dict.fromkeys((twin.order.label, twin.label) for twin in twins))
     count = len({twin.order for twin in twins})
@@ -195,7 +198,10 @@ def twins_question(folder: Folder, twins: Sequence[Twin]) -> Question:
     if by_fallback is not None:
         was, now = by_fallback.label.rpartition("_t")[0], by_fallback.order.shot_id
         remedies.append(f"Use {by_fallback.label} for {now}: {folder.run('--rename', f'{was}={now}')}")
-    remedies.append(f"Buy them all the same: {folder.run('--buy-again')}")
+    certain = [twin for twin in twins if twin.order.kind is not OrderKind.FALLBACK]
+    certain = list({twin.order: twin for twin in certain}.values())
+    price = f", {_price(certain, price_of)}" if len(certain) == count else ""  # a fallback may not be bought
+    remedies.append(f"Buy them all the same{price}: {folder.run('--buy-again')}")
     return Question(Kind.HERE, tuple(lines), tuple(remedies), "Buy them all the same?", "--buy-again", labels)
 
 
@@ -223,6 +229,10 @@ def left_question(
 
 def _exist(count: int) -> str:
     return f"{'exists' if count == 1 else 'exist'} already"
+
+
+def _price(matches: Iterable[Match | Twin], price_of: PriceOf) -> str:
+    return cost_of((Recipe(match.order.text) for match in matches), price_of).for_about
 
 
 def _example(plain: Sequence[Match], unclear: Sequence[Match]) -> tuple[str, str]:
@@ -271,12 +281,53 @@ def unread_beside(count: int) -> Question:
     return Question(Kind.UNREAD, (line,), (), "", "", is_blocking=False)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What each answer about a folder beside costs: to buy all here, the takes found there among them; to go on there.
+
+    `there` is the most that it costs if it `is_most`: takes may be there that were not looked for.
+    """
+
+    found: Cost
+    here: Cost
+    there: Cost
+    is_most: bool = False
+
+    @classmethod
+    def of(cls, plan: Plan, found: Iterable[Order], price_of: PriceOf, *, is_only: bool) -> Choice:
+        """Return what the choice costs for a plan of which these orders are in the folder beside.
+
+        It `is_only` if no other folder has takes of the plan: what is found in two is counted in the first.
+        """
+        bought = [order for order in found if order.kind is not OrderKind.FALLBACK]  # that may not be bought at all
+        again = cost_of((Recipe(order.text) for order in bought), price_of)
+        here = cost_of((each.recipe for each in plan.to_submit), price_of)
+        every = cost_of((each.recipe for each in plan.wanted), price_of)
+        return cls(again, here, every - again, is_most=not is_only or every.takes > here.takes)
+
+    @property
+    def there_text(self) -> str:
+        """What a run in the folder beside buys."""
+        if not self.there.takes:
+            return "which has all takes of this manifest, so that nothing is bought"
+        price = self.there.for_about.replace("for about", "for at most") if self.is_most else self.there.for_about
+        others = f"{'up to ' if self.is_most else ''}{count_text(self.there.takes, 'other take')}"
+        return f"which buys {others} of this manifest {price}"
+
+    @property
+    def here_text(self) -> str:
+        """What a run here buys."""
+        bought = f"{count_text(self.here.takes, 'take')} here {self.here.for_about}"
+        is_all = self.found.takes in (0, self.here.takes)
+        return bought if is_all else f"{bought}, of it {self.found.text} for what is there already"
+
+
 def beside_question(
-    folder: Folder, neighbour: tuple[str, bool], found: Sequence[tuple[Order, str]], *, is_paid: bool
+    folder: Folder, neighbour: tuple[str, bool], found: Sequence[tuple[Order, str]], choice: Choice, *, is_paid: bool
 ) -> Question:
     """Ask about takes to be bought whose recipes are in a folder beside; on the sandbox it is only shown.
 
-    `neighbour` is its path, and whether takes are called otherwise there.
+    `neighbour` is its path, and whether takes are called otherwise there; `choice` is what each answer costs.
     """
     path, has_other_ids = neighbour
     pairs = tuple((order.label, label) for order, label in found)
@@ -285,11 +336,14 @@ def beside_question(
     ]
     lines += _pair_lines(pairs)
     flags = ("--same-batch", *(("--take-over",) if has_other_ids else ()))
-    remedies = [f"Continue in that folder: {folder.run(*flags, path=path)}"]
+    remedies = [f"Continue in that folder, {choice.there_text}: {folder.run(*flags, path=path)}"]
     if is_paid:
-        remedies.append(f"Buy them again here: {folder.run('--buy-again')}")
+        remedies.append(f"Buy {choice.here_text}: {folder.run('--buy-again')}")
     else:
-        remedies.append("With a paid provider a run would stop here, even with --yes: --buy-again buys them here again")
+        remedies.append(
+            "With a paid provider a run would stop here, even with --yes, until --buy-again says to buy"
+            f" {choice.here_text}"
+        )
     return Question(
         Kind.BESIDE, tuple(lines), tuple(remedies), "Buy them again here?", "--buy-again", pairs, is_blocking=is_paid
     )

@@ -14,11 +14,13 @@ from wanbatch.batch.shots import Recipe
 from wanbatch.clock import system_now
 from wanbatch.errors import WanbatchError
 from wanbatch.folders import OUTPUTS
+from wanbatch.money.credits import partly_known
 from wanbatch.money.prices import best_quote
 from wanbatch.money.seen_prices import prices_now, seen_prices
 from wanbatch.provider.endpoint import load_settings
 from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.tariff import listed_quote
+from wanbatch.session.access import Access
 from wanbatch.state.history import earlier_prices
 from wanbatch.state.reader import STATE_NAME, StateReader
 
@@ -34,6 +36,20 @@ class Cost:
     credits: int
     unpriced: int
 
+    def __sub__(self, part: Cost) -> Cost:
+        """Return what is left without a part."""
+        return Cost(self.takes - part.takes, self.credits - part.credits, self.unpriced - part.unpriced)
+
+    @property
+    def text(self) -> str:
+        """What it comes to, such as `1.05 USD`; an unknown price is never 0."""
+        return partly_known(self.credits, self.unpriced)
+
+    @property
+    def for_about(self) -> str:
+        """The same after what is bought: `for about 1.05 USD`."""
+        return "at a price that is not known here" if 0 < self.takes == self.unpriced else f"for about {self.text}"
+
 
 def kept_prices(env_file: Path | None = None, output: Path | None = None) -> PriceOf:
     """Return what says the price of a take, in credits; None if it is not known here. Asks no provider.
@@ -41,9 +57,29 @@ def kept_prices(env_file: Path | None = None, output: Path | None = None) -> Pri
     `output` is the folder of the batch: what was paid there goes first, and tells which provider it is about.
     """
     paid = _paid_in(output)
-    base_url = paid.base_url or load_settings(os.environ, env_file, Path.cwd()).endpoint.base_url
+    address = paid.base_url or load_settings(os.environ, env_file, Path.cwd()).endpoint.base_url
+    return _kept(paid, address, output if output is not None else Path(OUTPUTS) / "-")
+
+
+def prices_at(access: Access, output: Path) -> PriceOf:
+    """Return what says the price of a take for a folder at this provider, as `kept_prices` does. Asks no provider.
+
+    It reads nothing before the first price is needed.
+    """
+
+    @cache
+    def known() -> PriceOf:
+        return sandbox_prices() if access.is_embedded else _kept(_paid_in(output), access.address, output)
+
+    def of(recipe: Recipe) -> int | None:
+        return known()(recipe)
+
+    return of
+
+
+def _kept(paid: _Paid, base_url: str, beside: Path) -> PriceOf:
+    """Return what says the price of a take at a provider; `beside` is the folder whose neighbours are read."""
     now, lists = system_now(), PriceCache(base_url)
-    beside = output if output is not None else Path(OUTPUTS) / "-"
 
     @cache
     def earlier() -> Mapping[PriceClass, int]:
