@@ -18,12 +18,12 @@ from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
 from wanbatch.cli.spending import remaining_lines
 from wanbatch.errors import IN_WORDS, ExitCode
-from wanbatch.money.remaining import Remaining
+from wanbatch.money.remaining import NOTHING_REMAINS, Remaining
 from wanbatch.reporting.cost_files import write_combined
 from wanbatch.reporting.workbook_summary import how_to_go_on
 from wanbatch.state.file import StateFile
 from wanbatch.state.kept_command import COMMAND_NOTE
-from wanbatch.state.next_step import early_end, end_text
+from wanbatch.state.next_step import NextStep, early_end, end_text
 from wanbatch.state.progress_reader import read_overview, read_remaining
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
@@ -254,13 +254,43 @@ def page_of(folder: Path) -> str:
     return read(reported(folder).report).words
 
 
-def test_clips_that_are_ordered_and_not_fetched_are_a_reason_to_continue(tmp_path: Path) -> None:
-    pen = begin(tmp_path, Batch("b", (shot("s1", 0), shot("s2", 1), shot("s3", 2))))
+def test_clips_that_are_ordered_and_not_fetched_are_a_reason_to_continue(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shots = (shot("s1", 0), shot("s2", 1), shot("s3", 2))
+    pen = begin(tmp_path, Batch("b", shots), base_url="sandbox", sandbox=True)
     states = (State.GENERATING, State.COMPLETED, State.VERIFIED)
     for take, state in zip(pen.state.takes(), states, strict=True):
         pen.lead(take.take_id, state, label=take.label, charged=CREDITS)
     pen.state.close()
-    lines = remaining_lines(read_overview(tmp_path))
-    assert lines == [
-        "2 clips ordered and not fetched yet: run the same command again to fetch them, at no further cost"
-    ]
+    line = "2 clips paid for and not fetched yet: running the manifest again fetches them at no further cost"
+    assert remaining_lines(read_overview(tmp_path)) == [line]
+    assert line in page_of(tmp_path)
+    (progress,) = json.loads((tmp_path / "reports" / "costs.json").read_text(encoding="utf-8"))["progress"]
+    assert [progress["unfetched_words"], line in how_to_go_on(progress)] == [line, True]
+    call(["reconcile", str(tmp_path)])
+    assert line in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("left", "line"),
+    [
+        (
+            replace(NOTHING_REMAINS, unfetched=2, paid=1),
+            (
+                "2 clips ordered and not fetched yet, 1 of them paid for: `wanbatch run a.yaml` fetches them at no further"
+                " cost"
+            ),
+        ),
+        (
+            replace(NOTHING_REMAINS, takes=1, unfetched=1),
+            (
+                "1 clip ordered and not fetched yet: `wanbatch run a.yaml` fetches it at no further cost and continues with"
+                " what is still to be sent"
+            ),
+        ),
+    ],
+)
+def test_the_command_that_fetches_what_is_ordered_is_named(left: Remaining, line: str) -> None:
+    step = NextStep("wanbatch run a.yaml", "outputs/a", RUN, left, (), is_running=False, is_finished=False)
+    assert [step.fetch_line, replace(step, is_running=True).fetch_line] == [line, ""]

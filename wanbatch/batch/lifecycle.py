@@ -26,6 +26,10 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+ON_THE_WAY = (State.QUEUED, State.GENERATING, State.COMPLETED, State.DOWNLOADED)
+"""The states of takes that are ordered, and that have no verified clip yet."""
+
+
 def state_words(name: str) -> str:
     """Return the name of a state as people say it: a completed generation has a clip that wanbatch has not fetched
     yet.

@@ -25,6 +25,7 @@ from wanbatch.cli.which import output_meant, output_seen
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
 from wanbatch.money.credits import credits_of_usd, money_text, usd_text
+from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.cost_files import figures_json, ledger_rows, write_ledger
 from wanbatch.runner.other_keys import given_up_text, unseen_text
 from wanbatch.runner.unexplained import unexplained_text
@@ -32,7 +33,7 @@ from wanbatch.session.decisions import Answers, Decision, Reconciled
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.session import Session, session_of
 from wanbatch.session.which_run import newest_output
-from wanbatch.state.progress_reader import is_play_money, read_figures
+from wanbatch.state.progress_reader import is_play_money, read_figures, read_overview
 from wanbatch.state.reader import StateReader
 from wanbatch.units import agreeing, count_text
 
@@ -86,12 +87,14 @@ def reconcile_command(options: Global, /, run: Path | None, against: Path | None
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     found = asyncio.run(session.reconcile(output, Answers(**answers)))
     read_at = found.read_at or system_now()
+    overview = read_overview(output)
     figures = read_figures(output).with_charges_seen(
         [each.charged for each in found.ledger if not each.is_recorded and each.charged is not None]
     )
     page = write_ledger(output, found.ledger, read_at) if found.is_ledger_read else None
     if options.is_json:
         reported = {**asdict(found), "ledger": ledger_rows(found.ledger, read_at), "figures": figures_json(figures)}
+        reported["remaining"] = remaining_json(overview.remaining)
         print_json({"output": str(output), **reported, "ledger_csv": None if page is None else str(page)})
     else:
         console = console_of(options)
@@ -99,6 +102,8 @@ def reconcile_command(options: Global, /, run: Path | None, against: Path | None
             say(console, escape(f"{output}{PLAY_MARK}"), style="bold")
         for line in _lines(found):
             say(console, escape(in_folder(line, str(output))))
+        if overview.next_step.fetch_line:
+            say(console, escape(overview.next_step.fetch_line))
         if found.ledger:
             ledger_grid(found.ledger).show(console)
         figures_grid(figures).show(console)

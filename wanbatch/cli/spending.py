@@ -11,7 +11,6 @@ from wanbatch.money.credits import amount_text, usd, usd_text
 from wanbatch.money.spending import Spending
 from wanbatch.state.next_step import end_text
 from wanbatch.state.progress_reader import BatchOverview
-from wanbatch.units import agreeing, count_text
 
 SCENES_SHOWN = 6
 
@@ -67,13 +66,13 @@ def baseline_lines(found: BatchOverview) -> list[str]:
 
 
 def remaining_lines(found: BatchOverview) -> list[str]:
-    """Say what is still to be sent and what it costs, why it waits if the last run does not tell, what failed, and who
-    settles what is at risk.
+    """Say who settles what is at risk, which command fetches what is ordered, what failed, what is still to be sent and
+    what it costs, and why it waits if the last run does not tell.
     """
     remaining, early, last = found.remaining, found.early_end, found.last_run
     lines = [
         *_at_risk_lines(found),
-        *_unfetched_lines(found),
+        *([found.next_step.fetch_line] if found.next_step.fetch_line else []),
         *([remaining.failed_words] if remaining.failed_words else []),
     ]
     if not remaining.takes:
@@ -83,18 +82,6 @@ def remaining_lines(found: BatchOverview) -> list[str]:
         ended = in_folder(end_text(early, "an earlier run"), str(found.output))
         lines.append(f"  waiting since {ended}")
     return lines
-
-
-_ON_THE_WAY = ("queued", "generating", "completed", "downloaded")  # ordered, and no verified clip is there yet
-
-
-def _unfetched_lines(found: BatchOverview) -> list[str]:
-    """Say how many clips are ordered and not fetched, once no run goes on."""
-    count = sum(found.progress.counts.get(name, 0) for name in _ON_THE_WAY)
-    if found.holder or not count:
-        return []
-    fetched = f"run the same command again to fetch {agreeing(count, 'them|it')}, at no further cost"
-    return [f"{count_text(count, 'clip')} ordered and not fetched yet: {fetched}"]
 
 
 def _at_risk_lines(found: BatchOverview) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from wanbatch.batch.lifecycle import State
+from wanbatch.batch.lifecycle import ON_THE_WAY, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.spend import Kind
@@ -35,7 +35,8 @@ class Remaining:
     all of them cost at the highest prices seen, by which a run holds its cap; None for what is known of them.
     `failed` counts takes that failed, `tries` the takes that are bought to make them after all: those, and the others
     of a shot that has to be changed. `failed_known` and the others are what these cost; `changed` is the part of it for
-    the shots that have to be changed, which no retry buys.
+    the shots that have to be changed, which no retry buys. `unfetched` clips are ordered and not fetched yet, of which
+    `paid` are in the ledger already.
     """
 
     takes: int
@@ -50,6 +51,8 @@ class Remaining:
     failed_unpriced: int = 0
     failed_worst: int | None = None
     changed: Purchase = NOTHING_BOUGHT
+    unfetched: int = 0
+    paid: int = 0
 
     @property
     def room(self) -> int | None:
@@ -114,6 +117,16 @@ class Remaining:
         return f"{left}: sending {'it' if self.takes == 1 else 'them all'} needs a cap of {usd_text(self.needed_cap)}"
 
     @property
+    def unfetched_words(self) -> str:
+        """Say how many clips are ordered and not fetched yet, and how many of them are paid for; empty without one."""
+        if not self.unfetched:
+            return ""
+        clips = count_text(self.unfetched, "clip")
+        if self.paid == self.unfetched:
+            return f"{clips} paid for and not fetched yet"
+        return f"{clips} ordered and not fetched yet{f', {self.paid} of them paid for' if self.paid else ''}"
+
+    @property
     def failed_words(self) -> str:
         """Say what another try of the failed takes costs, which no total includes; empty if none failed."""
         if not self.failed:
@@ -164,6 +177,7 @@ def remaining_of(
     waiting = [(k.price_class, n) for k, n in every if k.state is State.PLANNED and not k.superseded]
     progress = BatchProgress.of(every, strays)
     highest = _highest(every)
+    on_the_way = [(k.is_charge_seen, n) for k, n in every if k.state in ON_THE_WAY]
     left = _priced(waiting, prices, highest)
     tries = _priced(((each, 1) for each in (*failed.again, *failed.changed)), prices, highest)
     return Remaining(
@@ -179,6 +193,8 @@ def remaining_of(
         failed_unpriced=tries.unpriced,
         failed_worst=tries.worst,
         changed=_priced(((each, 1) for each in failed.changed), prices, highest),
+        unfetched=sum(count for _, count in on_the_way),
+        paid=sum(count for is_paid, count in on_the_way if is_paid),
     )
 
 
@@ -214,6 +230,8 @@ def remaining_json(remaining: Remaining) -> dict[str, int | str | None]:
         "cap_left": remaining.room,
         "cap_needed": remaining.needed_cap,
         "words": remaining.words,
+        "unfetched_clips": remaining.unfetched,
+        "unfetched_paid_clips": remaining.paid,
         "failed_takes": remaining.failed,
         "takes_of_another_try": remaining.tries,
         "failed_known_credits": remaining.failed_known,

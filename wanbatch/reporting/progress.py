@@ -23,14 +23,15 @@ def progress_json(book: Book, at_risk: int, unknown: int) -> dict[str, Any]:
     """Return the progress of a batch: its takes by what became of them, the end of its last run, and how to go on.
 
     `stopped` is how the run ended that tells why takes wait, null if none does; `last_run` is null before the first.
-    `at_risk` credits may still be charged, and `unknown` takes more; `at_risk_words` say who settles it, once no run
-    goes on.
+    `at_risk` credits may still be charged, and `unknown` takes more; `at_risk_words` say who settles it, and
+    `unfetched_words` what is ordered and not fetched, with its command, once no run goes on.
     """
     record = book.record
     states = record.takes.loc[~record.takes["superseded"] & ~book.is_left_out, "state"]
     counts = {name: int(states.isin(each).sum()) for name, each in _GROUPS.items()}
     last = record.runs[-1] if record.runs else None
     problems = problems_of(record, folder_of(book))
+    step = _next_step(book, problems)
     return {
         "batch": book.batch,
         "takes": len(states),
@@ -41,7 +42,8 @@ def progress_json(book: Book, at_risk: int, unknown: int) -> dict[str, Any]:
         "last_run": None if last is None else _end_of(book, last),
         "stopped": None if record.early_end is None else _end_of(book, record.early_end),
         "needs": needs_of(problems),
-        "next": _next_lines(book, problems),
+        "unfetched_words": step.fetch_line,
+        "next": step.lines_with(lambda command: f"`{command}`"),
     }
 
 
@@ -78,10 +80,10 @@ def folder_of(book: Book) -> str:
     return str(output) if not output.is_absolute() and ".." not in output.parts else shown_folder(output)
 
 
-def _next_lines(book: Book, problems: Sequence[Problem]) -> list[str]:
-    """Say how to go on, with the command between backticks."""
+def _next_step(book: Book, problems: Sequence[Problem]) -> NextStep:
+    """Return what decides how to go on, with the folder as a page names it."""
     record = book.record
-    step = NextStep(
+    return NextStep(
         command=record.command,
         folder=folder_of(book),
         last_run=record.runs[-1] if record.runs else None,
@@ -91,4 +93,3 @@ def _next_lines(book: Book, problems: Sequence[Problem]) -> list[str]:
         is_elsewhere=record.is_elsewhere,
         is_finished=record.is_finished,
     )
-    return step.lines_with(lambda command: f"`{command}`")

@@ -118,6 +118,8 @@ def how_to_go_on(progress: Mapping[str, Any]) -> list[str]:
     texts = [_need(each) for each in progress["needs"]]
     if progress["at_risk_words"]:
         texts.append(progress["at_risk_words"].replace("`", ""))
+    if progress["unfetched_words"]:
+        texts.append(progress["unfetched_words"].replace("`", ""))
     if remaining["takes"]:
         texts.append(f"still to be sent: {remaining['words']}")
     if stopped is not None:

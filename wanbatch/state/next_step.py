@@ -59,6 +59,21 @@ class NextStep:
             return self._changed_command()[0] or None
         return self._there(self._with_cap(command, is_retry=is_retry)[0], is_retry=is_retry) if command else None
 
+    @property
+    def fetch_line(self) -> str:
+        """Say how many clips are ordered and not fetched yet, and which command fetches them; empty while a run goes
+        on.
+        """
+        left = self.remaining
+        if self.is_running or not left.unfetched:
+            return ""
+        command = self.next_command
+        elsewhere = ", in the folder in which it was run before," if self.is_elsewhere and command else ""
+        fetches = f"`{command}`{elsewhere} fetches" if command else "running the manifest again fetches"
+        more = " and continues with what is still to be sent" if left.takes else ""
+        them = agreeing(left.unfetched, "them|it")
+        return f"{left.unfetched_words}: {fetches} {them} at no further cost{more}"
+
     def _there(self, command: str, *, is_retry: bool) -> str:
         """Return a command that works in its own folder; a retry names its output folder from here."""
         return command if is_retry or not self.place else f"cd {shlex.quote(self.place)} && {command}"
