@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from tests.money.test_baseline import HEAD
+from tests.reporting.states import CREDITS, begin, shot
+from tests.reporting.test_pages import read, reported
 from tests.reporting.test_workbook import IS_THERE, sheets
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.shots import Batch
 from wanbatch.money.spending import left_out_words
 
 RUN = ("-q", "run", "film.yaml", "--sandbox", "--speed", "900", "--yes")
@@ -60,6 +65,23 @@ def test_every_file_counts_them_alike(told: tuple[str, Path, Any]) -> None:
         cells, _ = sheets(reports / "costs.xlsx")["summary (play money)"]
         row = next(at[1:] for at, (*_, text) in cells.items() if text == "outside the cut: good, of shots left out")
         assert [cells[f"{column}{row}"][2] for column in "BC"] == ["1.05", f"{2 * PRICE}"]
+
+
+@pytest.mark.parametrize("state", [State.HELD, State.GENERATING])
+def test_a_take_of_a_shot_left_out_that_is_not_finished_is_counted_alike_by_tile_and_progress(
+    state: State, tmp_path: Path
+) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("s1", 0), shot("s2", 1))))
+    for take, one in zip(pen.state.takes(), (state, State.VERIFIED), strict=True):
+        pen.lead(take.take_id, one, label=take.label, charged=CREDITS)
+    takes, shots, past = pen.state.takes(), pen.state.shots(), pen.state.past()
+    pen.state.adopt(make_plan(Batch("b", (shot("s2", 1),)), takes, shots, past), pen.now, "")
+    pen.state.close()
+    page = read(reported(tmp_path).report).words
+    (progress,) = json.loads((tmp_path / "reports" / "costs.json").read_text())["progress"]
+    found = [progress[name] for name in ("takes", "verified", "waiting_for_you", "on_their_way")]
+    assert (found, progress["left_out"], progress["left_out_unfinished"]) == ([1, 1, 0, 0], 0, 1)
+    assert f"verified {progress['verified']} of {progress['takes']} 1 {state}, 1 verified" in page
 
 
 def test_one_is_said_in_the_singular() -> None:

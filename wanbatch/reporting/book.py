@@ -72,6 +72,11 @@ class Book:
         return self.is_of_shot_left_out & (self.money["shown_state"] == State.VERIFIED.value)
 
     @cached_property
+    def is_asked_for(self) -> pd.Series[bool]:
+        """Whether the manifest asks for each take: it is not superseded, and its shot is not left out."""
+        return ~self.record.takes["superseded"] & ~self.is_of_shot_left_out
+
+    @cached_property
     def is_of_shot_left_out(self) -> pd.Series[bool]:
         """Whether the shot of each take is omitted or no longer in the manifest."""
         shots = self.record.shots

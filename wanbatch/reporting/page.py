@@ -206,7 +206,6 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
     from wanbatch.reporting.record import values_of
 
     summary, takes = list(facts["summary"]), book.record.takes
-    is_asked = ~takes["superseded"] & ~book.is_of_shot_left_out
     rows = summary[1:]
     figures = figures_of(book, facts)
     return page(
@@ -233,9 +232,9 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         figures=figures,
         headlines=headlines(takes, book.record.attempts),
         timings=("queued", "generating", "download", "total"),
-        asked=int(is_asked.sum()),
+        asked=int(book.is_asked_for.sum()),
         meanings=meanings(facts["counts"]),
-        done=int((is_asked & (takes["state"] == State.VERIFIED.value)).sum()),
+        done=int((book.is_asked_for & (takes["state"] == State.VERIFIED.value)).sum()),
     )
 
 

@@ -22,12 +22,17 @@ from wanbatch.state.tables import Run
 def progress_json(book: Book, at_risk: int, unknown: int) -> dict[str, Any]:
     """Return the progress of a batch: its takes by what became of them, the end of its last run, and how to go on.
 
+    Of shots that are left out, `left_out` takes are verified, and `left_out_unfinished` wait for the user or are on
+    their way; neither is among `takes`.
+
     `stopped` is how the run ended that tells why takes wait, null if none does; `last_run` is null before the first.
     `at_risk` credits may still be charged, and `unknown` takes more; `at_risk_words` say who settles it, and
     `unfetched_words` what is ordered and not fetched, with its command, once no run goes on.
     """
     record = book.record
-    states = record.takes.loc[~record.takes["superseded"] & ~book.is_left_out, "state"]
+    takes = record.takes
+    states = takes.loc[book.is_asked_for, "state"]
+    others = takes.loc[~takes["superseded"] & book.is_of_shot_left_out & ~book.is_left_out]
     counts = {name: int(states.isin(each).sum()) for name, each in _GROUPS.items()}
     last = record.runs[-1] if record.runs else None
     problems = problems_of(record, folder_of(book))
@@ -37,6 +42,7 @@ def progress_json(book: Book, at_risk: int, unknown: int) -> dict[str, Any]:
         "takes": len(states),
         **counts,
         "left_out": int(book.is_left_out.sum()),
+        "left_out_unfinished": len(others),
         "remaining": remaining_json(record.remaining),
         "at_risk_words": "" if record.is_running else at_risk_words(at_risk, unknown, folder_of(book)),
         "last_run": None if last is None else _end_of(book, last),
