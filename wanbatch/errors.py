@@ -38,7 +38,7 @@ class ExitCode(IntEnum):
 
 
 IN_WORDS = {
-    ExitCode.OK: "all that was asked for is done",
+    ExitCode.OK: "all that this command asked for is done",
     ExitCode.TAKES_FAILED: "some takes failed",
     ExitCode.USAGE: "a setting or the manifest is wrong, or there was no terminal to ask on",
     ExitCode.DECISION_NEEDED: "something needs your decision",

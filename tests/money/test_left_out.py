@@ -16,8 +16,11 @@ from tests.reporting.test_pages import read, reported
 from tests.reporting.test_workbook import IS_THERE, sheets
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import make_plan
+from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.shots import Batch
-from wanbatch.money.spending import left_out_words
+from wanbatch.cli.spending import spending_lines
+from wanbatch.money.spending import left_out_words, replaced_words
+from wanbatch.state.progress_reader import read_overview
 
 RUN = ("-q", "run", "film.yaml", "--sandbox", "--speed", "900", "--yes")
 PRICE = 1_050_000
@@ -82,6 +85,23 @@ def test_a_take_of_a_shot_left_out_that_is_not_finished_is_counted_alike_by_tile
     found = [progress[name] for name in ("takes", "verified", "waiting_for_you", "on_their_way")]
     assert (found, progress["left_out"], progress["left_out_unfinished"]) == ([1, 1, 0, 0], 0, 1)
     assert f"verified {progress['verified']} of {progress['takes']} 1 {state}, 1 verified" in page
+
+
+def test_failed_takes_that_were_replaced_are_named_beside_a_good_end(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("s1", 0), shot("s2", 1))))
+    for take, state in zip(pen.state.takes(), (State.FAILED, State.VERIFIED), strict=True):
+        pen.lead(take.take_id, state, label=take.label)
+    shots, takes, past = pen.state.shots(), pen.state.takes(), pen.state.past()
+    pen.state.adopt(plan_retakes(shots, takes, Retake(("s1",)), past), pen.now, "")
+    pen.state.close()
+    words = "1 of the superseded takes failed: another take replaced it, or the manifest no longer asks for it"
+    found = read_overview(tmp_path)
+    assert (found.problems, spending_lines(found.spending)) == ((), [words])
+    assert words in read(reported(tmp_path).report).words
+
+
+def test_no_replaced_take_is_not_named() -> None:
+    assert replaced_words(0) == ""
 
 
 def test_one_is_said_in_the_singular() -> None:

@@ -17,7 +17,7 @@ SCENES_SHOWN = 6
 
 def spending_lines(spending: Spending) -> list[str]:
     """Say what was charged for the cut and outside it, and what is committed by scene, if there are several."""
-    lines = [spending.left_out_words] if spending.left_out_words else []
+    lines = [each for each in (spending.replaced_words, spending.left_out_words) if each]
     if spending.outside_cut:
         inside, outside = usd_text(spending.in_cut), usd_text(spending.outside_cut)
         parts = ", ".join(f"{words} {_amount(sum_)}" for words, sum_ in spending.parts_outside if sum_)
@@ -40,6 +40,7 @@ def spending_json(spending: Spending) -> dict[str, Any]:
         "charged_in_cut": spending.in_cut,
         "charged_outside_cut": spending.outside_cut,
         "left_out_takes": spending.left_out_takes,
+        "superseded_failed_takes": spending.replaced,
         "scenes": [
             {
                 "scene": each.name,

@@ -32,13 +32,14 @@ class Spending:
     """What was charged for the cut and outside it, in credits, and what each scene cost, in story order.
 
     `outside` is by the names of OUTSIDE_WORDS. A scene of which nothing was sent is there with 0. `left_out_takes` are
-    the verified takes of shots that the manifest leaves out.
+    the verified takes of shots that the manifest leaves out, `replaced` the superseded ones that failed.
     """
 
     in_cut: int
     outside: Mapping[str, int]
     scenes: tuple[SceneSpend, ...]
     left_out_takes: int = 0
+    replaced: int = 0
 
     @property
     def outside_cut(self) -> int:
@@ -56,6 +57,11 @@ class Spending:
         return left_out_words(self.left_out_takes)
 
     @property
+    def replaced_words(self) -> str:
+        """Say how many of the superseded takes failed; empty if none did."""
+        return replaced_words(self.replaced)
+
+    @property
     def parts_outside(self) -> list[tuple[str, int]]:
         """What it was charged for, in the words of the pages."""
         return [(words, self.outside.get(name, 0)) for name, words in OUTSIDE_WORDS.items()]
@@ -67,6 +73,15 @@ def left_out_words(takes: int) -> str:
         return ""
     are = "is of a shot" if takes == 1 else "are of shots"
     return f"{takes} of the verified takes {are} left out: omitted, or no longer in the manifest"
+
+
+def replaced_words(takes: int) -> str:
+    """Say that so many of the superseded takes failed, which troubles no run any more; empty for none."""
+    if not takes:
+        return ""
+    other, them = ("another take", "it") if takes == 1 else ("other takes", "them")
+    why = f"{other} replaced {them}, or the manifest no longer asks for {them}"
+    return f"{takes} of the superseded takes failed: {why}"
 
 
 NOTHING_SPENT = Spending(0, MappingProxyType({}), ())

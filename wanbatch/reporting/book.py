@@ -72,6 +72,12 @@ class Book:
         return self.is_of_shot_left_out & (self.money["shown_state"] == State.VERIFIED.value)
 
     @cached_property
+    def is_replaced(self) -> pd.Series[bool]:
+        """Whether each take failed and is superseded."""
+        takes = self.record.takes
+        return takes["superseded"] & (takes["state"] == State.FAILED.value)
+
+    @cached_property
     def is_asked_for(self) -> pd.Series[bool]:
         """Whether the manifest asks for each take: it is not superseded, and its shot is not left out."""
         return ~self.record.takes["superseded"] & ~self.is_of_shot_left_out

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import difference_text, partly_known, usd_text
-from wanbatch.money.spending import OUTSIDE_WORDS, left_out_words
+from wanbatch.money.spending import OUTSIDE_WORDS, left_out_words, replaced_words
 from wanbatch.reporting.amounts import (
     UNSEEN,
     amount_of,
@@ -226,7 +226,11 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         takes=values_of(Take, takes.assign(credits_held=book.held_by_take).head(ROWS_SHOWN)),
         in_cut=frozenset(takes.loc[book.is_chosen, "take_id"].tolist()),
         of_left_out=frozenset(takes.loc[book.is_of_shot_left_out & ~takes["superseded"], "take_id"].tolist()),
-        left_out=left_out_words(int(book.is_left_out.sum())),
+        notes=[
+            each
+            for each in (replaced_words(int(book.is_replaced.sum())), left_out_words(int(book.is_left_out.sum())))
+            if each
+        ],
         hidden=max(0, len(takes) - ROWS_SHOWN),
         speeds=speeds_of(facts),
         figures=figures,
