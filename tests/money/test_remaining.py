@@ -250,6 +250,34 @@ def test_what_is_at_risk_after_a_run_is_said_with_who_settles_it(
     assert any(told in line for line in how_to_go_on(progress))
 
 
+LISTED_LATER = (
+    "at risk, only because the provider's ledger has not listed the charge yet: {} that {} verified or ordered. A charge"
+    " appears some time after its clip is made: `wanbatch reconcile {}` looks again, and costs nothing"
+)
+
+
+@pytest.mark.parametrize(
+    ("states", "amount"),
+    [
+        ((State.VERIFIED,), ("0.525 USD for 1 clip", "is")),
+        ((State.VERIFIED, State.GENERATING), ("1.05 USD for 2 clips", "are")),
+        ((State.VERIFIED, State.HELD), ("0.525 USD for 1 clip", "is")),
+    ],
+)
+def test_a_charge_that_is_listed_later_needs_nobody(
+    states: tuple[State, ...], amount: tuple[str, str], tmp_path: Path
+) -> None:
+    pen = begin(tmp_path, Batch("b", tuple(shot(f"s{place}", place) for place in range(len(states)))))
+    for take, state in zip(pen.state.takes(), states, strict=True):
+        pen.lead(take.take_id, state, label=take.label, estimated=CREDITS)
+    pen.state.close()
+    line, *_ = remaining_lines(read_overview(tmp_path))
+    told, _, rest = line.partition(". Also at risk, since it was sent and may still be charged: ")
+    assert told == LISTED_LATER.format(*amount, tmp_path)
+    assert ("support" in rest, rest.startswith("0.525 USD.")) == (State.HELD in states, State.HELD in states)
+    assert told.replace(str(tmp_path), tmp_path.name).replace("`", "")[1:] in page_of(tmp_path)
+
+
 def page_of(folder: Path) -> str:
     return read(reported(folder).report).words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wanbatch.batch.advice import in_folder
-from wanbatch.money.at_risk import at_risk_words
+from wanbatch.money.at_risk import AtRisk, at_risk_words
 from wanbatch.money.baseline import variance_text
 from wanbatch.money.credits import amount_text, usd, usd_text
 from wanbatch.money.spending import Spending
@@ -87,6 +87,7 @@ def remaining_lines(found: BatchOverview) -> list[str]:
 
 def _at_risk_lines(found: BatchOverview) -> list[str]:
     """Say who settles what may still be charged once no run goes on, and how."""
-    at_risk = found.progress.credits_committed - found.progress.credits_charged
-    words = at_risk_words(at_risk, found.progress.uncosted, str(found.output))
+    progress, left = found.progress, found.remaining
+    at_risk = AtRisk(progress.credits_committed - progress.credits_charged, progress.uncosted)
+    words = at_risk_words(at_risk, left.later, left.clips_listed_later, str(found.output))
     return [words] if words and not found.holder else []

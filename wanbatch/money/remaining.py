@@ -9,6 +9,7 @@ from wanbatch.batch.lifecycle import ON_THE_WAY, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.spend import Kind
+from wanbatch.money.at_risk import NOTHING_AT_RISK, AtRisk, is_listed_later
 from wanbatch.money.credits import partly_known, usd_text
 from wanbatch.units import count_text
 
@@ -36,7 +37,7 @@ class Remaining:
     `failed` counts takes that failed, `tries` the takes that are bought to make them after all: those, and the others
     of a shot that has to be changed. `failed_known` and the others are what these cost; `changed` is the part of it for
     the shots that have to be changed, which no retry buys. `unfetched` clips are ordered and not fetched yet, of which
-    `paid` are in the ledger already.
+    `paid` are in the ledger already. `later` is what the ledger has not listed yet of `clips_listed_later`.
     """
 
     takes: int
@@ -53,6 +54,8 @@ class Remaining:
     changed: Purchase = NOTHING_BOUGHT
     unfetched: int = 0
     paid: int = 0
+    later: AtRisk = NOTHING_AT_RISK
+    clips_listed_later: int = 0
 
     @property
     def room(self) -> int | None:
@@ -177,6 +180,7 @@ def remaining_of(
     waiting = [(k.price_class, n) for k, n in every if k.state is State.PLANNED and not k.superseded]
     progress = BatchProgress.of(every, strays)
     highest = _highest(every)
+    later = [(k.credits_open, n) for k, n in every if is_listed_later(k)]
     on_the_way = [(k.is_charge_seen, n) for k, n in every if k.state in ON_THE_WAY]
     left = _priced(waiting, prices, highest)
     tries = _priced(((each, 1) for each in (*failed.again, *failed.changed)), prices, highest)
@@ -195,6 +199,8 @@ def remaining_of(
         changed=_priced(((each, 1) for each in failed.changed), prices, highest),
         unfetched=sum(count for _, count in on_the_way),
         paid=sum(count for is_paid, count in on_the_way if is_paid),
+        later=AtRisk(sum((each or 0) * n for each, n in later), sum(n for each, n in later if each is None)),
+        clips_listed_later=sum(n for _, n in later),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch.disk import own_folder, replace_parts, replace_text
 from wanbatch.errors import UsageInvalid
+from wanbatch.money.at_risk import AtRisk
 from wanbatch.money.baseline import Baseline
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.credits import exact_usd, usd
@@ -56,7 +57,7 @@ def cost_facts(books: Sequence[Book], tables: Costs, currency: Currency | None =
     return {
         "batches": [book.batch for book in books],
         "sandbox": any(book.record.identity.sandbox for book in books),
-        "progress": [progress_json(book, *_at_risk(tables.costs, book.batch)) for book in books],
+        "progress": [progress_json(book, _at_risk(tables.costs, book.batch)) for book in books],
         "figures": [{"batch": book.batch, **figures_json(book.figures)} for book in books],
         "submits_of_no_take": sum(len(book.record.strays) for book in books),
         "levels": _records(tables.costs),
@@ -71,10 +72,10 @@ def cost_facts(books: Sequence[Book], tables: Costs, currency: Currency | None =
     }
 
 
-def _at_risk(costs: pd.DataFrame, batch: str) -> tuple[int, int]:
+def _at_risk(costs: pd.DataFrame, batch: str) -> AtRisk:
     """Return the credits of a batch that may still be charged, as far as they are known, and how many takes are not."""
     (row,) = costs.loc[(costs["level"] == "batch") & (costs["batch"] == batch)].to_dict("records")
-    return int(row["at_risk_known_credits"]), int(row["takes_of_unknown_cost"])
+    return AtRisk(int(row["at_risk_known_credits"]), int(row["takes_of_unknown_cost"]))
 
 
 def most_unchosen(shots: pd.DataFrame) -> pd.DataFrame:

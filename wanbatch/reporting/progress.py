@@ -8,7 +8,7 @@ from typing import Any
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import State
-from wanbatch.money.at_risk import at_risk_words
+from wanbatch.money.at_risk import AtRisk, at_risk_words
 from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.sidecar import iso
@@ -19,14 +19,14 @@ from wanbatch.state.shown import shown_folder, shown_text
 from wanbatch.state.tables import Run
 
 
-def progress_json(book: Book, at_risk: int, unknown: int) -> dict[str, Any]:
+def progress_json(book: Book, at_risk: AtRisk) -> dict[str, Any]:
     """Return the progress of a batch: its takes by what became of them, the end of its last run, and how to go on.
 
     Of shots that are left out, `left_out` takes are verified, and `left_out_unfinished` wait for the user or are on
     their way; neither is among `takes`.
 
     `stopped` is how the run ended that tells why takes wait, null if none does; `last_run` is null before the first.
-    `at_risk` credits may still be charged, and `unknown` takes more; `at_risk_words` say who settles it, and
+    `at_risk` is what may still be charged; `at_risk_words` say who settles it, and
     `unfetched_words` what is ordered and not fetched, with its command, once no run goes on.
     """
     record = book.record
@@ -44,13 +44,18 @@ def progress_json(book: Book, at_risk: int, unknown: int) -> dict[str, Any]:
         "left_out": int(book.is_left_out.sum()),
         "left_out_unfinished": len(others),
         "remaining": remaining_json(record.remaining),
-        "at_risk_words": "" if record.is_running else at_risk_words(at_risk, unknown, folder_of(book)),
+        "at_risk_words": "" if record.is_running else _at_risk_words(book, at_risk),
         "last_run": None if last is None else _end_of(book, last),
         "stopped": None if record.early_end is None else _end_of(book, record.early_end),
         "needs": needs_of(problems),
         "unfetched_words": step.fetch_line,
         "next": step.lines_with(lambda command: f"`{command}`"),
     }
+
+
+def _at_risk_words(book: Book, at_risk: AtRisk) -> str:
+    left = book.record.remaining
+    return at_risk_words(at_risk, left.later, left.clips_listed_later, folder_of(book))
 
 
 _GROUPS = {
