@@ -37,20 +37,43 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-IN_WORDS = {
-    ExitCode.OK: "all that this command asked for is done",
-    ExitCode.TAKES_FAILED: "some takes failed",
-    ExitCode.USAGE: "a setting or the manifest is wrong, or there was no terminal to ask on",
-    ExitCode.DECISION_NEEDED: "something needs your decision",
-    ExitCode.ACCOUNT_STOPPED: "the key was refused, or the account is out of credits",
-    ExitCode.BUDGET_REACHED: "the cap is reached, or a price rose",
-    ExitCode.OUTPUT_LOCKED: "another run held the output folder",
-    ExitCode.LOCAL_FAULT: "this machine stopped it",
-    ExitCode.PROVIDER_UNREACHABLE: "the provider could not be reached",
-    ExitCode.INTERRUPTED: "it was interrupted",
-    ExitCode.TERMINATED: "it was ended by another program",
+@dataclass(frozen=True)
+class Meaning:
+    """What a code says of a run in a few words, and what the list of codes adds to them."""
+
+    words: str
+    more: str = ""
+
+    @property
+    def sentences(self) -> str:
+        """Both, as the list of codes has them."""
+        return f"{self.words[0].upper()}{self.words[1:]}.{f' {self.more}' if self.more else ''}"
+
+
+MEANINGS = {
+    ExitCode.OK: Meaning("all that this command asked for is done", "There may have been nothing to do."),
+    ExitCode.TAKES_FAILED: Meaning("some takes failed", "Or shots are missing from a cut or an export."),
+    ExitCode.USAGE: Meaning(
+        "the command line, a setting or the manifest is wrong, or there was no terminal to ask a question on"
+    ),
+    ExitCode.DECISION_NEEDED: Meaning(
+        "something needs your decision",
+        "Some takes are unknown or held, one was made twice, or a charge fits no take.",
+    ),
+    ExitCode.ACCOUNT_STOPPED: Meaning("the provider refused the key, or the account is out of credits"),
+    ExitCode.BUDGET_REACHED: Meaning(
+        "the cap is reached, or a price rose and you did not agree to it", "Raise the cap and run again."
+    ),
+    ExitCode.OUTPUT_LOCKED: Meaning("another run held the output folder"),
+    ExitCode.LOCAL_FAULT: Meaning(
+        "this machine stopped it",
+        "The cause is the state file, the disk, permissions, or an installation that cannot read clips.",
+    ),
+    ExitCode.PROVIDER_UNREACHABLE: Meaning("the provider did not answer, or wanbatch could not read its answers"),
+    ExitCode.INTERRUPTED: Meaning("you interrupted it (Ctrl-C)", "The same command resumes."),
+    ExitCode.TERMINATED: Meaning("the system or another program ended it (SIGTERM)", "The same command resumes."),
 }
-"""What each code says of a run, in a few words."""
+"""What each code says of a run."""
 
 _URGENCY = (
     ExitCode.INTERRUPTED,

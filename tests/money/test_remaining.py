@@ -17,7 +17,7 @@ from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
 from wanbatch.cli.spending import remaining_lines
-from wanbatch.errors import IN_WORDS, ExitCode
+from wanbatch.errors import MEANINGS, ExitCode
 from wanbatch.money.remaining import NOTHING_REMAINS, Remaining
 from wanbatch.reporting.cost_files import write_combined
 from wanbatch.reporting.workbook_summary import how_to_go_on
@@ -226,7 +226,7 @@ def test_an_exit_code_stands_with_its_meaning_or_its_reason(exit_code: int, mess
 
 
 def test_every_exit_code_has_words() -> None:
-    assert set(IN_WORDS) == set(ExitCode)
+    assert set(MEANINGS) == set(ExitCode)
 
 
 @pytest.mark.parametrize(("estimated", "amount"), [(CREDITS, "0.525 USD"), (None, "1 of unknown cost")])

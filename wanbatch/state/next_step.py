@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from wanbatch.batch.advice import is_same_again
-from wanbatch.errors import IN_WORDS, ExitCode
+from wanbatch.errors import MEANINGS, ExitCode
 from wanbatch.money.credits import credits_of_usd, exact_usd, usd_text
 from wanbatch.money.remaining import Remaining
 from wanbatch.state.needs import WAITING, Problem
@@ -271,7 +271,7 @@ def end_text(run: Run, name: str = "the last run") -> str:
         return f"{name}, started at {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
     why = f": {run.message}" if run.message else ""
     is_said = not why or run.exit_code in _SAID_BESIDE_A_REASON
-    words = [IN_WORDS[ExitCode(run.exit_code)]] if is_said and run.exit_code in set(ExitCode) else []
+    words = [MEANINGS[ExitCode(run.exit_code)].words] if is_said and run.exit_code in set(ExitCode) else []
     words += ["the cap is reached, too"] if _is_both(run) else []
     meaning = f" ({'; '.join(words)})" if words else ""
     return f"{name} ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}{meaning}{why}"
