@@ -8,7 +8,7 @@ import pytest
 
 from tests.worlds import EPOCH
 from wanbatch.money.remaining import Purchase, Remaining
-from wanbatch.state.needs import Problem
+from wanbatch.state.needs import WAITING, WAITS, Problem, screen_lines
 from wanbatch.state.next_step import NextStep, cap_in, with_cap
 from wanbatch.state.tables import Run
 
@@ -20,6 +20,41 @@ STEP = NextStep("wanbatch run film.yaml --max-usd 4", "out", CAPPED, LEFT, (), i
 LOST = Problem("a_t1", "held", "lost", "", needs_user=True, can_be_looked_up=True)
 REFUSED = Problem("r_t1", "failed", "no", "The provider would refuse the same prompt again: change it")
 RAISED = "to continue, with the cap raised to 5.00 USD"
+
+
+@pytest.mark.parametrize(
+    ("problems", "message", "lines"),
+    [
+        ([("a_t1", "held", "`x a_t1`")], "", ["a_t1 held: why. `x a_t1`"]),
+        (
+            [("a_t1", "held", "`x a_t1`"), ("b_t1", WAITING, "")],
+            "it waits",
+            ["a_t1 held: why. `x a_t1`", "b_t1 waiting: why"],
+        ),
+        ([("a_t1", "held", "`x a_t1`"), ("b_t1", WAITING, "")], f"It {WAITS}. `x a_t1`", ["a_t1 held: why"]),
+        (
+            [("a_t1", "held", "`x a_t1`"), ("b_t1", "held", "`x b_t1`")],
+            "",
+            [
+                "2 held takes: `x a_t1`. For the others, the same with their names",
+                "a_t1 held: why",
+                "b_t1 held: why",
+            ],
+        ),
+        (
+            [("a_t1", "failed", "`retry`"), ("b_t1", "failed", "`retry`")],
+            "",
+            ["2 failed takes: `retry`", "a_t1 failed: why", "b_t1 failed: why"],
+        ),
+        (
+            [("wb1", "stray", "look"), ("wb2", "stray", "look")],
+            "",
+            ["2 submits: look", "wb1 stray: why", "wb2 stray: why"],
+        ),
+    ],
+)
+def test_a_screen_says_each_advice_once(problems: list[tuple[str, str, str]], message: str, lines: list[str]) -> None:
+    assert screen_lines([Problem(take, state, "why", todo) for take, state, todo in problems], message) == lines
 
 
 @pytest.mark.parametrize(

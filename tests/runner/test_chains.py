@@ -251,7 +251,14 @@ def test_where_a_predecessor_is_held_its_successor_waits_for_a_decision(tmp_path
     assert [take.state for take in world.takes()] == [State.VERIFIED, State.HELD, State.PLANNED]
     assert (end.exit_code, end.messages) == (
         ExitCode.DECISION_NEEDED,
-        ("1 take (sh002_t1) waits for sh001_t1, which is held. It will be sent when that take has a clip",),
+        (
+            (
+                "1 take (sh002_t1) waits for sh001_t1, which is held. It will be sent when that take has a clip."
+                " `wanbatch reconcile` looks it up in the provider's log, and costs nothing; so does the next run. If neither"
+                " finds it, you decide: `wanbatch resolve sh001_t1 --resubmit` sends it again, which may be charged a second"
+                " time, and `wanbatch resolve sh001_t1 --abandon` gives it up, and its possible cost still counts"
+            ),
+        ),
     )
 
 

@@ -24,7 +24,7 @@ def tell(options: Global, result: RunResult) -> int:
         more = {"spending": spending_json(found.spending), "remaining": left, "next": found.next_step.next_command}
         print_json({"event": "end", **result_json(result), **more, "sandbox": found.is_sandbox})
     elif options.verbosity >= 0 or result.exit_code:
-        reported = [*problems_of(result.output, limit=10), *_warnings_of(result.output)]
+        reported = [*problems_of(result.output, 10, "; ".join(result.messages)), *_warnings_of(result.output)]
         where = [*spending_lines(found.spending), *baseline_lines(found)]
         what = Ending(where, reported, [*remaining_lines(found), *found.next_step.lines], is_play=found.is_sandbox)
         print_result(console_of(options), result, what)

@@ -27,6 +27,7 @@ from wanbatch.money.credits import money_text
 from wanbatch.money.currency import Currency
 from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.cost_files import baseline_json
+from wanbatch.state.needs import screen_lines
 from wanbatch.state.next_step import end_text
 from wanbatch.state.progress_reader import BatchOverview, read_overview
 from wanbatch.state.tables import Run
@@ -161,7 +162,8 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
         say(console, escape(f"  {in_folder(end_text(found.last_run), str(found.output))}"))
     page = found.output / "reports" / "takes.csv"
     news = [each.text(str(found.output)) for each in found.successions]
-    for lines in (list(map(str, found.problems)), list(found.alarms), news):
+    said = "" if found.last_run is None or found.holder else in_folder(found.last_run.message, str(found.output))
+    for lines in (screen_lines(found.problems, said), list(found.alarms), news):
         _print_first(console, lines, page)
     for line in found.next_step.lines:
         say(console, escape(f"  {line}"))

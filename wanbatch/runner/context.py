@@ -243,11 +243,12 @@ class RunContext:
                 " again to continue with the others, or `wanbatch retry` to try these again",
             )
 
-    def trouble(self, code: ExitCode, message: str) -> None:
-        """Remember why the run cannot end well, and say so once."""
+    def trouble(self, code: ExitCode, message: str, *, is_at_end: bool = False) -> None:
+        """Remember why the run cannot end well, and say so once: now, or only in its messages if it is at its end."""
         if (code, message) not in self.troubles:
             self.troubles.append((code, message))
-            self.note(message)
+            if not is_at_end:
+                self.note(message)
 
     def stop_submitting(self, code: ExitCode, message: str) -> None:
         """Send no more POSTs in this run; what runs is still polled and fetched."""

@@ -23,6 +23,8 @@ from wanbatch.disk import own_folder, replacing
 from wanbatch.errors import ExitCode, LocalFault, MediaInvalid, ProgramFault
 from wanbatch.folders import CLIPS, FRAMES, is_in
 from wanbatch.runner.context import RunContext
+from wanbatch.state.findings import read_findings
+from wanbatch.state.needs import WAITS, decision_about
 from wanbatch.units import agreeing, count_text
 
 AT_ONCE = 2  # frames drawn at once: each decodes a clip
@@ -94,29 +96,31 @@ class Predecessors:
         if context.is_halted or not context.schedule.is_submitting:
             return  # what stopped the run kept all that was planned from being sent
         blocked = {each.take.take_id: each for each in self.blocked()}
-        by_cause: dict[tuple[str, ExitCode], list[Take]] = {}
+        by_cause: dict[tuple[str, ExitCode, str], list[Take]] = {}
         for each in blocked.values():
             root = each
             for _ in blocked:  # which has no circle in it
                 cause = root.source.cause
                 root = root if cause is None else blocked.get(cause.take_id, root)
             by_cause.setdefault(self._why(root, paused_scenes), []).append(each.take)
-        for (why, code), waiting in by_cause.items():
+        for (why, code, todo), waiting in by_cause.items():
             named = ", ".join(take.label for take in waiting[:NAMED]) + (", ..." if len(waiting) > NAMED else "")
-            words = agreeing(len(waiting), f"wait|waits for {why}. They|It will be sent when that take has a clip")
-            context.trouble(code, f"{count_text(len(waiting), 'take')} ({named}) {words}")
+            words = agreeing(len(waiting), f"wait|waits for {why}. They|It {WAITS}")
+            text = f"{count_text(len(waiting), 'take')} ({named}) {words}{f'. {todo}' if todo else ''}"
+            context.trouble(code, text, is_at_end=True)
 
-    def _why(self, blocked: Blocked, paused_scenes: Collection[str]) -> tuple[str, ExitCode]:
-        """Return what keeps a take from being sent, in words, and the exit code of that."""
+    def _why(self, blocked: Blocked, paused_scenes: Collection[str]) -> tuple[str, ExitCode, str]:
+        """Return what keeps a take from being sent, in words, the exit code of that, and what the user decides."""
         cause = blocked.source.cause
         if cause is None:
-            return blocked.why, ExitCode.TAKES_FAILED
+            return blocked.why, ExitCode.TAKES_FAILED, ""
         scene = self._context.budget.scene_of(cause)
         if cause.state is State.PLANNED and blocked.source.is_coming and scene in paused_scenes:
             why = f"{cause.label}, which was not sent, as its scene ({scene}) has reached its cap"
-            return why, ExitCode.BUDGET_REACHED
-        is_open = cause.state in (State.HELD, State.UNKNOWN)
-        return blocked.why, ExitCode.DECISION_NEEDED if is_open else ExitCode.TAKES_FAILED
+            return why, ExitCode.BUDGET_REACHED, ""
+        if cause.state not in (State.HELD, State.UNKNOWN):
+            return blocked.why, ExitCode.TAKES_FAILED, ""
+        return blocked.why, ExitCode.DECISION_NEEDED, decision_about(cause, read_findings(self._context.state))
 
     def _waits_for(self, take: Take) -> tuple[FrameOf, Source] | None:
         for frame in frames_in(take.recipe.body):

@@ -12,6 +12,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import usd_text
 from wanbatch.state.tables import Stray
+from wanbatch.units import count_text
 
 WAITING = "waiting"
 
@@ -77,7 +78,7 @@ def problems_in(
             found.append(Problem(take.label, "failed", error, todo, needs_user=needs_user))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_lost = is_not_looked_up(take, findings)
-            todo = _LOOK_UP if take.state is State.UNKNOWN else _held_todo(take, findings)
+            todo = decision_about(take, findings)
             told = (take.label, take.state.value, take.error, todo)
             found.append(Problem(*told, needs_user=take.needs_user, can_be_looked_up=is_lost))
     for label, why in findings.waiting.items():
@@ -90,6 +91,30 @@ def problems_in(
     return tuple(
         replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder)) for each in found
     )
+
+
+WAITS = "will be sent when that take has a clip"  # ends what a run says of takes that wait for another
+
+
+def screen_lines(problems: Sequence[Problem], message: str) -> list[str]:
+    """Return the problems in lines for a screen that shows a run's message, too: each advice once, before its takes.
+
+    What the message says already is left out: which takes wait, and what is to be decided.
+    """
+    left = [each for each in problems if each.state != WAITING or WAITS not in message]
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for each in left:
+        groups.setdefault((each.state, each.todo.replace(each.take, "TAKE")), []).append(each)
+    lines = []
+    for (state, _), mine in groups.items():
+        todo = mine[0].todo
+        if len(mine) == 1 or not todo:
+            lines += [str(replace(each, todo="") if todo and todo in message else each) for each in mine]
+            continue
+        others = ". For the others, the same with their names" if mine[0].take in todo else ""
+        what = "submit" if state == "stray" else f"{state} take"
+        lines += [f"{count_text(len(mine), what)}: {todo}{others}", *(str(replace(each, todo="")) for each in mine)]
+    return lines
 
 
 def _made_text(stray: Stray) -> str:
@@ -129,6 +154,11 @@ _LOOK_UP = "`wanbatch reconcile` looks it up in the provider's log, and costs no
 def is_not_looked_up(take: Take, findings: AttemptFindings) -> bool:
     """Say whether the provider's log was not yet asked what became of a take's submit, and may tell."""
     return take.can_be_searched and not take.searches and take.take_id not in findings.offered
+
+
+def decision_about(take: Take, findings: AttemptFindings) -> str:
+    """Say what is to be done about a take whose answer was lost, or that is held; empty if it is not the user's."""
+    return _LOOK_UP if take.state is State.UNKNOWN else _held_todo(take, findings)
 
 
 def _held_todo(take: Take, findings: AttemptFindings) -> str:

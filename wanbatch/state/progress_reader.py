@@ -30,7 +30,7 @@ from wanbatch.state.findings import read_findings
 from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.kept_command import read_command
 from wanbatch.state.lock import holder_of
-from wanbatch.state.needs import Problem, problems_in
+from wanbatch.state.needs import Problem, problems_in, screen_lines
 from wanbatch.state.next_step import NextStep, early_end
 from wanbatch.state.notes import answered_charges
 from wanbatch.state.reader import StateReader
@@ -235,13 +235,16 @@ def _eta_s(inventory: Inventory, made: Sequence[Take], now: datetime) -> float |
     return forecast.eta_s(inventory.open_takes, now, Sending(planned, rates.submit_per_min, rates.downloads))
 
 
-def problems_of(output: Path, limit: int) -> list[str]:
-    """Return lines on what needs the user, up to a limit, the last one saying how many more there are."""
+def problems_of(output: Path, limit: int, message: str = "") -> list[str]:
+    """Return lines on what needs the user beside the message of a run, up to a limit, the last one saying how many more
+    there are.
+    """
     with StateReader.open(output) as reader:
         troubled, strays = reader.takes_in(_TROUBLED), reader.strays()
         findings = read_findings(reader)
     problems = problems_in(troubled, strays, findings=findings, folder=str(output))
-    lines = [str(problem) for problem in problems[:limit]]
-    if len(problems) > limit:
-        lines.append(f"... and {len(problems) - limit} more: {in_folder('`wanbatch status`', str(output))}")
+    lines = screen_lines(problems, in_folder(message, str(output)))
+    if len(lines) > limit:
+        more = f"... and {len(lines) - limit} more: {in_folder('`wanbatch status`', str(output))}"
+        return [*lines[:limit], more]
     return lines
