@@ -206,6 +206,8 @@ def workbook(path: Path) -> Iterator[tuple[str, Told]]:
         if total is None or sheet not in _ADDED_UP:
             continue
         for unit, scale in (("credits", 1), ("USD", 2_000_000)):
+            if not any(str(head).endswith(unit) for head in heads):
+                continue  # what is read first is in USD alone
             yield (
                 f"costs.xlsx: {sheet} in {unit}",
                 {
@@ -238,8 +240,10 @@ def _known_columns(unit: str) -> list[tuple[str, str]]:
     return [("charged", f"charged {unit}"), ("in the cut", f"in the cut {unit}"), *both]
 
 
+_GROUPINGS = ("batch", "sequence", "scene", "model", "cost_code")
 _ADDED_UP = {
-    **dict.fromkeys(("batch", "sequence", "scene", "model", "cost_code"), _known_columns),
+    **dict.fromkeys(_GROUPINGS, _known_columns),
+    **dict.fromkeys((f"{each} details" for each in _GROUPINGS), _known_columns),
     "shots": lambda unit: [("charged", f"charged {unit}")],
 }
 _TILES = ("charged", "committed", "baseline", "final cost")

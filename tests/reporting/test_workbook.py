@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import zipfile
@@ -76,6 +77,7 @@ def test_each_grouping_has_a_sheet_with_a_frozen_header_and_a_filter(folder: Pat
         "shots",
         "prices",
         "spend",
+        *(f"{each} details" for each in ("batch", "sequence", "scene", "model", "tag", "cost_code")),
         "about",
     ]
     for name, (_, sheet) in book.items():
@@ -132,6 +134,27 @@ def test_another_currency_is_a_formula_of_the_rate(folder: Path, tmp_path: Path)
     usd, eur = column(cells, "charged USD"), column(cells, "charged EUR")
     assert (about["A5"][2], about["B5"][2]) == ("1 USD in EUR", "0.5")
     assert cells[f"{eur}2"][:2] == ("n", f"{usd}2*about!$B$5")
+
+
+@needs_writer
+def test_the_sheet_of_a_grouping_has_what_is_read_first_and_its_details_have_all(folder: Path) -> None:
+    with StateReader.open(folder) as reader:
+        files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
+    book = sheets(files.costs.parent / "costs.xlsx")
+    rows = list(csv.DictReader(files.costs.read_text(encoding="utf-8-sig").splitlines()))
+    for name in ("batch", "scene", "tag"):
+        (front, _), (every, _) = book[name], book[f"{name} details"]
+        heads, others = (
+            [text for at, (_, _, text) in one.items() if re.fullmatch("[A-Z]+1", at)] for one in (front, every)
+        )
+        assert (len(heads) <= 15, set(heads) - set(others), len(others)) == (True, set(), len(rows[0]) - 1)
+        shown = {
+            head: [front.get(f"{column(front, head)}{row}", ("", "", ""))[2] for row in range(2, 6)] for head in heads
+        }
+        told = {
+            head: [every.get(f"{column(every, head)}{row}", ("", "", ""))[2] for row in range(2, 6)] for head in heads
+        }
+        assert shown == told  # totals among them
 
 
 @needs_writer
@@ -214,7 +237,9 @@ def test_what_a_row_is_stays_in_sight_and_every_column_is_explained(tmp_path: Pa
     assert frozen == {
         "batch": ("1", "C2"), "sequence": ("1", "C2"), "scene": ("1", "C2"), "model": ("1", "C2"), "tag": ("1", "C2"),
         "cost_code": ("1", "C2"), "shots": ("1", "E2"), "variance": ("1", "D2"), "prices": ("1", "C2"),
-        "spend": ("1", "D2"),
+        "spend": ("1", "D2"), "batch details": ("1", "C2"), "sequence details": ("1", "C2"),
+        "scene details": ("1", "C2"), "model details": ("1", "C2"), "tag details": ("1", "C2"),
+        "cost_code details": ("1", "C2"),
     }  # fmt: skip
     words = {text for at, (_, _, text) in found["about"][0].items() if at.startswith("A") and text}
     explained = {each.partition(": ")[2] for each in words}

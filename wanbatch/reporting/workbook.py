@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -32,6 +32,22 @@ if TYPE_CHECKING:
 WORKBOOK_NAME = "costs.xlsx"
 LEVEL_SHEETS = ("all", "batch", "sequence", "scene", "model", "tag", "cost_code")
 PLAY = " (play money)"  # in the name of each sheet of a sandbox: it is in sight wherever one scrolls
+READ_FIRST = (
+    "takes",
+    "verified",
+    "failed",
+    "budget_usd",
+    "baseline_usd",
+    "charged_usd",
+    "at_risk_usd",
+    "committed_usd",
+    "to_complete_usd",
+    "final_usd",
+    "variance_usd",
+    "outside_cut_usd",
+    "takes_of_unknown_cost",
+)
+"""The columns of a grouping that stand on its own sheet, after those that say what a row is; its details have all."""
 CONVERTED = ("charged", "committed", "final")  # shown in another currency, too
 _NOT_ADDED = (
     "budget",
@@ -74,8 +90,10 @@ class Table:
 
 
 def tables_of(costs: Costs) -> list[Table]:
-    """Return the sheets of a cost report: one per grouping, then shots, variance, prices and spend."""
-    by_level = [
+    """Return the sheets of a cost report: one per grouping with the columns that are read first, then shots, variance,
+    prices and spend, then one per grouping with all its columns.
+    """
+    details = [
         Table(
             level,
             _usd_first(rows.drop(columns="level").rename(columns={"key": _name_of(level)})),
@@ -93,7 +111,15 @@ def tables_of(costs: Costs) -> list[Table]:
         Table("prices", _usd_first(costs.prices), "price_class", PRICES, is_added_up=False),
         Table("spend", _usd_first(costs.spend), "take", SPEND, rows_of=_EVENTS),
     ]
-    return [*by_level, *(table for table in more if len(table.frame))]
+    by_level = [replace(each, frame=each.frame[[*_ids_of(each), *READ_FIRST]]) for each in details]
+    details = [replace(each, name=f"{each.name} details") for each in details]
+    return [*by_level, *(table for table in more if len(table.frame)), *details]
+
+
+def _ids_of(table: Table) -> list[str]:
+    """Return the columns that say what a row is."""
+    names = list(table.frame.columns)
+    return names[: names.index(table.ids) + 1]
 
 
 def _name_of(level: str) -> str:
