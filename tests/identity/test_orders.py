@@ -41,8 +41,8 @@ def take(take_id: int, label: str, seed: int | None, state: State = V, **more: A
         pytest.param(
             [shot("b", seed=8), shot("c", seed=8)],
             [take(1, "b_t1", 8), take(2, "c_t1", 8, P)],
-            [],
-            id="both were asked for by one plan",
+            ["c_t1 is b_t1"],
+            id="what is left is that of one that was sent",
         ),
         pytest.param(
             [shot("b", seed=1), shot("c", seed=2)],

@@ -170,12 +170,11 @@ def find_twins(
 ) -> list[Twin]:
     """Find orders that are the same as takes that are there, or as one another, which `match_orders` does not compare.
 
-    `takes` are all that are there, `kept` those of them that nothing asks for. Found are, of the manifest's orders, a
-    new one with the request and seed of a take that is asked for, and one left with those of an unasked take of its own
-    shot; a retake with the request and seed of any take; a fallback with the request and seed of a take of another
-    shot, or, where its seed is derived, with the request of one that nothing asks for. `first` are the recipes, by take
-    id, of which fallbacks were used; what is `settled` is not found again. Of two orders with one request and seed, the
-    later one is found.
+    `takes` are all that are there, `kept` those of them that nothing asks for. Found are an order of the manifest with
+    the request and seed of a take that is asked for, or of an unasked one of its own shot; a retake with the request
+    and seed of any take; a fallback with the request and seed of a take of another shot, or, where its seed is derived,
+    with the request of one that nothing asks for. `first` are the recipes, by take id, of which fallbacks were used;
+    what is `settled` is not found again. Of two orders with one request and seed, the later one is found.
     """
     unasked = {take.take_id: take for take in kept if is_there(take.state)}
     exact: dict[tuple[str, int], list[Take]] = {}
@@ -192,9 +191,7 @@ def find_twins(
     for order in orders:
         same = [] if order.sent_seed is None else exact.get((order.text, order.sent_seed), [])
         if order.kind is OrderKind.SLOT:
-            same = [
-                take for take in same if (take.shot_id == order.shot_id if take.take_id in unasked else order.is_new)
-            ]
+            same = [take for take in same if take.shot_id == order.shot_id or take.take_id not in unasked]
         elif order.kind is OrderKind.FALLBACK:
             same = [*same, *(alike.get(order.text, []) if order.seed is None else [])]
             same = [take for take in same if take.shot_id != order.shot_id]
@@ -202,7 +199,7 @@ def find_twins(
         if order.sent_seed is not None and order.kind is not OrderKind.FALLBACK:
             first_one = before.setdefault((order.text, order.sent_seed), order)
             twins += [] if first_one is order else [Twin(order, first_one.label, first_one.label)]
-        found += [twin for twin in twins if twin.settled not in settled]
+        found += [twin for twin in twins if {twin.settled, (order.label, twin.label, order.digest)}.isdisjoint(settled)]
     return found
 
 

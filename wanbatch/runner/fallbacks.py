@@ -82,12 +82,12 @@ def _next_recipe(state: StateReader, take: Take, fallback: Fallback) -> Recipe |
 
 
 def _is_ordered(state: StateReader, take: Take, recipe: Recipe) -> bool:
-    """Say whether the same is there already, or ordered: with its seed in any shot, without one as an unasked clip of
-    the shot, which the next plan uses. What the user said to buy all the same is not.
+    """Say whether the same is there already, or asked for: with its seed in any shot, without one as an unasked clip of
+    the shot, which the next plan uses. What the user said to buy all the same does not count.
     """
     if "seed" not in recipe.body:
         return any(each.superseded for each in state.takes_there(recipe.canonical) if each.shot_id == take.shot_id)
-    if state.has_recipe(take.shot_id, recipe.canonical):
+    if state.has_recipe(recipe.canonical):
         return True
     settled = settled_in(state.noted(SETTLED_NOTE))
     digest = digest_of(recipe.canonical)

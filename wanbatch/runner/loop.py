@@ -110,7 +110,7 @@ class Runner:
                     await self._loop(group)
                     await self._charges.match_ledger()
                 self._charges.name_breaches()
-                self._predecessors.name_blocked(self._submits.paused_scenes)
+                self._predecessors.name_blocked(self._submits.why_kept)
             except WanbatchError as error:
                 context.halt(error.exit_code, str(error))
             finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,10 +87,10 @@ class Predecessors:
         found = ((take, self._waits_for(take)) for take in waiting)
         return [Blocked(take, *why) for take, why in found if why is not None]
 
-    def name_blocked(self, paused_scenes: Collection[str]) -> None:
+    def name_blocked(self, why_kept: Callable[[Take], tuple[str, ExitCode] | None]) -> None:
         """Name the takes that were not sent for want of a clip to continue from, by what is the cause of it.
 
-        `paused_scenes` are those of which this run sent no more, as they had reached their own caps.
+        `why_kept` says of a take that is planned why this run did not send it, in words, with the exit code of that.
         """
         context = self._context
         if context.is_halted or not context.schedule.is_submitting:
@@ -102,22 +102,23 @@ class Predecessors:
             for _ in blocked:  # which has no circle in it
                 cause = root.source.cause
                 root = root if cause is None else blocked.get(cause.take_id, root)
-            by_cause.setdefault(self._why(root, paused_scenes), []).append(each.take)
+            by_cause.setdefault(self._why(root, why_kept), []).append(each.take)
         for (why, code, todo), waiting in by_cause.items():
             named = ", ".join(take.label for take in waiting[:NAMED]) + (", ..." if len(waiting) > NAMED else "")
             words = agreeing(len(waiting), f"wait|waits for {why}. They|It {WAITS}")
             text = f"{count_text(len(waiting), 'take')} ({named}) {words}{f'. {todo}' if todo else ''}"
             context.trouble(code, text, is_at_end=True)
 
-    def _why(self, blocked: Blocked, paused_scenes: Collection[str]) -> tuple[str, ExitCode, str]:
+    def _why(
+        self, blocked: Blocked, why_kept: Callable[[Take], tuple[str, ExitCode] | None]
+    ) -> tuple[str, ExitCode, str]:
         """Return what keeps a take from being sent, in words, the exit code of that, and what the user decides."""
         cause = blocked.source.cause
         if cause is None:
             return blocked.why, ExitCode.TAKES_FAILED, ""
-        scene = self._context.budget.scene_of(cause)
-        if cause.state is State.PLANNED and blocked.source.is_coming and scene in paused_scenes:
-            why = f"{cause.label}, which was not sent, as its scene ({scene}) has reached its cap"
-            return why, ExitCode.BUDGET_REACHED, ""
+        kept = why_kept(cause) if cause.state is State.PLANNED and blocked.source.is_coming else None
+        if kept is not None:
+            return f"{cause.label}, {kept[0]}", kept[1], ""
         if cause.state not in (State.HELD, State.UNKNOWN):
             return blocked.why, ExitCode.TAKES_FAILED, ""
         return blocked.why, ExitCode.DECISION_NEEDED, decision_about(cause, read_findings(self._context.state))

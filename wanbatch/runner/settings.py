@@ -38,7 +38,7 @@ class RunSettings:
 
     Rates are per minute, caps are in credits, those of scenes by their names; `is_cap_given` where a flag gave the cap,
     now or in an earlier run. `is_agreed` is a decision set in advance: a new price is accepted where a cap still holds,
-    and no question is asked.
+    and no question is asked. It `buys_again` if the user said to buy what exists already.
     `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
     the default); `logged` are submits in run.log; `is_begun_anew` where an earlier state file was lost;
     `trust_state` is the user's assurance that this state file is the newest, where the provider's log cannot tell;
@@ -57,6 +57,7 @@ class RunSettings:
     scene_caps: Mapping[str, int] = field(default_factory=dict)
     is_cap_given: bool = False
     is_agreed: bool = False
+    buys_again: bool = False
     quotes: Mapping[PriceClass, Quote] = field(default_factory=dict)
     key_fingerprint: str = ""
     on_unknown: OnUnknown = OnUnknown.RECONCILE

@@ -20,6 +20,7 @@ from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, 
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.fallbacks import fall_back
 from wanbatch.runner.predecessors import assert_recorded
+from wanbatch.runner.same_bodies import SameBodies
 from wanbatch.runner.uncertain_submits import note_misnamed
 from wanbatch.units import count_text, size_text
 
@@ -43,12 +44,13 @@ class Submits:
         self._lost_in_a_row = 0
         self._not_sent_in_a_row = 0
         self._was_echo_missed = False
-        self.paused_scenes: set[str] = set()  # which have reached their own caps
+        self._paused_scenes: set[str] = set()  # which have reached their own caps
+        self._same_bodies = SameBodies(context)
         self._waiting: set[str] = set()  # scenes, or "" for all, whose takes wait for money to come back
         self._has_said_wait = False
 
     def begin(self, take_id: int, body: Body | None = None) -> bool:
-        """Record the intent of a POST, durably, before any byte of it leaves; False if the budget forbids it.
+        """Record the intent of a POST, durably, before any byte of it leaves; False if it must not be sent.
 
         `body` is what is sent, where that is more than the recipe: with the files that it names.
         """
@@ -82,21 +84,27 @@ class Submits:
                 " stopped before it paid for more. Let one command at a time work on this folder, then run it again"
             )
         assert_recorded(context, take, body)
+        sha256 = take.recipe.sha256 if body is None else body.sha256
+        if self._same_bodies.keep_back(take, sha256):
+            return False
+        self._record_intent(take, sha256)
+        schedule.submit_began(context.clock.monotonic(), has_token=body is not None)
+        return True
+
+    def _record_intent(self, take: Take, sha256: str) -> None:
+        context, recipe = self._context, take.recipe
         attempt = take.attempts + 1  # a new id for every POST: one that ever left this process is never used again
-        recipe = take.recipe
         context.record(
-            take_id,
+            take.take_id,
             Fact.SUBMIT_STARTED,
             {
                 "attempt": attempt,
-                "request_id": request_id_of(context.nonce, recipe, take_id, attempt),
-                "body_sha256": recipe.sha256 if body is None else body.sha256,
+                "request_id": request_id_of(context.nonce, recipe, take.take_id, attempt),
+                "body_sha256": sha256,
                 "key_fingerprint": context.settings.key_fingerprint,
                 "credits_estimated": context.budget.price_of(take),
             },
         )
-        schedule.submit_began(context.clock.monotonic(), has_token=body is not None)
-        return True
 
     def _wait_for_money(self, take: Take, fit: Fit) -> None:
         """Keep a take back that a cap forbids, until what is being made has ended: what fails gives its money back."""
@@ -170,15 +178,12 @@ class Submits:
 
     def _pause_scene(self, take: Take) -> None:
         """Leave a take of a scene whose own cap is reached to a later run; the others go on."""
-        context, allowance, scene = (
-            self._context,
-            self._context.budget.scene_allowance(take),
-            self._context.budget.scene_of(take),
-        )
+        context, budget = self._context, self._context.budget
+        allowance, scene = budget.scene_allowance(take), budget.scene_of(take)
         assert allowance is not None
-        if scene in self.paused_scenes:
+        if scene in self._paused_scenes:
             return
-        self.paused_scenes.add(scene)
+        self._paused_scenes.add(scene)
         spent = f"{usd_text(allowance.committed)} is committed"
         if context.budget.lost:
             spent += ", which may be more, as answers were lost before any answer showed the price"
@@ -189,6 +194,13 @@ class Submits:
             f" ({take.label}) costs {usd_text(context.budget.price_of(take))}. The other scenes go on; raise this cap"
             " and run the same command again",
         )
+
+    def why_kept(self, take: Take) -> tuple[str, ExitCode] | None:
+        """Return why this run does not send a take that is planned, in words, and the exit code of that."""
+        scene, same = self._context.budget.scene_of(take), self._same_bodies.why_kept(take)
+        if scene in self._paused_scenes:
+            return f"which was not sent, as its scene ({scene}) has reached its cap", ExitCode.BUDGET_REACHED
+        return (same, ExitCode.DECISION_NEEDED) if same else None
 
     async def send(self, take_id: int, body: Body | None = None) -> None:
         """Send the POST that `begin` recorded, and record what its answer means."""
@@ -270,9 +282,8 @@ class Submits:
             # The disk no longer keeps what was just paid for: the user is the last place it can be saved.
             context.trouble(
                 ExitCode.LOCAL_FAULT,
-                f"{context.takes[take_id].label} is paid for as generation {generation_id}, but wanbatch could"
-                " not record it:"
-                " write this id down",
+                f"{context.takes[take_id].label} is paid for as generation {generation_id}, but wanbatch could not"
+                " record it: write this id down",
             )
             raise
 

@@ -179,6 +179,7 @@ def settings_of(
         scene_caps=scenes,
         is_cap_given=options.max_credits is not None or is_kept,
         is_agreed=options.is_agreed,
+        buys_again=options.buy_again,
         on_unknown=options.on_unknown,
         unknown_grace=None if options.unknown_grace_s is None else timedelta(seconds=options.unknown_grace_s),
         trust_state=options.trust_state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from wanbatch.batch.attempts import MAY_BE_CHARGED, NO_POST, Attempt, Outcome
@@ -30,6 +30,12 @@ class AttemptRecords(Records):
     def attempts_of(self, take_id: int) -> list[Attempt]:
         """The attempts of one take, by number."""
         return self._all(Attempt, "WHERE take_id = ? ORDER BY number", take_id)
+
+    def bodies_sent(self) -> Iterator[tuple[int, str]]:
+        """The take and the body of each submit, as the hash of what was sent."""
+        sql = "SELECT take_id, body_sha256 FROM attempts WHERE length(body_sha256) = 64"
+        with foreign_errors(self.path):
+            yield from self._db.execute(sql)
 
     def attempts_at_risk(self) -> list[Attempt]:
         """The attempts that were given up, and that the ledger may still charge."""

@@ -190,11 +190,11 @@ class TakeRecords(Records):
             row = self._db.execute("SELECT omit OR removed FROM shots WHERE shot_id = ?", (take.shot_id,)).fetchone()
             return row is None or not row[0]
 
-    def has_recipe(self, shot_id: str, recipe_json: str) -> bool:
-        """Say whether a take of a shot is asked for with this recipe."""
-        sql = "SELECT 1 FROM takes WHERE shot_id = ? AND recipe_json = ? AND NOT superseded"
+    def has_recipe(self, recipe_json: str) -> bool:
+        """Say whether a take that is to be sent has this recipe."""
+        sql = "SELECT 1 FROM takes WHERE recipe_json = ? AND NOT superseded AND state = 'planned'"
         with foreign_errors(self.path):
-            return self._db.execute(sql, (shot_id, recipe_json)).fetchone() is not None
+            return self._db.execute(sql, (recipe_json,)).fetchone() is not None
 
     def scene_by_shot(self) -> dict[str, str]:
         """The scene of each shot, by id."""

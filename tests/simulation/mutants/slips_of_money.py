@@ -119,7 +119,9 @@ slip(
     "self._context.takes[take_id].tries < self._context.settings.rates.max_attempts",
 )
 unseen("what is removed or omitted is tried again", StateReader.is_asked_for, "row is None or not row[0]", "True")
-slip("an attempt follows the one that its take follows", Submits.begin, "take.attempts + 1", "take.attempt + 1")
+slip(
+    "an attempt follows the one that its take follows", Submits._record_intent, "take.attempts + 1", "take.attempt + 1"
+)
 slip("a failed row of old is a failed row", take._submit_started, "        failure_seen_at=None,\n", "")
 slip(
     "an id of an earlier attempt is taken for a new one",

@@ -1,0 +1,47 @@
+"""A body that made a clip is not sent for another take, whatever the recipes say, unless the user said so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.worlds import World, batch_of
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
+from wanbatch.errors import ExitCode
+from wanbatch.runner.settings import RunSettings
+from wanbatch.sandbox.faults import Rule
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+(ONE,) = batch_of(1).shots
+FIRST = replace(ONE, seed=5)
+TWO = Batch("world", (FIRST, replace(FIRST, id="sh002", ordinal=1)))
+
+
+@pytest.mark.parametrize(("buys_again", "bought"), [(False, 1), (True, 2)])
+def test_one_body_is_bought_once_unless_the_user_said_so(tmp_path: Path, buys_again: bool, bought: int) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(buys_again=buys_again))
+    end = world.run(TWO)
+    assert len(world.ledger()) == bought
+    if not buys_again:
+        assert end.exit_code is ExitCode.DECISION_NEEDED
+        assert "sh002_t1 was not sent: its request is that of sh000_t1 to the byte" in "; ".join(end.messages)
+        assert [take.state for take in world.takes()] == [State.VERIFIED, State.PLANNED]
+        assert len((world.run(TWO), world.ledger())[1]) == 1  # a later run neither
+
+
+def test_a_body_that_failed_is_sent_for_another_take(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1, 2)),))
+    world.run(TWO)
+    end = world.run(TWO)
+    assert [take.state for take in world.takes()] == [State.FAILED, State.VERIFIED]
+    assert end.exit_code is ExitCode.TAKES_FAILED
+
+
+def test_a_model_without_a_seed_makes_another_clip_of_one_body(tmp_path: Path) -> None:
+    seedless = replace(ONE, request={**ONE.request, "model": "alibaba/wan2.1-t2v-turbo"}, has_seed=False, takes=2)
+    world = World(tmp_path / "out")
+    world.run(Batch("world", (seedless,)))
+    assert len(world.ledger()) == 2

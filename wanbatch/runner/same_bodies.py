@@ -1,0 +1,72 @@
+"""Takes whose request is that of another one to the byte: none is sent unless the user said to buy it all the same.
+
+What is planned is compared by its recipe before a run. Two recipes may still come to one body: a frame may be named in
+two ways, and a picture may differ in its metadata alone, which is not sent.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from wanbatch.batch.attempts import NO_POST
+from wanbatch.batch.orders import digest_of
+from wanbatch.batch.take import Take
+from wanbatch.batch.takeover import settled_in
+from wanbatch.errors import ExitCode
+from wanbatch.runner.context import RunContext
+from wanbatch.state.reader import SETTLED_NOTE
+
+
+class SameBodies:
+    """Which bodies were sent, and the takes that this run keeps back because of one."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._kept: dict[int, str] = {}  # take id: what keeps it back
+
+    @cached_property
+    def _sent(self) -> dict[str, set[int]]:
+        """The takes of which each body was ever sent."""
+        sent: dict[str, set[int]] = {}
+        for take_id, sha256 in self._context.state.bodies_sent():
+            sent.setdefault(sha256, set()).add(take_id)
+        return sent
+
+    def keep_back(self, take: Take, sha256: str) -> bool:
+        """Say whether a take must not be sent, as its body made another's clip, or may have; else note that it is sent.
+
+        A model that takes no seed makes another clip of the same body each time.
+        """
+        takers = self._sent.setdefault(sha256, set())
+        others = takers - {take.take_id}
+        if self._made_by_another(take, sha256, others):
+            return True
+        takers.add(take.take_id)
+        return False
+
+    def _made_by_another(self, take: Take, sha256: str, others: set[int]) -> bool:
+        context = self._context
+        if not others or context.settings.buys_again or "seed" not in take.recipe.body:
+            return False
+        settled, digest = settled_in(context.state.noted(SETTLED_NOTE)), digest_of(take.recipe_json)
+        for other in (context.takes[each] for each in sorted(others)):
+            refs = (other.take_id, other.label)
+            if any((take.label, ref, digest) in settled for ref in refs) or not self._is_made(other, sha256):
+                continue
+            self._kept[take.take_id] = f"which was not sent, as its request is that of {other.label}"
+            context.trouble(
+                ExitCode.DECISION_NEEDED,
+                f"{take.label} was not sent: its request is that of {other.label} to the byte, so its clip would be the"
+                " same. Give it another seed or prompt, or buy it all the same: run the same command with --buy-again",
+            )
+            return True
+        return False
+
+    def why_kept(self, take: Take) -> str:
+        """Return what keeps a take back, in words; empty if nothing does."""
+        return self._kept.get(take.take_id, "")
+
+    def _is_made(self, other: Take, sha256: str) -> bool:
+        """Say whether another take's submit of a body made a clip, or may have."""
+        attempts = self._context.state.attempts_of(other.take_id)
+        return any(each.body_sha256 == sha256 and not (each.outcome in NO_POST or each.has_failed) for each in attempts)
