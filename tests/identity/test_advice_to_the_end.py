@@ -112,7 +112,7 @@ def test_a_folder_beside_is_named_take_by_take() -> None:
         def identity(self) -> Identity:
             return new_identity("n", "https://x", "", EPOCH, sandbox=False)
 
-        def recipes_there(self, _: int) -> list[tuple[str, str]]:
+        def recipes_there(self, _: int, *, with_planned: bool) -> list[tuple[str, str]]:
             return [(label, text) for label, text in there]
 
     pairs = _Waiting(orders, frozenset()).found_in(Reader())  # type: ignore[arg-type]

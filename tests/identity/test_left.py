@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,14 +16,16 @@ from tests.identity.folders import Tell, bought, provider_name, takes_in, write
 from tests.reporting.states import BEGIN, CREDITS, begin
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import make_plan
+from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.cache import Manifest
 from wanbatch.provider.endpoint import load_settings
 from wanbatch.session.access import Access
 from wanbatch.session.admission import ORIGIN_NOTE, origin_of
 from wanbatch.session.execution import Job
-from wanbatch.session.left_admission import admit_left, is_there_meanwhile, orders_again
+from wanbatch.session.left_admission import admit_left, assert_not_bought_elsewhere, is_there_meanwhile, orders_again
 from wanbatch.state.file import StateFile
+from wanbatch.state.lock import HOLDER_NAME
 from wanbatch.state.reader import StateReader
 
 FILM = "id,prompt,seed\na,A dragon over a hill,5\nz,A quiet harbour,6\n"
@@ -116,3 +121,30 @@ def test_a_planned_retake_that_is_dropped_is_named(say: Tell) -> None:
     _, told = say("plan", "film.csv", "--offline")
     assert "this retake is not sent: a_t2." in told
     assert states(output)["a_t2"] is State.PLANNED
+
+
+def run_by_another_process(output: Path) -> None:
+    holder = {"pid": os.getppid(), "host": platform.node(), "since": "2026-03-01T20:00:00+00:00"}
+    (output / HOLDER_NAME).write_text(json.dumps(holder))
+
+
+def test_what_another_run_beside_is_about_to_buy_is_asked_about(say: Tell) -> None:
+    other = planned_from(write("other.csv", FILM), Path("outputs/other"), "a_t1")
+    write("film.csv", FILM.replace("a,A dragon", "a,Another"))
+    assert "z_t1" not in say("plan", "film.csv", "--offline")[1]
+    run_by_another_process(other)
+    code, told = say("plan", "film.csv", "--offline")
+    assert (code, "z_t1 exists as z_t1" in told) == (2, True)
+
+
+def test_of_two_runs_that_begin_at_one_moment_one_sees_the_other_before_it_sends() -> None:
+    other = planned_from(write("other.csv", FILM), Path("outputs/other"))
+    run_by_another_process(other)
+    output = planned_from(write("film.csv", FILM), Path("outputs/film"))
+    access = Access(load_settings({}, None, Path.cwd()), is_embedded=False)
+    with opened(output) as state:
+        planned = state.takes_in([State.PLANNED])
+        with pytest.raises(UsageInvalid, match=r"another run in .*other has 2 takes of this run in hand"):
+            assert_not_bought_elsewhere(state, access, planned, "")
+        (other / HOLDER_NAME).unlink()
+        assert_not_bought_elsewhere(state, access, planned, "")

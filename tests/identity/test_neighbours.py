@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.reporting.states import begin, shot
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.orders import Order
+from wanbatch.batch.orders import Order, orders_of
+from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, likeness
 from wanbatch.session.neighbours import READ_LIMIT_S, Neighbour, find_beside
 from wanbatch.state.reader import entry
@@ -91,3 +94,18 @@ def test_takes_beside_the_manifest_are_found_from_another_working_folder(tmp_pat
     elsewhere = tmp_path / "other" / "outputs" / "shots"
     ((found,), _) = find_beside((elsewhere, tmp_path / "film" / "outputs"), ADDRESS, [order()])
     assert (found.output, found_beside(elsewhere, ADDRESS, [order()])) == (tmp_path / "film" / "outputs" / "shots", [])
+
+
+@pytest.mark.parametrize(("before", "is_found"), [("A dragon lands.", True), ("A tug turns.", False)])
+def test_a_take_that_continues_from_another_shot_is_the_same_only_after_the_same_shot(
+    tmp_path: Path, before: str, is_found: bool
+) -> None:
+    chained = {"image_url": "frame:a:last"}
+    pen = begin(tmp_path / "one", Batch("one", (shot("a", 0), shot("b", 1, request=chained))))
+    for take_id in (1, 2):
+        pen.lead(take_id, State.QUEUED)
+    pen.state.close()
+    mine = Batch("mine", (shot("a", 0, prompt=before), shot("b", 1, request=chained)))
+    orders = orders_of(make_plan(mine, []))
+    found = [order.label for each in found_beside(tmp_path / "mine", ADDRESS, orders) for order, _ in each.found]
+    assert found == (["a_t1", "b_t1"] if is_found else [])

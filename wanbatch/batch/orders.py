@@ -6,11 +6,12 @@ Every command that sends compares them with the clips that exist, here and in th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from wanbatch.batch.changes import Create, Replan
+from wanbatch.batch.frames import shots_of_frames
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Plan
 from wanbatch.batch.shot_plan import Wanted
@@ -34,7 +35,8 @@ class Order:
 
     `seed` is the one that a clip must have to be the same; None for a derived one: any other is as good. `sent_seed` is
     the one that it would be sent with; None without one, or where it is not known yet. It `is_new` if no earlier plan
-    made it.
+    made it. `grounds` are what the shots that it continues from ask for, also through others: with another frame it is
+    another clip.
     """
 
     shot_id: str
@@ -44,6 +46,7 @@ class Order:
     sent_seed: int | None = None
     kind: OrderKind = OrderKind.SLOT
     is_new: bool = True
+    grounds: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -94,7 +97,23 @@ def orders_of(plan: Plan, fallbacks: Mapping[str, Fallback] | None = None) -> li
             orders += _by_fallback(order, each.recipe, fallback)
         elif take is not None and take.state is State.FAILED:
             orders += _by_fallback(order, each.recipe, fallback)
-    return orders
+    return grounded(orders, {each.shot.id: likeness(each.recipe.canonical)[0] for each in reversed(plan.wanted)})
+
+
+def grounded(orders: Sequence[Order], texts: Mapping[str, str]) -> list[Order]:
+    """Return the orders with what the shots that they continue from ask for; `texts` says that of each shot."""
+    return [replace(each, grounds=_before(each.text, texts)) if shots_of_frames(each.text) else each for each in orders]
+
+
+def _before(text: str, texts: Mapping[str, str]) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    left = list(shots_of_frames(text))
+    while left:
+        shot_id = left.pop()
+        if shot_id not in found:
+            found[shot_id] = texts.get(shot_id, "")
+            left += shots_of_frames(found[shot_id])
+    return tuple(found.values())
 
 
 def new_orders(plan: Plan) -> list[Order]:
@@ -137,7 +156,6 @@ def _by_fallback(order: Order, recipe: Recipe, fallback: Fallback | None) -> lis
     if fallback is None or recipe.model == fallback.model:
         return []
     text, seed = likeness(fallback.recipe_for(recipe).canonical)
-    if order.kind is OrderKind.RETAKE and seed is None:
+    if seed is None:  # the provider makes another clip each time
         return []
-    must_have = seed if order.seed is not None else None
-    return [Order(order.shot_id, order.number, text, must_have, seed, OrderKind.FALLBACK, order.is_new)]
+    return [Order(order.shot_id, order.number, text, seed, seed, OrderKind.FALLBACK, order.is_new)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wanbatch.batch.chained_takes import ChainedTakes
-from wanbatch.batch.chains import with_new_ids
+from wanbatch.batch.chains import shots_before, with_new_ids
 from wanbatch.batch.changes import Create, Past, Supersede
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import twin_key
@@ -94,10 +94,18 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
             continue
         seed = retake_seed(shot_id, number) if asked.seed is None else (asked.seed + extra) & SEED_MAX
         recipe = Recipe.of({**model.recipe.body, "seed": seed})
-        if recipe.canonical in used:
-            raise UsageInvalid(f"{used[recipe.canonical].label} was made with seed {seed}: choose another --seed")
+        same = used.get(recipe.canonical)
+        if same is not None and not shots_before(recipe.canonical):  # another frame makes another clip
+            raise UsageInvalid(f"{same.label} has seed {seed} already{_made_words(same)}: choose another --seed")
         created.append(Create(shot_id, number, recipe, asked.note))
     return created
+
+
+def _made_words(same: Take) -> str:
+    """Say how a take stands that has the seed already, and how it is sent."""
+    if same.state is State.FAILED:
+        return " and failed, and `wanbatch retry` tries it again"
+    return ", and the next run sends it" if same.state is State.PLANNED else ""
 
 
 def _shot_of(row: ShotRow, recipe: Recipe) -> Shot:

@@ -161,44 +161,32 @@ def find_reframed(plan: Plan, past: Past, settled: Settled = frozenset()) -> lis
     return matches
 
 
-def find_twins(
-    orders: Iterable[Order],
-    takes: Iterable[Take],
-    kept: Iterable[Take],
-    first: Mapping[int, str] = NONE_FIRST,
-    settled: Settled = frozenset(),
-) -> list[Twin]:
+def find_twins(orders: Iterable[Order], takes: Iterable[Take], kept: Iterable[Take], settled: Settled) -> list[Twin]:
     """Find orders that are the same as takes that are there, or as one another, which `match_orders` does not compare.
 
     `takes` are all that are there, `kept` those of them that nothing asks for. Found are an order of the manifest with
-    the request and seed of a take that is asked for, or of an unasked one of its own shot; a retake with the request
-    and seed of any take; a fallback with the request and seed of a take of another shot, or, where its seed is derived,
-    with the request of one that nothing asks for. `first` are the recipes, by take id, of which fallbacks were used;
-    what is `settled` is not found again. Of two orders with one request and seed, the later one is found.
+    the request and seed of a take that is asked for, or of an unasked one of its own shot, and a retake with those of
+    any take; what is `settled` is not found again. Of two orders with one request and seed, the later one is found.
+    What holds a frame of another shot is compared when it is sent, and so is a fallback: it may never be.
     """
-    unasked = {take.take_id: take for take in kept if is_there(take.state)}
+    unasked = {take.take_id for take in kept}
     exact: dict[tuple[str, int], list[Take]] = {}
-    alike: dict[str, list[Take]] = {}
     for take in takes:
         text, seed = likeness(take.recipe_json)
         if seed is not None and is_there(take.state):
             exact.setdefault((text, seed), []).append(take)
-    for take in unasked.values():
-        for text in asked_texts(take, first):
-            alike.setdefault(text, []).append(take)
     found: list[Twin] = []
     before: dict[tuple[str, int], Order] = {}
     for order in orders:
-        same = [] if order.sent_seed is None else exact.get((order.text, order.sent_seed), [])
+        if order.sent_seed is None or order.kind is OrderKind.FALLBACK or shots_of_frames(order.text):
+            continue
+        key = order.text, order.sent_seed
+        same = exact.get(key, [])
         if order.kind is OrderKind.SLOT:
             same = [take for take in same if take.shot_id == order.shot_id or take.take_id not in unasked]
-        elif order.kind is OrderKind.FALLBACK:
-            same = [*same, *(alike.get(order.text, []) if order.seed is None else [])]
-            same = [take for take in same if take.shot_id != order.shot_id]
         twins = [Twin(order, take.label, take.take_id) for take in same]
-        if order.sent_seed is not None and order.kind is not OrderKind.FALLBACK:
-            first_one = before.setdefault((order.text, order.sent_seed), order)
-            twins += [] if first_one is order else [Twin(order, first_one.label, first_one.label)]
+        first = before.setdefault(key, order)
+        twins += [] if first is order else [Twin(order, first.label, first.label)]
         found += [twin for twin in twins if {twin.settled, (order.label, twin.label, order.digest)}.isdisjoint(settled)]
     return found
 

@@ -165,7 +165,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     found |= {match.order for match in reframed}
     plan = _followed(plan, batch, reader, past)
     orders = [order for order in orders_of(plan) if order not in found]
-    twins = find_twins(orders, plan.takes, plan.kept, past.first_recipes, settled)
+    twins = find_twins(orders, plan.takes, plan.kept, settled)
     found |= {twin.order for twin in twins}
     orders = [order for order in orders if order not in found]
     neighbours, unread = find_beside((output, *homes_of(batch.source)), access.address, orders, settled)

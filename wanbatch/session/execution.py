@@ -10,7 +10,7 @@ from datetime import datetime
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.inventory import Inventory, finish_text
-from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Plan
 from wanbatch.batch.take import Take
@@ -36,6 +36,7 @@ from wanbatch.session.companion_files import CompanionFiles
 from wanbatch.session.embedded import name_takes
 from wanbatch.session.given_opener import given_opener
 from wanbatch.session.invocation import Invocation
+from wanbatch.session.left_admission import assert_not_bought_elsewhere
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
 from wanbatch.session.options import RunResult
@@ -200,6 +201,7 @@ class Execution:
             assert_room(state.output, preview)
             note_key(invocation, state)
             job.write(state, clock.now())
+            self._assert_not_bought_elsewhere(job)
             if invocation.access.is_embedded:
                 name_takes(state.output, state.inventory().due)
             self._note_time()
@@ -212,6 +214,13 @@ class Execution:
             end = await self._rounds(provider, clock).run(basis, preview)
             self._note_time()
             return self._ended(end, clock)
+
+    def _assert_not_bought_elsewhere(self, job: Job) -> None:
+        access, options = self.invocation.access, self.invocation.options
+        if not (access.is_embedded or options.buy_again):
+            planned = filter(self.settings.is_selected, self.state.takes_in([State.PLANNED]))
+            source = "" if job.admission is None else job.admission.origin.absolute
+            assert_not_bought_elsewhere(self.state, access, planned, source)
 
     def _basis(self, job: Job, inventory: Inventory) -> Basis:
         """Return what the preview of a job is made from."""

@@ -187,22 +187,15 @@ def reframed_question(folder: Folder, matches: Sequence[Match], price_of: PriceO
 def twins_question(folder: Folder, twins: Sequence[Twin], price_of: PriceOf) -> Question:
     """Ask about takes to be bought that are the same, to the seed, as takes that are there, or as one another."""
     labels = tuple(dict.fromkeys((twin.order.label, twin.label) for twin in twins))
-    count = len({twin.order for twin in twins})
-    what = f"{count_text(count, 'take')} that this run would or may buy {'has' if count == 1 else 'have'}"
+    orders = list({twin.order: twin for twin in twins}.values())
+    what = f"{count_text(len(orders), 'take')} that this run would buy {'has' if len(orders) == 1 else 'have'}"
     lines = [f"{what} the request and seed of another, so that the clips are the same:"]
-    lines += _pair_lines(dict.fromkeys((twin.order.title, twin.label) for twin in twins), "is the same as")
-    remedies = []
-    if any(twin.order.kind is not OrderKind.FALLBACK for twin in twins):
-        remedies.append("To buy one of them only, give them other seeds or prompts in the manifest, or leave one out")
-    by_fallback = next((twin for twin in twins if twin.order.kind is OrderKind.FALLBACK), None)
-    if by_fallback is not None:
-        was, now = by_fallback.label.rpartition("_t")[0], by_fallback.order.shot_id
-        remedies.append(f"Use {by_fallback.label} for {now}: {folder.run('--rename', f'{was}={now}')}")
-    certain = [twin for twin in twins if twin.order.kind is not OrderKind.FALLBACK]
-    certain = list({twin.order: twin for twin in certain}.values())
-    price = f", {_price(certain, price_of)}" if len(certain) == count else ""  # a fallback may not be bought
-    remedies.append(f"Buy them all the same{price}: {folder.run('--buy-again')}")
-    return Question(Kind.HERE, tuple(lines), tuple(remedies), "Buy them all the same?", "--buy-again", labels)
+    lines += _pair_lines(labels, "is the same as")
+    remedies = (
+        "To buy one of them only, give them other seeds or prompts in the manifest, or leave one out",
+        f"Buy them all the same, {_price(orders, price_of)}: {folder.run('--buy-again')}",
+    )
+    return Question(Kind.HERE, tuple(lines), remedies, "Buy them all the same?", "--buy-again", labels)
 
 
 def left_question(

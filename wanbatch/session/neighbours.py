@@ -13,6 +13,7 @@ from wanbatch.batch.shots import likeness
 from wanbatch.batch.takeover import Settled
 from wanbatch.errors import WanbatchError
 from wanbatch.state.history import newest_beside
+from wanbatch.state.lock import is_held_by_another
 from wanbatch.state.reader import StateReader
 
 TAKES_READ = 20_000  # of each neighbour, the newest: a quarter of a second
@@ -59,12 +60,32 @@ def find_beside(
     The newest folders are read first, each in part if it is large, and all together no longer than a moment. Each take
     to be bought is named once, in the folder that has most of them; of two alike, the newer.
     """
-    output, homes = places[0], places[1:]
+    paths = newest_beside(places[0], places[1:], at_most=None) if orders else []
+    return _search(paths, places[0], base_url, (orders, settled), now)
+
+
+def find_running(
+    places: Sequence[Path], base_url: str, orders: Sequence[Order], settled: Settled = frozenset()
+) -> list[Neighbour]:
+    """Find what would be bought here in folders beside in which another run is at work now, which may buy it, too."""
+    paths = newest_beside(places[0], places[1:], at_most=None) if orders else []
+    running = [path for path in paths if is_held_by_another(path.parent)]
+    return _search(running, places[0], base_url, (orders, settled), time.monotonic)[0]
+
+
+def _search(
+    paths: Sequence[Path],
+    output: Path,
+    base_url: str,
+    asked: tuple[Sequence[Order], Settled],
+    now: Callable[[], float],
+) -> tuple[list[Neighbour], int]:
+    """Look for orders in these state files. Returns what is found, and how many could not be read, or not in time."""
+    orders, settled = asked
     story = {order: place for place, order in enumerate(orders)}
     found: dict[Path, list[tuple[Order, str]]] = {}
     nonces: dict[Path, str] = {}
     deadline = now() + READ_LIMIT_S
-    paths = newest_beside(output, homes, at_most=None) if orders else []
     unread = 0
     for path in paths:
         if now() > deadline:
@@ -74,7 +95,8 @@ def find_beside(
             with StateReader.open(path.parent) as reader:
                 if reader.identity().base_url == base_url:
                     nonces[path.parent] = reader.identity().nonce
-                    found[path.parent] = _Waiting(orders, settled).found_in(reader)
+                    is_running = is_held_by_another(path.parent)
+                    found[path.parent] = _Waiting(orders, settled).found_in(reader, with_planned=is_running)
         except (WanbatchError, OSError):
             unread += 1
     neighbours: list[Neighbour] = []
@@ -110,10 +132,16 @@ class _Waiting:
         for order in orders:
             self._by_recipe.setdefault((order.text, order.seed), {}).setdefault(order.shot_id, []).append(order)
 
-    def found_in(self, reader: StateReader) -> list[tuple[Order, str]]:
-        """Find orders in a folder: under their own names, then their own ids, then any other; they wait no longer."""
+    def found_in(self, reader: StateReader, *, with_planned: bool = False) -> list[tuple[Order, str]]:
+        """Find orders in a folder: under their own names, then their own ids, then any other; they wait no longer.
+
+        Takes that are still to be sent there count `with_planned`.
+        """
         nonce = reader.identity().nonce
-        there = [(label, likeness(text)) for label, text in reader.recipes_there(TAKES_READ)]
+        rows = reader.recipes_there(TAKES_READ, with_planned=with_planned)
+        there = [(label, likeness(text)) for label, text in rows]
+        texts = {text for _, (text, _) in there}
+        self._drop_other_frames(texts)
         found, used = [], set[str]()
         for is_own, is_same_number in ((True, True), (True, False), (False, True), (False, False)):
             for label, asked in there:
@@ -124,6 +152,15 @@ class _Waiting:
                     used.add(label)
                     found.append((order, label))
         return found
+
+    def _drop_other_frames(self, texts: set[str]) -> None:
+        """Leave out orders that continue from a shot whose own request this folder does not have: the frame differs."""
+        for key, by_shot in self._by_recipe.items():
+            self._by_recipe[key] = {
+                shot_id: fit
+                for shot_id, every in by_shot.items()
+                if (fit := [order for order in every if texts.issuperset(order.grounds)])
+            }
 
     def _pop(self, asked: tuple[str, int | None], known: tuple[str | None, str | None], ref: str) -> Order | None:
         """Return an order that a take answers; None without one that is not settled.

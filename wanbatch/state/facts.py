@@ -105,14 +105,16 @@ class FactRecords(TakeRecords):
             changed = sorted({take_id for take_id, _ in self._entries("WHERE fact = 'model_changed'")})
             return {take_id: self._first_recipe(take_id) for take_id in changed}
 
-    def recipes_there(self, limit: int) -> list[tuple[str, str]]:
+    def recipes_there(self, limit: int, *, with_planned: bool = False) -> list[tuple[str, str]]:
         """Label and recipe of the takes planned last, up to a limit, that are bought, or may be.
 
-        One that its fallback made is there with what it was asked for first, too.
+        One that its fallback made is there with what it was asked for first, too. Those that are still to be sent are
+        among them `with_planned`.
         """
+        planned = " OR (state = 'planned' AND NOT superseded)" if with_planned else ""
         sql = (
-            "SELECT take_id, shot_id || '_t' || number, recipe_json FROM takes"
-            " WHERE state NOT IN ('planned', 'failed') ORDER BY take_id DESC LIMIT ?"
+            "SELECT take_id, shot_id || '_t' || number, recipe_json FROM takes"  # noqa: S608
+            f" WHERE state NOT IN ('planned', 'failed'){planned} ORDER BY take_id DESC LIMIT ?"
         )
         with foreign_errors(self.path):
             rows = self._db.execute(sql, (limit,)).fetchall()
