@@ -91,7 +91,7 @@ OWNERS = {
         "session.doctor",
         "sandbox.account",
     },
-    "filelock": {"state.lock"},
+    "filelock": {"session.known_folders", "state.lock"},
     "dotenv": {"provider.endpoint"},
     "starlette": {
         "sandbox.app",
@@ -116,7 +116,7 @@ OWNERS = {
         "cli.payment_question",
         "cli.against",
     },
-    "platformdirs": {"manifest.cache", "manifest.opened_files", "provider.pricecache"},
+    "platformdirs": {"manifest.cache", "manifest.opened_files", "provider.pricecache", "session.known_folders"},
     "click": {
         "cli",
         "cli.why",

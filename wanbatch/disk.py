@@ -100,7 +100,7 @@ def free_bytes(directory: Path) -> int:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Yield a new, empty file beside `path`, to be written by its name; after the block it takes the name of `path`.
 
     A crash leaves the old file or the new one, both whole. The new file has a name that cannot be known before, is
@@ -113,7 +113,7 @@ def replacing(path: Path) -> Iterator[Path]:
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     name = f".{secrets.token_hex(PART_DIGITS // 2)}{PART_SUFFIX}"
     try:
-        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o666, dir_fd=directory))
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, mode, dir_fd=directory))
         try:
             yield path.parent / name
             _flush(name, directory)
@@ -148,7 +148,7 @@ def sweep_parts(folder: Path) -> None:
                 each.unlink()
 
 
-def replace_text(path: Path, text: str) -> bool:
+def replace_text(path: Path, text: str, mode: int = 0o666) -> bool:
     """Write a text file with `replacing`; False if it held that text already. Makes its folder.
 
     Raises OSError, which names `path`, whatever file beside it failed.
@@ -158,7 +158,7 @@ def replace_text(path: Path, text: str) -> bool:
         return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
+        with replacing(path, mode) as part:
             part.write_bytes(data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error

@@ -12,12 +12,12 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.orders import Order, orders_of
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, likeness
-from wanbatch.session.neighbours import READ_LIMIT_S, Neighbour, find_beside
+from wanbatch.session.neighbours import READ_LIMIT_S, Neighbour, Places, find_beside
 from wanbatch.state.reader import entry
 
 
 def found_beside(output: Path, *args: Any, **more: Any) -> list[Neighbour]:
-    return find_beside((output,), *args, **more)[0]
+    return find_beside(Places(output), *args, **more)[0]
 
 
 ADDRESS = "https://api.example.com/v2"
@@ -64,7 +64,7 @@ def test_folders_of_another_provider_and_one_s_own_tell_nothing(tmp_path: Path) 
     beside(tmp_path, "other", address="https://other.example.com")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "state.sqlite").write_bytes(b"no database at all, but long enough to look at")
-    assert find_beside((tmp_path / "mine",), ADDRESS, [order()]) == ([], 1)  # the broken one is counted
+    assert find_beside(Places(tmp_path / "mine"), ADDRESS, [order()]) == ([], 1)  # the broken one is counted
 
 
 def test_a_clip_of_a_fallback_is_found_by_what_was_asked_for_first(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_reading_ends_when_its_time_is_up(tmp_path: Path) -> None:
         (0.0, 0.0, READ_LIMIT_S + 1, READ_LIMIT_S + 1)
     )  # the beginning, before the first folder, before the second
     orders = [order(name, prompt=name) for name in ("one", "two", "three")]
-    found, unread = find_beside((tmp_path / "mine",), ADDRESS, orders, now=lambda: next(ticks))
+    found, unread = find_beside(Places(tmp_path / "mine"), ADDRESS, orders, now=lambda: next(ticks))
     assert (len(found), unread) == (1, 2)
     assert len(found_beside(tmp_path / "mine", ADDRESS, orders)) == 3
 
@@ -92,7 +92,7 @@ def test_reading_ends_when_its_time_is_up(tmp_path: Path) -> None:
 def test_takes_beside_the_manifest_are_found_from_another_working_folder(tmp_path: Path) -> None:
     beside(tmp_path / "film" / "outputs", "shots")
     elsewhere = tmp_path / "other" / "outputs" / "shots"
-    ((found,), _) = find_beside((elsewhere, tmp_path / "film" / "outputs"), ADDRESS, [order()])
+    ((found,), _) = find_beside(Places(elsewhere, (tmp_path / "film" / "outputs",)), ADDRESS, [order()])
     assert (found.output, found_beside(elsewhere, ADDRESS, [order()])) == (tmp_path / "film" / "outputs" / "shots", [])
 
 

@@ -37,7 +37,7 @@ from wanbatch.batch.takeover import (
 )
 from wanbatch.disk import second_name
 from wanbatch.errors import UsageInvalid
-from wanbatch.folders import CLIPS, OUTPUTS
+from wanbatch.folders import CLIPS
 from wanbatch.session.access import Access
 from wanbatch.session.folder_questions import (
     Answer,
@@ -55,7 +55,7 @@ from wanbatch.session.folder_questions import (
     unread_beside,
 )
 from wanbatch.session.kept_prices import PriceOf, prices_at
-from wanbatch.session.neighbours import Neighbour, find_beside
+from wanbatch.session.neighbours import Neighbour, Places, find_beside
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.state.chained_takes import frames_sent
 from wanbatch.state.file import StateFile
@@ -168,7 +168,8 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     twins = find_twins(orders, plan.takes, plan.kept, settled)
     found |= {twin.order for twin in twins}
     orders = [order for order in orders if order not in found]
-    neighbours, unread = find_beside((output, *homes_of(batch.source)), access.address, orders, settled)
+    places = Places.of(output, batch.source, access.address)
+    neighbours, unread = find_beside(places, access.address, orders, settled)
     plan = replace(plan, changes=(*renames, *_left(plan.changes)))
     origin = origin_of(batch.source, batch.name, output)
     folder = _folder(batch, output, options)
@@ -189,11 +190,6 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     settled |= settled_by((*matches, *reframed)) | {twin.settled for twin in twins}
     settled = settled.union(*(each.settled for each in neighbours))
     return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch, settled)
-
-
-def homes_of(source: str) -> tuple[Path, ...]:
-    """Return where output folders may be beside those of the working folder: beside the manifest."""
-    return (Path(source).parent / OUTPUTS,) if source else ()
 
 
 def _planned(

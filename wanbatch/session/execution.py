@@ -36,6 +36,7 @@ from wanbatch.session.companion_files import CompanionFiles
 from wanbatch.session.embedded import name_takes
 from wanbatch.session.given_opener import given_opener
 from wanbatch.session.invocation import Invocation
+from wanbatch.session.known_folders import KnownFolders
 from wanbatch.session.left_admission import assert_not_bought_elsewhere
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
@@ -73,7 +74,8 @@ class Job:
     """What to do with a state file: carry out a plan, try failed takes `again`, or go on as was planned before.
 
     `digest` is that of the manifest that a plan was made from; `admission` is what led to the plan of a manifest;
-    `command` is the command line that runs it, `settled` what is to be bought all the same.
+    `source` is the path under whose name the folder is listed, empty for none; `command` is the command line that runs
+    the manifest, `settled` what is to be bought all the same.
     """
 
     plan: Plan | None = None
@@ -83,6 +85,7 @@ class Job:
     admission: Admission | None = None
     command: str = ""
     settled: Settled | None = None
+    source: str = ""
 
     def write(self, state: StateFile, at: datetime) -> None:
         """Write its plan into the state file, where it has one, and plan the takes that are tried again."""
@@ -96,6 +99,7 @@ class Job:
             state.note(COMMAND_NOTE, self.command)
             place = os.path.realpath(".")
             state.note(PLACE_NOTE, place if is_text(place) else "")
+        KnownFolders().note(self.source, state.identity().base_url, state.output)
         for take in self.again:
             state.record(take.take_id, entry(Fact.RETRY_PLANNED, at, {"by": "user"}))
 

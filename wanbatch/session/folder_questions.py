@@ -29,10 +29,10 @@ class Kind(StrEnum):
 
     ORIGIN = "origin"  # another manifest made this folder
     HERE = "here"  # recipes to be bought are in this folder under other ids
-    BESIDE = "beside"  # recipes to be bought are in a folder beside this one
+    BESIDE = "beside"  # recipes to be bought are in a folder beside this one, or where this manifest was run
     TAKEN = "taken"  # takes that other shots take over; only shown
     DROPPED = "dropped"  # retakes that were planned and are not sent; only shown
-    UNREAD = "unread"  # folders beside this one in which nothing could be looked for; only shown
+    UNREAD = "unread"  # other folders in which nothing could be looked for; only shown
 
 
 class Answer(StrEnum):
@@ -266,10 +266,9 @@ def dropped_retakes(labels: Sequence[str]) -> Question:
 
 
 def unread_beside(count: int) -> Question:
-    """Tell that some folders beside were not looked into."""
+    """Tell that some other folders were not looked into."""
     line = (
-        f"wanbatch could not look into {count_text(count, 'output folder')} beside this one for takes that are to be"
-        " bought here"
+        f"wanbatch could not look into {count_text(count, 'other output folder')} for takes that are to be bought here"
     )
     return Question(Kind.UNREAD, (line,), (), "", "", is_blocking=False)
 

@@ -1,7 +1,7 @@
 """The admission of what is left to be sent where no manifest is planned: by retry, retake and a run that resumes.
 
 What an earlier plan left is compared again with the clips that there are: one may have come to light since, or been
-bought in a folder beside.
+bought in another folder.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from wanbatch.batch.frames import shots_of_frames
 from wanbatch.batch.lifecycle import State
@@ -19,9 +20,8 @@ from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import Settled, find_twins, match_orders, settled_by, settled_in
 from wanbatch.errors import UsageInvalid
 from wanbatch.session.access import Access
-from wanbatch.session.admission import homes_of
 from wanbatch.session.folder_questions import Question, left_question
-from wanbatch.session.neighbours import find_beside, find_running
+from wanbatch.session.neighbours import Places, find_beside, find_running
 from wanbatch.state.kept_command import read_command
 from wanbatch.state.reader import SETTLED_NOTE, StateReader
 from wanbatch.units import count_text
@@ -37,7 +37,7 @@ def is_there_meanwhile(source: str, state: StateReader, address: str) -> bool:
     first = state.first_recipes()
     if match_orders(_slots(orders), kept, {}, first, settled) or find_twins(orders, kept, kept, settled):
         return True
-    found, unread = find_beside((state.output, *homes_of(source)), address, orders, settled)
+    found, unread = find_beside(Places.of(state.output, source, address), address, orders, settled)
     return bool(found or unread)
 
 
@@ -61,7 +61,7 @@ def assert_not_bought_elsewhere(state: StateReader, access: Access, planned: Ite
     """
     orders = _grounded(orders_left(planned, state.fallbacks()), state)
     settled = settled_in(state.noted(SETTLED_NOTE))
-    places = (state.output, *homes_of(source))
+    places = Places.of(state.output, source, access.address)
     for each in find_running(places, access.address, orders, settled):
         order, label = each.found[0]
         raise UsageInvalid(
@@ -97,16 +97,17 @@ def admit_left(
     found = {match.order for match in matches}
     twins = find_twins([each for each in orders if each not in found], every, kept, settled)
     found |= {twin.order for twin in twins}
-    run = read_command(state).text
-    words = (run, shlex.join((*command, "--buy-again")))
+    run = read_command(state)
+    words = (run.text, shlex.join((*command, "--buy-again")))
     questions = []
     if found:
         pairs = [(match.order.title, match.candidates[0].label) for match in matches]
         pairs += [(twin.order.title, twin.label) for twin in twins]
         questions.append(left_question(words, str(state.output), pairs, is_blocking=True))
     rest = [each for each in orders if each not in found]
-    source = shlex.split(run)[2:3] if run else []
-    neighbours, _ = find_beside((state.output, *homes_of("".join(source))), access.address, rest, settled)
+    source = "".join(str(Path(run.place, each)) for each in shlex.split(run.text)[2:3])
+    places = Places.of(state.output, source, access.address)
+    neighbours, _ = find_beside(places, access.address, rest, settled)
     for each in neighbours:
         pairs = [(order.title, label) for order, label in each.found]
         questions.append(left_question(words, str(each.output), pairs, is_blocking=not access.is_embedded))

@@ -1,7 +1,8 @@
-"""The neighbours: output folders beside one's own, and which of the takes to be bought are there already."""
+"""The neighbours: output folders beside one's own, or of the same manifest, and which takes to be bought are there."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,12 +13,32 @@ from wanbatch.batch.orders import Order
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.takeover import Settled
 from wanbatch.errors import WanbatchError
+from wanbatch.folders import OUTPUTS
+from wanbatch.session.known_folders import KnownFolders
 from wanbatch.state.history import newest_beside
 from wanbatch.state.lock import is_held_by_another
 from wanbatch.state.reader import StateReader
 
 TAKES_READ = 20_000  # of each neighbour, the newest: a quarter of a second
 READ_LIMIT_S = 2.0  # of all together: a plan must not wait for the whole disk
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where to look: beside an output folder, in `homes` that may hold output folders, and in the `known` ones."""
+
+    output: Path
+    homes: tuple[Path, ...] = ()
+    known: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, output: Path, source: str, base_url: str) -> Places:
+        """Return the places for a manifest: beside its file, too, and where it was run before, whatever the place.
+
+        `source` is its path, empty for a batch of a program.
+        """
+        homes = (Path(source).parent / OUTPUTS,) if source else ()
+        return cls(output, homes, tuple(KnownFolders().of(source, base_url)))
 
 
 @dataclass(frozen=True)
@@ -43,7 +64,7 @@ class Neighbour:
 
 
 def find_beside(
-    places: Sequence[Path],
+    places: Places,
     base_url: str,
     orders: Sequence[Order],
     settled: Settled = frozenset(),
@@ -53,29 +74,32 @@ def find_beside(
 
     Returns them, and how many folders could not be read, or not in time.
 
-    `places` are the output folder, and further folders that may hold output folders, such as the one beside the
-    manifest: a run that is started in another working folder must not buy again what lies there. What is `settled` is
-    not found again.
+    `places` are more than those beside: a run that is started in another working folder must not buy again what an
+    earlier one bought elsewhere. What is `settled` is not found again.
 
     The newest folders are read first, each in part if it is large, and all together no longer than a moment. Each take
     to be bought is named once, in the folder that has most of them; of two alike, the newer.
     """
-    paths = newest_beside(places[0], places[1:], at_most=None) if orders else []
-    return _search(paths, places[0], base_url, (orders, settled), now)
+    paths = _paths(places) if orders else []
+    return _search(paths, places, base_url, (orders, settled), now)
+
+
+def _paths(places: Places) -> list[Path]:
+    return newest_beside(places.output, places.homes, places.known, at_most=None)
 
 
 def find_running(
-    places: Sequence[Path], base_url: str, orders: Sequence[Order], settled: Settled = frozenset()
+    places: Places, base_url: str, orders: Sequence[Order], settled: Settled = frozenset()
 ) -> list[Neighbour]:
     """Find what would be bought here in folders beside in which another run is at work now, which may buy it, too."""
-    paths = newest_beside(places[0], places[1:], at_most=None) if orders else []
+    paths = _paths(places) if orders else []
     running = [path for path in paths if is_held_by_another(path.parent)]
-    return _search(running, places[0], base_url, (orders, settled), time.monotonic)[0]
+    return _search(running, places, base_url, (orders, settled), time.monotonic)[0]
 
 
 def _search(
     paths: Sequence[Path],
-    output: Path,
+    places: Places,
     base_url: str,
     asked: tuple[Sequence[Order], Settled],
     now: Callable[[], float],
@@ -104,17 +128,22 @@ def _search(
     for folder, pairs in sorted(found.items(), key=lambda each: -len(each[1])):
         news = sorted((pair for pair in pairs if pair[0] not in named), key=lambda pair: story[pair[0]])
         if news:
-            neighbours.append(Neighbour(_as_named(folder, output.parent), tuple(news), nonces[folder]))
+            neighbours.append(Neighbour(_as_named(folder, places.output.parent), tuple(news), nonces[folder]))
             named |= {order for order, _ in news}
     return neighbours, unread
 
 
 def _as_named(folder: Path, home: Path) -> Path:
-    """Write a folder in the way in which the user names the output folder, if it is beside that."""
+    """Write a folder in the way in which the user names the output folder, if it is beside that.
+
+    Else by its path from the working folder or from the root, whichever is shorter.
+    """
     shown = home / folder.name
     with suppress(OSError):
         if shown.resolve() == folder.resolve():
             return shown
+        seen = os.path.relpath(folder.resolve(), os.path.realpath("."))
+        return Path(min(seen, str(folder), key=len))
     return folder
 
 

@@ -86,13 +86,14 @@ class Session:
             state = StateFile.create_or_open(output, identity, fresh=options.fresh)
             stack.callback(state.close)
             command = command_of(manifest.source, options)
-            job = Job(digest=manifest.digest, is_as_planned=True, command=command)
+            source = "" if access.is_embedded else manifest.source  # play money is not looked for elsewhere
+            job = Job(digest=manifest.digest, is_as_planned=True, command=command, source=source)
             if not self._is_as_planned(manifest, state):
                 if not options.offline:
                     access.key()  # before anything is asked
                 state.check_rest()  # a row that is not what its facts say could look like a shot that has no take
                 admission = first if first is not None and state.is_new else self._admit(manifest, output, state)
-                job = Job(plan=admission.plan, digest=manifest.digest, admission=admission, command=command)
+                job = replace(job, plan=admission.plan, is_as_planned=False, admission=admission)
             settings = invocation.settings(head, state.runs(), self._places(state, manifest))
             return await Execution(invocation, state, settings, places_in(manifest)).carry_out(job)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -54,15 +55,28 @@ def earlier_times(output: Path, base_url: str) -> dict[PriceClass, Seen]:
     return times_seen(takes)
 
 
-def newest_beside(output: Path, homes: Iterable[Path] = (), at_most: int | None = BATCHES_READ) -> list[Path]:
+def newest_beside(
+    output: Path, homes: Iterable[Path] = (), folders: Iterable[Path] = (), at_most: int | None = BATCHES_READ
+) -> list[Path]:
     """Return the state files in the other folders beside an output folder, those that changed last first.
 
-    `homes` are further folders to look in; `at_most` None returns all of them.
+    `homes` are further folders to look in, `folders` output folders that are elsewhere; `at_most` None returns all of
+    them. What cannot be looked at, or is gone, is left out.
     """
-    own = output.resolve()
+    own, found = output.resolve(), list[Path]()
     with suppress(OSError):
         places = dict.fromkeys([own.parent, *(home.resolve() for home in (output.absolute().parent, *homes))])
-        found = [path for place in places for path in place.glob(f"*/{STATE_NAME}") if path.parent != own]
-        known = {path: path.stat().st_mtime for path in found if path.is_file()}
-        return sorted(known, key=known.__getitem__, reverse=True)[:at_most]
-    return []
+        found = [path for place in places for path in place.glob(f"*/{STATE_NAME}")]
+    there = {own, *(path.parent.resolve() for path in found)}
+    found = [path for path in found if path.parent != own]
+    for folder in folders:
+        with suppress(OSError, ValueError):
+            real = Path(os.path.realpath(folder))  # links that lead in a circle raise nothing
+            if real not in there:
+                found.append(real / STATE_NAME)
+    changed: dict[Path, float] = {}
+    for path in found:
+        with suppress(OSError, ValueError):
+            if path.is_file():
+                changed[path] = path.stat().st_mtime
+    return sorted(changed, key=changed.__getitem__, reverse=True)[:at_most]
