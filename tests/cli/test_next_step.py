@@ -215,3 +215,17 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
 )
 def test_how_to_go_on_is_said_with_a_command_that_does_not_stop_at_once(step: NextStep, lines: list[str]) -> None:
     assert step.lines == lines
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "command"),
+    [
+        (0, "wanbatch run film.yaml --yes --limit 3"),  # all that was chosen is done: what is left is the rest
+        (5, "wanbatch run film.yaml --only 'a*' --yes --except=x --limit 3"),
+    ],
+)
+def test_a_choice_of_shots_that_is_done_is_not_repeated(exit_code: int, command: str) -> None:
+    run = replace(CAPPED, exit_code=exit_code, message="", cap_credits=None)
+    words = "wanbatch run film.yaml --only 'a*' --yes --except=x --limit 3"
+    step = replace(STEP, command=words, last_run=run, remaining=replace(LEFT, cap=None))
+    assert step.next_command == command

@@ -19,6 +19,7 @@ from wanbatch.state.needs import WAITING, Problem
 from wanbatch.state.tables import Run
 from wanbatch.units import agreeing, count_text, local_text
 
+_CHOICES = ("--only", "--except")
 _CAPS = ("--max-usd", "--max-credits")
 # What a run says that a cap stopped; older versions say budget, "is reached", "is passed" and, for a scene, "stops it".
 _STOPPED = r"(is (reached|passed|exceeded)|has been exceeded|stops (the run|it))"
@@ -90,7 +91,9 @@ class NextStep:
         # all that is left may continue from what failed
         is_chained = self._to_retry and 0 < self.remaining.takes <= waiting
         if not self.is_finished and not is_chained:
-            return own_command(self.command), False
+            own = own_command(self.command)
+            # All that was chosen is done: what is left is the rest.
+            return (without_choice(own) if self.last_run.exit_code == ExitCode.OK else own), False
         if not self._to_retry and self._decisions:
             return own_command(self.command), False  # what is decided may have to be sent or fetched
         is_all_refused = bool(self._refused_shots) and not self._to_retry
@@ -205,6 +208,17 @@ class NextStep:
     def _failed_takes(self, *, is_refused: bool) -> list[Problem]:
         failed = [each for each in self.problems if each.state == "failed" and not each.needs_user]
         return [each for each in failed if is_same_again(each.todo) is is_refused]
+
+
+def without_choice(command: str) -> str:
+    """Return a command without the flags that choose shots."""
+    words, is_value = list[str](), False
+    for word in shlex.split(command):
+        name, is_joined, _ = word.partition("=")
+        if not is_value and name not in _CHOICES:
+            words.append(word)
+        is_value = not is_value and name in _CHOICES and not is_joined
+    return shlex.join(words)
 
 
 def own_command(text: str) -> str:
