@@ -21,6 +21,10 @@ from wanbatch.session.session import session_of
 from wanbatch.units import agreeing
 
 _SHOWN = 8
+_UNKNOWN_FRAMES = (
+    "made from a frame of another shot, and no record says from which clip: wanbatch keeps them|it and sends nothing"
+    " again on its own; `wanbatch retake` makes a new take"
+)
 
 
 @click.command(
@@ -98,6 +102,7 @@ def _lines(found: Recovery) -> list[str]:
         (found.sought, "without a known answer: the next run looks them|it up before it sends anything"),
         (found.failed, "failed"),
         (doubles, "DOUBLE: more than one generation was made; contact the provider's support about the others"),
+        (found.unknown_frames, _UNKNOWN_FRAMES),
     ):
         if labels:
             lines.append(f"  {len(labels)} {agreeing(len(labels), words)}: {_few(labels)}")

@@ -40,13 +40,16 @@ class Given:
         """Return what a take was given, as JSON values; nothing for one that was given words alone.
 
         A file has its hash, and the name that it had when a plan was made with it last: a note, which decides nothing.
-        A frame has the hashes of its clip and of its PNG.
+        A frame has the hashes of its clip and of its PNG. `drift` compares the measures of the whole chain, `measured`
+        are those of the clip itself, as the state file has them.
         """
         files = [{"sha256": each, "name": self._name_of(each)} for each in hashes_in(take.recipe.body)]
         cast = [] if take.superseded else [each for each in self._cast_of(take.shot_id) if _is_to(each, take)]
         frames = [each.told for each in frames_recorded(self.frames.get(take.take_id, ()), take.attempt)]
         drift = self.drifts.get(take.take_id)
+        measured = None if drift is None else drift.line[-1].measured
         told = {"files": files, "cast": cast, "frames": frames, "drift": None if drift is None else drift.told}
+        told |= {"measured": None if measured is None else measured.told}
         return {name: each for name, each in told.items() if each}
 
     def _name_of(self, sha256: str) -> str | None:

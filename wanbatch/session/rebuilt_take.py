@@ -101,6 +101,16 @@ class RebuiltTake:
         self.add(Fact.FOUND_LATE, at, data)
         self.warn_of_double(f"attempt {number} of it made {beside.generation_id}", beside.generation_id, at)
 
+    def put(self, place: int, entry: Entry) -> bool:
+        """Put a fact between the others, if it can have happened there."""
+        entries = [*self.entries[:place], entry, *self.entries[place:]]
+        try:
+            self.take = fold(self.take.take_id, self.take.shot_id, entries)
+        except UNREADABLE:
+            return False
+        self.entries = entries
+        return True
+
     def replay(self, entry: Entry, recipe: Recipe | None) -> None:
         """Append a fact that run.log tells, unless it is known; what was decided between runs is not in there."""
         if (entry.fact, entry.at) in self._seen:

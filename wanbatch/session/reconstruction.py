@@ -20,6 +20,7 @@ from wanbatch.batch.take import Entry, Take
 from wanbatch.provider.protocol import LogRow
 from wanbatch.runner.offered_generations import named_in
 from wanbatch.runner.resubmission import recipe_in, take_and_attempt
+from wanbatch.session.rebuilt_chains import has_unknown_frame, restore_chains
 from wanbatch.session.rebuilt_take import LOST, RebuiltTake
 from wanbatch.session.traces import Beside, Sidecar
 from wanbatch.state.tables import Stray
@@ -56,6 +57,11 @@ class ReconstructedTake:
     def doubles(self) -> list[str]:
         """The generations beside its clip's that were named as too many."""
         return sorted(named_in(self.entries) - {str(self.take.generation_id)})
+
+    @property
+    def has_unknown_frame(self) -> bool:
+        """Say whether it was sent with a frame of another shot, and it is not known of which clip."""
+        return has_unknown_frame(self.take, self.entries)
 
 
 def nonce_in(evidence: Iterable[tuple[datetime, str]]) -> str | None:
@@ -105,6 +111,7 @@ class Reconstruction:
         for rebuilt in self._rebuilt.values():
             if rebuilt.take.state is State.SUBMITTING:
                 rebuilt.add(Fact.ANSWER_LOST, rebuilt.entries[-1].at, {"error": LOST})
+        restore_chains(self._rebuilt, self._told.sidecars)
         found = [ReconstructedTake(rebuilt.take, tuple(rebuilt.entries)) for rebuilt in self._rebuilt.values()]
         known = {request_id for rebuilt in self._rebuilt.values() for request_id in rebuilt.requests}
         strays = [each for each in self._strays.values() if each.request_id not in known]

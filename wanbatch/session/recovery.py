@@ -7,7 +7,6 @@ old one is kept under another.
 from __future__ import annotations
 
 import shutil
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,6 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Due, ShotRow, make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Entry, Take, fold
-from wanbatch.clip.download import sha256_of
 from wanbatch.clock import Clock, system_now
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
@@ -34,9 +32,9 @@ from wanbatch.session import alarms
 from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.session.exchange import exchange
+from wanbatch.session.gathering import gather, sidecar_at
 from wanbatch.session.lost_baseline import Kept, known_baseline, restore_baseline
-from wanbatch.session.reconstruction import Evidence, ReconstructedTake, nonce_in, past_of, reconstruct
-from wanbatch.session.traces import Sidecar, is_line, read_event, read_sidecar
+from wanbatch.session.reconstruction import Evidence, ReconstructedTake, past_of, reconstruct
 from wanbatch.session.witness import doubt_of
 from wanbatch.state.baseline import BASELINE_NOTE
 from wanbatch.state.connection import WAYS_BACK
@@ -49,7 +47,6 @@ from wanbatch.units import count_text
 LOG_NOTE = "log awaited until"  # kept in a new state file: before then the provider's log may lack submits of ours
 SANDBOX_LAG = timedelta(minutes=10)
 _NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)  # of a file's text
-SIDECAR_CAP_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,7 @@ class Recovery:
     sought: tuple[str, ...]
     failed: tuple[str, ...]
     doubles: tuple[tuple[str, str], ...]
+    unknown_frames: tuple[str, ...]
     strays: tuple[Stray, ...]
     to_send: int
     log_trouble: str
@@ -131,7 +129,7 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
     with _locked(output):
         old = _read_old(output)
         access = _access_to(access, batch, output, old)
-        evidence = _gather(output, batch, old)
+        evidence = gather(output, batch, old.identity, old.kept)
         evidence = replace(evidence, key_fingerprint=fingerprint(access.key()))
         async with access.provider(output, max(system_now(), *_times(evidence))) as (provider, clock):
             rows, log_trouble = await _rows(provider, evidence)
@@ -201,7 +199,7 @@ def assert_not_behind(state: StateReader, due: Iterable[Due]) -> None:
     folder, nonce = state.output / CLIPS, state.identity().nonce
     names = {path.stem for path in folder.iterdir() if path.suffix == ".json"} if folder.is_dir() else set()
     for label in (f"{each.shot_id}_t{each.number}" for each in due) if names else ():
-        sidecar = _sidecar(folder / f"{label}.json") if label in names else None
+        sidecar = sidecar_at(folder / f"{label}.json") if label in names else None
         if sidecar is None:
             continue
         ours = [each for each in sidecar.request_ids if each.startswith(f"wb1:{nonce}:")]
@@ -242,49 +240,6 @@ def _read_old(output: Path) -> Old:
         except (StateInvalid, KeyError, TypeError, ValueError):
             del old.kept[take_id]
     return old
-
-
-def _gather(output: Path, batch: Batch, old: Old) -> Evidence:
-    log = output / LOG_NAME
-    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() and not log.is_symlink() else ""
-    lines = [line for line in text.split("\n") if line]
-    events = [found for found in map(read_event, lines) if found is not None]
-    is_torn = not all(map(is_line, lines))
-    clips = output / CLIPS
-    paths = sorted(clips.glob("*.json")) if clips.is_dir() and not clips.is_symlink() else []
-    sidecars = [found for found in map(_sidecar, paths) if found is not None]
-    sent = [(entry.at, str(entry.data["request_id"])) for _, entry in events if "request_id" in entry.data]
-    sent += [(each.at("submitted_at"), request_id) for each in sidecars for request_id in each.request_ids]
-    nonce = old.identity.nonce if old.identity is not None else nonce_in(sent)
-    if nonce is None:
-        raise UsageInvalid(
-            f"{output} holds no trace of an earlier run: no {STATE_NAME} that can be read, no submit in {LOG_NAME},"
-            " no clip with its sidecar. If the batch never sent anything, start over with `wanbatch run --fresh`"
-        )
-    whole = [_looked_at(clips, each) for each in sidecars]
-    return Evidence(batch, nonce, "", old.kept, events, whole, is_torn=is_torn)
-
-
-def _sidecar(path: Path) -> Sidecar | None:
-    """Read a sidecar; None for anything else, or if it is not that of the clip beside it."""
-    try:
-        info = path.lstat()
-        if not stat.S_ISREG(info.st_mode) or info.st_size > SIDECAR_CAP_BYTES:
-            return None
-        found = read_sidecar(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return None
-    return found if found is not None and found.file_label == path.stem else None
-
-
-def _looked_at(clips: Path, sidecar: Sidecar) -> Sidecar:
-    """Hold a sidecar against the bytes of its clip."""
-    clip = clips / f"{sidecar.file_label}.mp4"
-    try:
-        is_file = stat.S_ISREG(clip.lstat().st_mode) and sidecar.told["file"] == f"{CLIPS}/{clip.name}"
-        return replace(sidecar, is_whole=is_file and sha256_of(clip) == sidecar.told["sha256"])
-    except OSError:
-        return sidecar
 
 
 def _times(evidence: Evidence) -> list[datetime]:
@@ -328,6 +283,7 @@ def _recovery_of(draft: Draft) -> Recovery:
         sought=_labels(takes, State.UNKNOWN, State.HELD),
         failed=_labels(takes, State.FAILED),
         doubles=tuple((each.take.label, made) for each in draft.takes if (made := ", ".join(each.doubles))),
+        unknown_frames=tuple(each.take.label for each in draft.takes if each.has_unknown_frame),
         strays=tuple(strays),
         to_send=len(plan.to_submit),
         log_trouble="",

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.chosen_frames import ChosenFrame
+from wanbatch.batch.drift import MeasuredClip
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Entry
@@ -37,12 +39,16 @@ class Beside:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What a sidecar says about a take; `is_whole` if its clip is on disk with the bytes that it names."""
+    """What a sidecar says about a take; `is_whole` if its clip is on disk with the bytes that it names.
+
+    `other_frames` are the files of frames that are there with other bytes than it names.
+    """
 
     shot_id: str
     number: int
     told: Mapping[str, Any]
     is_whole: bool = False
+    other_frames: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
@@ -98,9 +104,42 @@ class Sidecar:
             found.append(Beside(each["generation_id"], request_id, is_failed, each["held"], each["charged"]))
         return found
 
+    @property
+    def frames(self) -> tuple[ChosenFrame, ...]:
+        """The frames of other clips that its submit held, except those that are there with other bytes."""
+        found = (read_frame(each) for each in _list_in(self.told, "frames"))
+        return tuple(each for each in found if each is not None and each.file not in self.other_frames)
+
+    @property
+    def measured(self) -> MeasuredClip | None:
+        """What was measured of its clip; None if it tells nothing of that, as older ones do."""
+        return read_measured(self.told.get("measured"))
+
     def at(self, name: str) -> datetime:
         """When something happened to it; when it was verified, if that is not recorded."""
         return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
+
+
+def _list_in(told: Mapping[str, Any], name: str) -> list[Any]:
+    found = told.get(name)
+    return found if isinstance(found, list) else []
+
+
+def read_frame(told: Any) -> ChosenFrame | None:
+    """Read a frame that a submit held; None for anything else."""
+    try:
+        found = ChosenFrame.of(told)
+    except UNREADABLE:
+        return None
+    return found if found.told == told else None
+
+
+def read_measured(told: Any) -> MeasuredClip | None:
+    """Read what was measured of a clip; None for anything else."""
+    try:
+        return MeasuredClip.of(told)
+    except UNREADABLE:
+        return None
 
 
 def _refuse_constant(name: str) -> Any:
