@@ -10,6 +10,7 @@ from tests.simulation.chain_plots import CHAIN_PLOTS
 from tests.simulation.earlier_purchase_plots import EARLIER_PURCHASE_PLOTS
 from tests.simulation.fallback_plots import PLOTS_OF_10
 from tests.simulation.generator import scenario_of
+from tests.simulation.later_chain_plots import LATER_CHAIN_PLOTS
 from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
 from tests.simulation.plots import PLOTS, Plot
@@ -29,6 +30,7 @@ EVERY_PLOT: Mapping[str, Plot] = {
     **EARLIER_PURCHASE_PLOTS,
     **RENAMING_PLOTS,
     **CHAIN_PLOTS,
+    **LATER_CHAIN_PLOTS,
 }
 
 

@@ -18,6 +18,7 @@ from tests.simulation.disk import Crash, Fault, Outcome
 from tests.simulation.disorder import disordered, one_of, plotted, plotted_anew, retold
 from tests.simulation.earlier_purchase_plots import EARLIER_PURCHASE_PLOTS
 from tests.simulation.fallback_plots import plotted_with_fallbacks
+from tests.simulation.later_chain_plots import LATER_CHAIN_PLOTS, measured
 from tests.simulation.line import CANCELS, CUTS, Cut
 from tests.simulation.newest_plots import PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
 from tests.simulation.renaming_plots import RENAMING_PLOTS
@@ -29,7 +30,7 @@ from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import DEEDS, Rule
 from wanbatch.sandbox.options import SandboxOptions
 
-VERSION = 13
+VERSION = 14
 REFUSALS = (400, 401, 403, 404, 413, 422)
 LATER = (425, 429, 429, 429)
 UNCLEAR = (301, 408, 409, 418, 500, 500, 502, 503, 504, 520, 529, 599)
@@ -45,11 +46,16 @@ def scenario_of(seed: int, version: int = VERSION) -> Scenario:
     6 is 5, and most runs compare the clocks where no such plot is told; 7 is 6, and tells plots of its own in a few more;
     8 and 9 are 7, with the same for plots of their own; 10 is 9, with fallbacks in some seeds that tell no other plot; 11
     is 10, with plots of its own in the same way; 12 is 11, and one seed in ten tells one of its plots in place of what
-    it would tell otherwise; 13 is 12, and one in four tells of shots that continue from others in the same way.
+    it would tell otherwise; 13 is 12, and one in four tells of shots that continue from others in the same way; 14
+    is 13, and one in ten tells one of its own plots of them; clips of chains can be measured, and threads take time.
     """
     made = _until_11(seed, min(version, 11))
     made = made if version < 12 else retold(_PLOTS_OF_12, 0.1, made, Random(f"retold {seed}"))
-    return made if version < 13 else retold(CHAIN_PLOTS, 0.25, made, Random(f"chains {seed}"))
+    made = made if version < 13 else retold(CHAIN_PLOTS, 0.25, made, Random(f"chains {seed}"))
+    if version < 14:
+        return made
+    rng = Random(f"later chains {seed}")
+    return measured(retold(LATER_CHAIN_PLOTS, 0.1, made, rng), rng)
 
 
 def _until_11(seed: int, version: int) -> Scenario:

@@ -20,9 +20,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.clip import Blank
+from tests.simulation.measures import Measures
 from wanbatch.batch.changes import Create
 from wanbatch.batch.frames import FrameOf, frame_in, frames_in, may_hold_frames
 from wanbatch.batch.lifecycle import State
@@ -37,6 +40,7 @@ from wanbatch.state.file import StateFile
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 NAMED = 6  # takes that one message of a run names
 UNDER_WAY = frozenset({State.SUBMITTING, State.QUEUED, State.GENERATING, State.COMPLETED, State.DOWNLOADED})
 Recorded = dict[str, dict[str, Any]]
@@ -52,10 +56,16 @@ class Joins:
         self.spoilt: set[str] = set()  # files of frames that something changed, relative to the folder
         self.retaken: set[str] = set()  # recipes that the user asked for beside the manifest
         self.seen: Counter[str] = Counter()
+        self.measures = Measures(world)
         self._drawn: dict[str, tuple[str, str]] = {}
         self._state: StateFile | None = None
         self._recorded: dict[int, Recorded] = {}
         self._waited: set[str] = set()
+
+    def look(self, state: StateFile) -> None:
+        """Take home what is recorded, before the file is closed."""
+        if self.is_there:
+            self.seen["clips measured"] += self.measures.look(state)
 
     # --- what goes on
 
@@ -63,8 +73,10 @@ class Joins:
         """A process opened the state file; it draws frames in its own way."""
         if not self.is_there:
             return
-        self._state, self.inspection = state, Blank(self._world.runs)
-        self.inspection.drawn = self._drawn
+        self._state = state
+        self.inspection = Blank(self._world.runs, measures=self._world.scenario.measures)
+        self.inspection.drawn, self.inspection.pngs = self._drawn, self.measures.pngs
+        self.seen["measured in a run, and verified in a later one"] += self.measures.begun(state)
         before, self._recorded = self._recorded, {}
         for take_id, facts in state.frame_facts().items():
             self._recorded[take_id] = {each["reference"]: each for each in facts[-1].data["frames"]}
@@ -180,7 +192,7 @@ class Joins:
         """What a run did not send that nothing kept it from sending, and what it does not name."""
         world = self._world
         takes = world.takes if self.is_there else []
-        self._waited |= {each.label for each in takes if waits(each, takes)}
+        self._waited |= {each.label for each in takes if waits(each, takes, self._names)}
         if not takes or end.was_stopped or world.limit is not None or world.scene_caps:
             return  # a scene whose cap is reached leaves its takes, and those that wait for one of them
         told = "\n".join(end.messages)
@@ -188,16 +200,17 @@ class Joins:
             is_open = take.state is State.PLANNED and not take.superseded and not take.attempts
             if not is_open or not may_hold_frames(take.recipe_json) or f"{take.label} is not sent" in told:
                 continue
-            if not waits(take, takes):
+            if not waits(take, takes, self._names):
                 self._wrong(f"{take.label} was left, though all that it continues from is there")
-            elif take.label not in told and sum(waits(each, takes) for each in takes) <= NAMED:
+            elif take.label not in told and sum(waits(each, takes, self._names) for each in takes) <= NAMED:
                 self._wrong(f"{take.label} waits, and no message says so")
 
     # --- at the end of a world
 
     def problems(self) -> Iterator[str]:
-        """Yield what the manifest wants made again with each new frame, and was not."""
+        """Yield what was not made again, though its frame is another and the manifest wants it, and wrong measures."""
         world = self._world
+        yield from self.measures.problems(self.spoilt) if self.is_there else ()
         takes, end = world.takes, world.ends[-1]
         if (
             not any(shot.following for shot in world.shots)
@@ -214,7 +227,7 @@ class Joins:
             for text in shot.following:
                 frame = frame_in(text)
                 assert frame is not None
-                giver = giver_of(frame, takes)
+                giver = giver_of(self._now(frame), takes)
                 if giver is not None and text in known and known[text]["clip_sha256"] != giver.sha256:
                     yield f"{last.label} follows {giver.label}, and was not made again"
 
@@ -234,7 +247,16 @@ class Joins:
 
     def _giver(self, frame: FrameOf) -> Take | None:
         assert self._state is not None
-        return giver_of(frame, self._state.takes_of_shots([frame.shot_id]))
+        now = self._now(frame)
+        return giver_of(now, self._state.takes_of_shots([now.shot_id]))
+
+    @property
+    def _names(self) -> Mapping[str, str]:
+        return self._world.renaming.names
+
+    def _now(self, frame: FrameOf) -> FrameOf:
+        """Return a frame by the id that its shot has now."""
+        return now_called(frame, self._names)
 
     def _newer(self, giver: Take) -> bool:
         assert self._state is not None
@@ -268,20 +290,28 @@ def giver_of(frame: FrameOf, takes: Iterable[Take]) -> Take | None:
     return next(reversed([take for take in good if take.circled] or current), None)
 
 
-def waits(take: Take, takes: Sequence[Take]) -> bool:
-    """Say whether a take is planned, and continues from what has no clip, or will have a newer one."""
+def now_called(frame: FrameOf, names: Mapping[str, str]) -> FrameOf:
+    """Return a frame by the id that its shot has now; `names` are these by earlier ids."""
+    return replace(frame, shot_id=names.get(frame.shot_id, frame.shot_id))
+
+
+def waits(take: Take, takes: Sequence[Take], names: Mapping[str, str] = NO_NAMES) -> bool:
+    """Say whether a take is planned, and continues from what has no clip, or will have a newer one.
+
+    `names` are what shots are called now, by earlier ids.
+    """
     if take.state is not State.PLANNED or take.superseded or not may_hold_frames(take.recipe_json):
         return False
-    return any(_is_missing(frame, takes) for frame in frames_in(take.recipe.body))
+    return any(_is_missing(now_called(frame, names), takes, names) for frame in frames_in(take.recipe.body))
 
 
-def _is_missing(frame: FrameOf, takes: Sequence[Take]) -> bool:
+def _is_missing(frame: FrameOf, takes: Sequence[Take], names: Mapping[str, str]) -> bool:
     giver = giver_of(frame, takes)
     if giver is None:
         return True
     mine = [each for each in takes if each.shot_id == frame.shot_id and each.number > giver.number]
     is_fixed = frame.take is not None or giver.circled
-    return not is_fixed and any(waits(each, takes) for each in mine)
+    return not is_fixed and any(waits(each, takes, names) for each in mine)
 
 
 def _name(take: Take | None) -> str:

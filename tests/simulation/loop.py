@@ -6,6 +6,7 @@ import asyncio
 import heapq
 from asyncio.base_events import BaseEventLoop
 from collections.abc import Callable, Coroutine
+from random import Random
 from typing import Any
 
 ROUND_LIMIT = 60_000  # a seed needs a few thousand
@@ -30,6 +31,19 @@ class Numbered(asyncio.Task):  # type: ignore[type-arg]
         return self is other
 
 
+class Threads:
+    """How long work in threads takes: most is done at once, some takes up to so many seconds."""
+
+    def __init__(self, seed: int, slowest_s: float) -> None:
+        self._rng = Random(f"threads {seed}")
+        self._slowest_s = slowest_s
+
+    def next_s(self) -> float:
+        """Return how long the next work takes."""
+        is_slow = self._slowest_s and self._rng.random() < 0.3
+        return self._rng.uniform(0.0, self._slowest_s) if is_slow else 0.0
+
+
 class _NoFiles:
     """A selector without files: it lets the time jump instead of waiting."""
 
@@ -52,10 +66,11 @@ class _NoFiles:
 
 
 class SimLoop(BaseEventLoop):
-    """An event loop without files, threads or real time."""
+    """An event loop without files, threads or real time. `threads` says how long work in a thread takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: Threads | None = None) -> None:
         super().__init__()
+        self._threads = threads
         self.now = 0.0
         self.made = 0
         self.rounds = 0
@@ -80,8 +95,18 @@ class SimLoop(BaseEventLoop):
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
         future = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:
-            future.set_exception(error)
+        takes_s = 0.0 if self._threads is None else self._threads.next_s()
+        if takes_s:
+            self.call_later(takes_s, _work, future, func, *args)
+        else:
+            _work(future, func, *args)
         return future
+
+
+def _work(future: asyncio.Future[Any], func: Callable[..., Any], *args: Any) -> None:
+    if future.cancelled():
+        return
+    try:
+        future.set_result(func(*args))
+    except Exception as error:
+        future.set_exception(error)

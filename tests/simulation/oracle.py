@@ -287,7 +287,7 @@ class Oracle:
         is_capped = bool(world.ends) and ExitCode.BUDGET_REACHED in world.ends[-1].codes  # 3 hides it
         for take in world.takes:
             is_waiting = take.state is State.PLANNED and (take.superseded or is_capped or world.limit is not None)
-            is_waiting |= world.joins.is_there and waits(take, world.takes)
+            is_waiting |= world.joins.is_there and waits(take, world.takes, world.renaming.names)
             if take.state not in SETTLED and not is_waiting:
                 yield f"{take.label} is {take.state} at the end ({code}, {world.ends[-1].messages})"
             if take.state is State.HELD:

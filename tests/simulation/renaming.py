@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class Renaming:
         self._world = world
         self._answer = ""
         self._names: dict[str, str] = {}  # new ids by old ones, since the manifest was changed last
+        self.names: dict[str, str] = {}  # what shots are called now, by every earlier id
         self._first: dict[str, str] = {}  # by id: what the shot was called first
         self._admission: Admission | None = None
         self.bought_again: set[str] = set()  # first ids of shots that the user said are to be bought again
@@ -54,7 +56,8 @@ class Renaming:
             self._names[old.id] = new
             self._first[new] = self.first_id(old.id)
             shots[number] = replace(old, id=new)
-        world.shots = tuple(shots)
+        self.names = {each: self._names.get(name, name) for each, name in self.names.items()} | self._names
+        world.shots = tuple(_with_frames_of(shot, self._names) for shot in shots)
         if self._answer == BUY_AGAIN:
             self.bought_again |= {self.first_id(each) for each in self._names.values()}
 
@@ -66,7 +69,9 @@ class Renaming:
         """Return a shot under all its earlier ids: what was made of it there has seeds derived from those."""
         first = self.first_id(shot.id)
         ids = {first, *(each for each, its in self._first.items() if its == first)} - {shot.id}
-        return [replace(shot, id=each) for each in sorted(ids)]
+        before = _with_frames_of(shot, self._first)
+        same = [before] if before != shot else []
+        return [*same, *(replace(each, id=its) for each in (shot, *same) for its in sorted(ids))]
 
     def plan(self, state: StateFile) -> Plan:
         """Plan the manifest for the folder as it is."""
@@ -105,6 +110,17 @@ class Renaming:
             state.adopt(plan, clock.now())
         else:
             carry(state, self._admission, clock.now(), "")
+
+
+def _with_frames_of(shot: Shot, names: Mapping[str, str]) -> Shot:
+    """Return a shot that continues from the same shots as before, by the ids that they have in `names`."""
+    body = dict(shot.request)
+    for field, value in body.items():
+        mark, _, rest = str(value).partition(":")
+        shot_id, _, moment = rest.partition(":")
+        if mark == "frame" and shot_id in names:
+            body[field] = f"frame:{names[shot_id]}:{moment}"
+    return shot if body == shot.request else replace(shot, request=body)
 
 
 def renames(scenario: Scenario) -> bool:

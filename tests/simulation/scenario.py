@@ -43,7 +43,8 @@ class Scenario:
 
     `late_s` is by how much the generation of a submit whose answer was lost takes longer than anyone may assume;
     `twins` are the submits, counted over all runs, that the provider makes two generations for. `is_agreed` if the user
-    agreed to new prices in advance; `compares_clocks` if each run compares the clocks before it begins, as the command
+    agreed to new prices in advance; `measures` if clips of chains can be measured; what is done in a thread takes up to
+    `threads_s`, in which other work goes on; `compares_clocks` if each run compares the clocks before it begins, as the command
     does where it can. With `leans_on_mark` nothing but its mark tells a run from when on to read the log first: others use
     the account, and the log is long. `plot` names the story that the seed tells, where it tells one.
     """
@@ -74,6 +75,8 @@ class Scenario:
     compares_clocks: bool = False
     plot: str = ""
     leans_on_mark: bool = False
+    measures: bool = False
+    threads_s: float = 0.0
 
     @property
     def is_account_shared(self) -> bool:

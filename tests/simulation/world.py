@@ -20,7 +20,7 @@ from tests.simulation.disk import CLIPS, LOG, Crash, Disk, Killed
 from tests.simulation.end import End
 from tests.simulation.joins import Joins
 from tests.simulation.line import API, CLIP_BASE, Line
-from tests.simulation.loop import SimLoop, Stuck
+from tests.simulation.loop import SimLoop, Stuck, Threads
 from tests.simulation.renaming import BATCH, Renaming
 from tests.simulation.scenario import CLASSES, KEY, OTHER_KEY, Act, Scenario
 from tests.simulation.settlement import settle
@@ -125,6 +125,7 @@ class World:
         self.requests: dict[str, str] = {}  # by take: the request id sent last
         self.recorded: set[str] = set()
         self.is_final = False
+        self._threads = Threads(scenario.seed, scenario.threads_s)
 
     @property
     def tells_nothing(self) -> bool:
@@ -196,7 +197,7 @@ class World:
 
     def _drive(self, work: Callable[[], Coroutine[Any, Any, End]]) -> End:
         """Run a coroutine in a loop of its own. After a kill, only the disk and the provider go on."""
-        loop = self._loop = SimLoop()
+        loop = self._loop = SimLoop(self._threads)
         end, died_at = End(None), None
         asyncio.set_event_loop(loop)
         try:
@@ -363,6 +364,7 @@ class World:
     def look(self, state: StateFile) -> None:
         """Take the state home, before the file is closed."""
         self.takes, self.attempts = state.takes(), state.attempts()
+        self.joins.look(state)
         whole = replace(Inventory.of(self.takes, state.shots()), strays=[each.credits_held for each in state.strays()])
         if in_short(state.inventory()) != in_short(whole):
             self.wrongs.append("the inventory of the state file is not what its takes say")

@@ -12,6 +12,7 @@ from wanbatch.batch.retakes import Retake
 from wanbatch.batch.take import Take
 from wanbatch.runner import submits as submitting
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.drift import DriftMeasures
 from wanbatch.runner.predecessors import Predecessors
 
 
@@ -108,6 +109,45 @@ def a_shot_that_waits_is_not_named() -> Patches:
     yield Predecessors, "name_blocked", lambda *_: None
 
 
+@mutant
+def what_was_chosen_when_the_frame_was_read_is_sent() -> Patches:
+    """A shot that gives a frame gets another take while the request is made ready."""
+    yield Predecessors, "is_current", lambda *_: True
+
+
+@mutant
+def a_clip_is_measured_once_it_counts_as_verified() -> Patches:
+    real, later = RunContext.record, dict[tuple[int, int], Any]()
+
+    def record(context: RunContext, take_id: int, fact: Fact, *more: Any) -> Take:
+        if fact is Fact.MEASURED and context.takes[take_id].state is State.DOWNLOADED:
+            later[id(context), take_id] = more
+            return context.takes[take_id]
+        take = real(context, take_id, fact, *more)
+        told = later.pop((id(context), take_id), None) if fact is Fact.VERIFIED else None
+        return take if told is None else real(context, take_id, Fact.MEASURED, *told)
+
+    yield RunContext, "record", record
+
+
+slip(
+    "a clip is measured anew by each process",
+    DriftMeasures._measure,
+    "if known is not None and known.clip_sha256 == take.sha256:",
+    "if known is not None and known.clip_sha256 != take.sha256:",
+)
+slip(
+    "the clip that begins a chain is not measured",
+    DriftMeasures.doubts,
+    "if step.measured is None:",
+    "if step.measured is None and step.frame is not None:",
+)
+slip(
+    "a clip is measured without the frame that it was given",
+    DriftMeasures._measured,
+    "given = None if frame is None else self._kept(frame)",
+    "given = None",
+)
 slip("every frame is the last one", Predecessors._png_of, "clip, frame.moment)", 'clip, "last")')
 slip(
     "a newer take that is under way is not waited for",

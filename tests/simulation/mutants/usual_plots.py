@@ -17,6 +17,9 @@ USUAL_PLOTS: Mapping[str, str] = {
     "a charge that may be for a lost submit keeps no take from being sent": "a charge that comes while the take waits",
     "a charge that nothing explains is of others": "an old copy with the old key",
     "a charge under another name of the model is not ours": "a charge without a row",
+    "a clip is measured anew by each process": "a chain that dies around its measures",
+    "a clip is measured once it counts as verified": "a chain that dies around its measures",
+    "a clip is measured without the frame that it was given": "a chain that dies around its measures",
     "a clip of an older recipe gives the frame": "an edited predecessor",
     "a dead link is bought again": "a link that stays dead",
     "a dead link is the end": "a link that stays dead",
@@ -121,6 +124,7 @@ USUAL_PLOTS: Mapping[str, str] = {
     "the age of a lost answer is the longer of two": "a first look long after",
     "the cap is not checked": "a double under a cap",
     "the clip is not flushed": "",
+    "the clip that begins a chain is not measured": "a chain that dies around its measures",
     "the earlier clip is forgotten where the second failed": "an earlier clip beside a last try that failed",
     "the earlier clip is forgotten where the second is absent": "an earlier clip beside one that never arrived",
     "the first lag that is seen is the lag": "lags that tell little",
@@ -160,4 +164,5 @@ USUAL_PLOTS: Mapping[str, str] = {
     "what the log shows by now does not matter": "a trace that comes while the take waits",
     "what the user gave up costs nothing": "two risks under a cap",
     "what was charged for nothing before does not matter": "a failure that was charged before",
+    "what was chosen when the frame was read is sent": "a predecessor found while its frame is read",
 }
