@@ -11,7 +11,9 @@ import pytest
 from tests.manifest.test_given_files import known_as, problems
 from tests.pictures import LENS, R2V, T2V, add_lens, save, still, tone
 from wanbatch.batch.shots import Shot
+from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
+from wanbatch.session.conversion import convert
 
 W3 = "alibaba/wan-3-0-video"
 A, B = "https://example.com/a.png", "https://example.com/b.png"
@@ -152,3 +154,25 @@ def test_pictures_are_of_the_cast_alone(folder: Path) -> None:
 def test_a_member_without_pictures_is_as_before(folder: Path) -> None:
     shot = shot_of(folder, {"prompt": "{cast.mara} turns."}, mara={"look": LOOK})
     assert (shot.prompt, "cast" in shot.origins, list(shot.request)) == (f"{LOOK} turns.", False, ["model", "prompt"])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".xlsx"])
+@pytest.mark.parametrize("images", ["cast/mara/1.png", A])
+def test_a_table_without_the_pictures_of_the_cast_is_refused_and_says_so(
+    images: str, ending: str, folder: Path
+) -> None:
+    source = write(folder, {"prompt": "{cast.mara} turns.", "cast": ["mara"]}, mara={**MARA, "images": images})
+    target = folder / f"table{ending}"
+    with pytest.raises(UsageInvalid) as refused:
+        convert(source, target)
+    told = (
+        f"{target} would not describe the same batch (shot sh0 would be sent without pictures or sounds of its cast),"
+        f" since a {ending} file cannot hold all of it. Nothing was written: choose .yaml or .json"
+    )
+    assert (target.exists(), str(refused.value)) == (False, told)
+
+
+def test_a_converted_manifest_sends_the_same_pictures_of_the_cast(folder: Path) -> None:
+    source = write(folder, {"prompt": "{cast.mara} turns.", "cast": ["mara"]})
+    convert(source, folder / "film.yaml")
+    assert load_manifest(folder / "film.yaml").shots[0].recipes == load_manifest(source).shots[0].recipes

@@ -6,6 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from wanbatch.batch.frames import values_in
+from wanbatch.batch.given_files import MARK
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.disk import replacing
 from wanbatch.errors import ManifestInvalid, UsageInvalid
@@ -100,6 +102,8 @@ def _difference(batch: Batch, other: Batch) -> str:
         return f"{len(other.shots)} shots in place of {len(batch.shots)}"
     for shot, its in zip(batch.shots, other.shots, strict=True):
         named = next((name for name in _COMPARED if getattr(shot, name) != getattr(its, name)), "")
+        if shot.recipes != its.recipes and _given(shot) - _given(its):
+            return f"shot {shot.id} would be sent without pictures or sounds of its cast"
         if named or shot.recipes != its.recipes:
             return f"the {named or 'recipe'} of shot {shot.id} would change"
         if _filled(shot) != _filled(its):
@@ -108,6 +112,12 @@ def _difference(batch: Batch, other: Batch) -> str:
         if getattr(batch, name) != getattr(other, name):
             return f"{name} would change"
     return ""
+
+
+def _given(shot: Shot) -> set[str]:
+    """Return the pictures and sounds that a shot is sent: files by their hashes, and addresses."""
+    values = (str(each) for recipe in shot.recipes for each in values_in(recipe.body))
+    return {each for each in values if each.startswith((MARK, "https://"))}
 
 
 def _filled(shot: Shot) -> dict[str, str]:
