@@ -1,0 +1,191 @@
+"""A film of 40 shots in 8 chains, killed again and again while the sandbox plays faults and clips drift.
+
+    python benchmarks/film.py [--kills 12] [--seed 1] [--drift]
+
+Two chains branch. Each begins with a still of its own, and some of their shots name one of the cast.
+Runs are killed with SIGKILL at random moments and started again, then run to the end. Prints what the books say, and
+exits 1 unless every clip was sent the frame that is recorded for it, that frame is the last one of its predecessor's
+clip to the pixel and measured, no take was charged twice, the ledger says what the report says, and what has no clip is
+held by name, or waits for what is held. Everything runs on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import av
+import httpx
+import numpy as np
+from PIL import Image
+
+from wanbatch.batch.chosen_frames import ChosenFrame
+from wanbatch.batch.frames import may_hold_frames
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
+from wanbatch.sandbox.faults import PLANS, Rule
+from wanbatch.state.drifts import read_drifts
+from wanbatch.state.reader import StateReader
+
+WANBATCH = (sys.executable, "-m", "wanbatch")
+SPEED = "30"
+CHAINS, LONG = 8, 5  # of five shots each
+BRANCHING = (0, 1)  # in these chains the last shot continues from the second one
+ENDED = {0, 1, 3}
+RUNS = 12  # after the kills: enough for what waits for the log
+
+
+def main() -> int:
+    options = _options()
+    rng = random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="wanbatch-film-") as name:
+        folder = Path(name)
+        _film(folder, rng)
+        sandbox, url = _sandbox(folder, options)
+        try:
+            codes = _killed(folder, url, rng, options.kills)
+            is_good = _verdict(folder / "out", url, codes)
+        finally:
+            sandbox.terminate()
+            sandbox.wait()
+    print("PASS" if is_good else "FAIL")
+    return 0 if is_good else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--drift", action="store_true", help="clips drift, too")
+    return parser.parse_args()
+
+
+def _film(folder: Path, rng: random.Random) -> None:
+    pixels = np.random.default_rng(rng.randrange(1000))
+    shots = []
+    Image.fromarray(pixels.integers(0, 256, (640, 640, 3), np.uint8)).save(folder / "mara.png")
+    for chain in range(CHAINS):
+        small = Image.fromarray(pixels.integers(0, 256, (36, 64, 3), np.uint8))
+        small.resize((1280, 720)).save(folder / f"still{chain}.png")
+        for number in range(LONG):
+            before = 1 if chain in BRANCHING and number == LONG - 1 else number - 1
+            frame = f"still{chain}.png" if number == 0 else {"from": f"c{chain}_s{before}"}
+            cast = {"cast": ["mara"], "prompt": "{cast.mara} walks on."} if number % 2 else {"prompt": "A ridge."}
+            shots.append({"id": f"c{chain}_s{number}", "first_frame": frame, **cast})
+    head = {"model": "alibaba/wan-2-7-i2v", "resolution": "720p", "duration": 5}
+    mara = {"look": "A woman in red", "images": ["mara.png"]}
+    told = {"version": 1, "name": "film", "defaults": head, "cast": {"mara": mara}, "shots": shots}
+    (folder / "film.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def _sandbox(folder: Path, options: argparse.Namespace) -> tuple[subprocess.Popen[str], str]:
+    plans = (*PLANS["hostile"], *(PLANS["drift"] if options.drift else ()))
+    usual = asdict(Rule("", ""))
+    rules = [{name: each for name, each in asdict(rule).items() if each != usual[name]} for rule in plans]
+    path = folder / "faults.json"
+    path.write_text(json.dumps(rules), encoding="utf-8")
+    command = [*WANBATCH, "--json", "sandbox", "--speed", SPEED, "--data", str(folder / "account")]
+    command += ["--faults", str(path), "--seed", str(options.seed)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, json.loads(process.stdout.readline())["base_url"]
+
+
+def _killed(folder: Path, url: str, rng: random.Random, kills: int) -> Counter[int]:
+    codes: Counter[int] = Counter()
+    for number in range(1, kills + 1):
+        process = _run(folder, url)
+        after_s = rng.uniform(0.8, 6.0)
+        time.sleep(after_s)
+        process.send_signal(signal.SIGKILL)
+        codes[process.wait()] += 1
+        print(f"kill {number:2d} after {after_s:.1f} s: {_states(folder / 'out')}", flush=True)
+    for _ in range(RUNS):
+        before = _states(folder / "out")
+        code = _run(folder, url).wait()
+        codes[code] += 1
+        print(f"run to its end: exit code {code}, {_states(folder / 'out')}", flush=True)
+        if code == 0 or code not in ENDED or _states(folder / "out") == before:
+            break
+        _retry(folder, url)
+    return codes
+
+
+def _environment(url: str) -> dict[str, str]:
+    return {**os.environ, "AIMLAPI_BASE_URL": url, "AIMLAPI_API_KEY": "a-key-for-the-sandbox"}
+
+
+def _run(folder: Path, url: str) -> subprocess.Popen[bytes]:
+    command = [*WANBATCH, "-q", "run", str(folder / "film.json"), "-o", str(folder / "out"), "--yes", "--speed", SPEED]
+    command += ["--submit-rate", "20/min", "--unknown-grace", "6min"]
+    return subprocess.Popen(command, env=_environment(url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _retry(folder: Path, url: str) -> None:
+    """Try once more what failed for good: a chain behind it waits."""
+    command = [*WANBATCH, "-q", "retry", str(folder / "out"), "--yes", "--speed", SPEED]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, env=_environment(url), check=False, **quiet)
+
+
+def _states(output: Path) -> str:
+    try:
+        with StateReader.open(output) as reader:
+            counts = Counter(take.state.value for take in reader.takes())
+    except Exception as error:  # noqa: BLE001  before the first run has begun its state file
+        return type(error).__name__
+    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+
+
+def _verdict(output: Path, url: str, codes: Counter[int]) -> bool:
+    rows = httpx.get(f"{url}/sandbox/ledger", trust_env=False, timeout=60).json()["requests"]
+    charged = [row for row in rows if row["charged"]]
+    with StateReader.open(output) as reader:
+        reader.check()
+        takes, attempts, drifts = reader.takes(), reader.attempts(), read_drifts(reader)
+        frames = {take.take_id: reader.frames_of(take.take_id, take.attempt) for take in takes}
+    by_id = {take.take_id: take for take in takes}
+    owner = {attempt.request_id: attempt.take_id for attempt in attempts}
+    per_take = Counter(owner.get(row["client_request_id"], 0) for row in charged)
+    doubles = [by_id[each].label if each else "a stray" for each, count in per_take.items() if count > 1]
+    told, books = sum(take.credits_charged or 0 for take in takes), sum(row["charged"] for row in charged)
+    verified = [take for take in takes if take.state is State.VERIFIED]
+    joins = [(take, frame) for take in verified for frame in frames[take.take_id]]
+    wrong = [take.label for take, frame in joins if not _is_last_frame(output, frame, by_id[frame.take_id])]
+    jumps = [each.psnr_db for each in drifts.values() if each.psnr_db is not None]
+    drifting = [take.label for take in verified if "drifts:" in take.warning]
+    print(f"exit codes {dict(codes)}; {len(rows)} submits, {len(charged)} charges, {_states(output)}")
+    print(f"{len(joins)} frames of predecessors sent, other than to the pixel: {wrong}")
+    print(f"charged twice: {doubles}; ledger {books} = report {told}: {books == told}")
+    if jumps:
+        print(
+            f"{len(jumps)} joins measured, PSNR {min(jumps):.1f} to {max(jumps):.1f} dB; {len(drifting)} drift warnings"
+        )
+    behind = [take for take in verified if may_hold_frames(take.recipe_json)]
+    left = {take.state for take in takes} - {State.VERIFIED}
+    is_told = not left or (State.HELD in left and left <= {State.HELD, State.PLANNED})  # what is held keeps others back
+    is_whole = is_told and len(takes) == CHAINS * LONG and len(joins) == len(behind) == len(jumps)
+    return is_whole and not wrong and not doubles and books == told
+
+
+def _is_last_frame(output: Path, frame: ChosenFrame, source: Take) -> bool:
+    """Say whether a frame is the last one of its take's clip, each as it is decoded."""
+    with av.open(str(output / str(source.file))) as container:
+        last = [each.to_ndarray(format="rgb24") for each in container.decode(video=0)][-1]
+    with Image.open(io.BytesIO((output / frame.file).read_bytes())) as picture:
+        return frame.is_of(source) and np.array_equal(np.asarray(picture.convert("RGB")), last)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
