@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from tests.identity.folders import (
     takes_in,
     write,
 )
+from tests.reporting.states import Pen
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.cli import call
 from wanbatch.manifest import load_manifest
@@ -128,28 +132,69 @@ def test_one_recipe_that_could_be_of_several_shots_is_left_to_the_user(say: Tell
     assert say("run", "dark.csv", *SANDBOX, "--rename", "b=c")[0] == 0
 
 
-def test_bytes_that_are_whole_and_not_named_yet_go_with_their_take(say: Tell) -> None:
+OLD_PART, OLD_CLIP, NEW_PART = "sh010_t1.mp4.part", "sh010_t1.mp4", "10_t1.mp4.part"
+
+
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [
+        ({OLD_PART: b"the clip"}, {NEW_PART: b"the clip"}),
+        ({OLD_CLIP: b"the clip"}, {NEW_PART: b"the clip"}),  # it died before the name was recorded
+        ({OLD_CLIP: b"the clip", OLD_PART: b"the c"}, {NEW_PART: b"the clip"}),
+        ({OLD_CLIP: b"of others", OLD_PART: b"the clip"}, {NEW_PART: b"the clip", OLD_CLIP: b"of others"}),
+        ({}, {}),
+    ],
+)
+def test_bytes_whose_file_is_not_recorded_yet_go_with_their_take(
+    found: dict[str, bytes], left: dict[str, bytes]
+) -> None:
+    output, clips = _downloaded_and_renamed()
+    for name, data in found.items():
+        (clips / name).write_bytes(data)
+    _taken_over(output)
+    assert [take.label for take in takes_in(output)] == ["10_t1"]
+    assert {each.name: each.read_bytes() for each in clips.glob("*.mp4*")} == left
+
+
+def test_a_clip_that_has_both_its_names_goes_with_its_take_and_leaves_neither() -> None:
+    output, clips = _downloaded_and_renamed()
+    (clips / OLD_PART).write_bytes(b"the clip")
+    (clips / OLD_CLIP).hardlink_to(clips / OLD_PART)
+    _taken_over(output)
+    assert {each.name: each.read_bytes() for each in clips.glob("*.mp4*")} == {NEW_PART: b"the clip"}
+
+
+def _downloaded_and_renamed() -> tuple[Path, Path]:
+    """Return an output folder with a take whose clip is on disk and not recorded, and its folder of clips."""
     path = write("ridge.csv", RIDGE.split("sh020", maxsplit=1)[0])
-    output = bought(path, Path("outputs/ridge"), state=State.DOWNLOADED)
-    (output / "clips").mkdir(exist_ok=True)
-    part = output / "clips" / "sh010_t1.mp4.part"
-    part.write_bytes(b"the clip")
+    output = bought(path, Path("outputs/ridge"), state=State.COMPLETED)
+    told = {"size_bytes": 8, "clip_duration_s": 5.0, "width": 1280, "height": 720, "has_audio": True, "download_s": 1.5}
+    with _opened(output) as (state, last):
+        Pen(state, last).tell(1, Fact.DOWNLOADED, sha256=hashlib.sha256(b"the clip").hexdigest(), **told)
     path.write_text(RENUMBERED.split("20,")[0])
+    (output / "clips").mkdir(exist_ok=True)
+    return output, output / "clips"
+
+
+def _taken_over(output: Path) -> None:
     from wanbatch.provider.endpoint import load_settings
     from wanbatch.session.access import Access
     from wanbatch.session.admission import admit, carry
 
     access = Access(load_settings({}, None, Path.cwd()), is_embedded=True)
+    with _opened(output) as (state, last):
+        admission = admit(load_manifest("ridge.csv"), output, state, RunOptions(take_over=True), access)
+        carry(state, admission, last, "")
+
+
+@contextmanager
+def _opened(output: Path) -> Iterator[tuple[StateFile, datetime]]:
+    """Open a state file to write to it; yields the time of its last fact, too."""
     with StateReader.open(output) as reader:
         identity, last = reader.identity(), reader.last_fact_at()
     assert last is not None
     with closing(StateFile.create_or_open(output, identity)) as state:
-        admission = admit(load_manifest(path), output, state, RunOptions(take_over=True), access)
-        carry(state, admission, last, "")
-    assert [take.label for take in takes_in(output)] == ["10_t1"]
-    assert [(each.name, each.read_bytes()) for each in (output / "clips").glob("*.part")] == [
-        ("10_t1.mp4.part", b"the clip")
-    ]
+        yield state, last
 
 
 def test_a_take_on_its_way_is_taken_over_and_goes_on_under_its_new_name() -> None:

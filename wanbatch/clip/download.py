@@ -108,6 +108,16 @@ def publish(part: Path, final: Path, sha256: str) -> None:
     fsync_directory(final.parent)
 
 
+def take_back(part: Path, final: Path, sha256: str) -> None:
+    """Make a clip that has its final name a part again; nothing if no file with this hash has that name.
+
+    For a take that does not record its file: a crash came after the rename. Durable once the folder is flushed.
+    """
+    if _has_hash(final, sha256):
+        part.unlink(missing_ok=True)  # if both are one file, a rename does nothing
+        final.rename(part)
+
+
 def _has_hash(path: Path, sha256: str) -> bool:
     try:
         return stat.S_ISREG(path.lstat().st_mode) and sha256_of(path) == sha256

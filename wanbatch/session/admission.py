@@ -35,6 +35,7 @@ from wanbatch.batch.takeover import (
     settled_in,
     settled_text,
 )
+from wanbatch.clip.download import take_back
 from wanbatch.disk import second_name
 from wanbatch.errors import UsageInvalid
 from wanbatch.folders import CLIPS
@@ -336,16 +337,19 @@ def _remember(state: StateFile, admission: Admission) -> None:
 
 @contextmanager
 def _parts_kept(output: Path, admission: Admission) -> Iterator[None]:
-    """Give clips that are whole and not named yet the part names of the shots that take them over.
+    """Give clips that are whole, and whose file is not recorded yet, the part names of the shots that take them over.
 
-    Both names are there while the renaming is written: a crash at any moment loses nothing.
+    A clip that has its final name already is a part again first. Both names are there while the renaming is written:
+    a crash at any moment loses nothing.
     """
     by_id = {take.take_id: take for take in admission.takes}
     old = []
     for change in admission.renames:
         take = by_id[change.take_id]
         if take.sha256 is not None and take.file is None:
-            part = output / CLIPS / f"{change.was[0]}_t{change.was[1]}.mp4.part"
+            final = output / CLIPS / f"{change.was[0]}_t{change.was[1]}.mp4"
+            part = final.with_name(f"{final.name}.part")
+            take_back(part, final, take.sha256)
             second_name(part, part.with_name(f"{change.shot_id}_t{change.number}.mp4.part"))
             old.append(part)
     yield
