@@ -33,9 +33,8 @@ def a_chain_that_dies_around_its_measures(scenario: Scenario, rng: Random) -> Sc
     if rng.random() < 0.6:  # nothing continues from most of them: what is missing of one nothing makes up for
         others = [_continuing(made.shots[0], number, "last") for number in range(1, rng.randint(4, 7))]
         made = replace(made, shots=(made.shots[0], *others))
-    crashes = tuple(
-        Crash(rng.randint(16, 70), rng.choice(list(Outcome)), rng.randrange(2**32)) for _ in range(rng.randint(2, 5))
-    )
+    steps = [rng.randint(16, rng.choice((70, 150))) for _ in range(rng.randint(3, 8))]
+    crashes = tuple(Crash(step, rng.choice(list(Outcome)), rng.randrange(2**32)) for step in steps)
     acts = (Act(rng.randint(1, 3), "chains: spoil"),) if rng.random() < 0.3 else ()
     return replace(made, crashes=crashes, acts=acts, measures=True, threads_s=rng.choice((0.0, 0.0, 5.0)))
 
@@ -80,7 +79,7 @@ def a_shot_between_two_others(scenario: Scenario, rng: Random) -> Scenario:
 
 
 def renamed_shots_of_a_chain(scenario: Scenario, rng: Random) -> Scenario:
-    """A run is stopped or ends, and shots of the chain are given other ids before the rest is sent."""
+    """A run dies, is stopped or ends, and shots of the chain are given other ids before the rest is sent."""
     made = chained(scenario, rng, 3)
     shots = tuple(replace(each, following=()) for each in made.shots)
     count = len(shots)
@@ -88,7 +87,11 @@ def renamed_shots_of_a_chain(scenario: Scenario, rng: Random) -> Scenario:
     acts: tuple[Act, ...] = (Act(1, f"rename {which}: {rng.choice((TAKE_OVER, RENAME))}"),)
     acts += (Act(0, "deadline", rng.choice((2, 20, 40, 60))),) if rng.random() < 0.6 else ()
     rules = (Rule("submit", rng.choice((*_LOST, "fail")), nth=(rng.randint(1, 3),)),) if rng.random() < 0.4 else ()
-    return measured(replace(made, shots=shots, acts=acts, rules=rules), rng)
+    crashes = tuple(
+        Crash(rng.randint(16, 70), rng.choice(list(Outcome)), rng.randrange(2**32)) if rng.random() < 0.6 else None
+        for _ in range(rng.choice((0, 1, 2)))
+    )
+    return measured(replace(made, shots=shots, acts=acts, rules=rules, crashes=crashes), rng)
 
 
 def _continuing(first: Shot, number: int, moment: str) -> Shot:

@@ -56,8 +56,8 @@ def _noting(world: World) -> Callable[..., Take]:
     def advance(take: Take, made: Any) -> Take:
         after = real(take, made)
         world.moves.add((take.state, made.fact))
-        if made.fact is Fact.DOWNLOADED:
-            world.recorded.add(take.label)
+        if made.fact is Fact.DOWNLOADED or (made.fact is Fact.RENAMED and take.label in world.recorded):
+            world.recorded.add(after.label)
         return after
 
     return advance

@@ -13,11 +13,13 @@ from tests.simulation.chain_plots import CHAIN_PLOTS
 from tests.simulation.clip import frame_bytes
 from tests.simulation.every_plot import scenario_with
 from tests.simulation.joins import waits
+from tests.simulation.later_chain_plots import LATER_CHAIN_PLOTS
 from tests.simulation.mutants.usual_plots import USUAL_PLOTS
 from tests.simulation.seams import world_of
 from wanbatch.batch.lifecycle import State
 
 SEEDS = 3
+PLOTS = (*CHAIN_PLOTS, *LATER_CHAIN_PLOTS)
 
 
 def wrong_in(plot: str, seed: int) -> list[str]:
@@ -26,13 +28,13 @@ def wrong_in(plot: str, seed: int) -> list[str]:
 
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("seed", range(SEEDS))
-@pytest.mark.parametrize("plot", CHAIN_PLOTS)
+@pytest.mark.parametrize("plot", PLOTS)
 def test_no_world_of_chains_breaks_a_rule(plot: str, seed: int) -> None:
     assert wrong_in(plot, seed) == []
 
 
 @pytest.mark.sampled(3)
-@pytest.mark.parametrize("plot", CHAIN_PLOTS)
+@pytest.mark.parametrize("plot", PLOTS)
 def test_no_new_world_of_chains_breaks_a_rule(plot: str) -> None:
     """Other worlds each time; the seed that is named fails again in `wrong_in`."""
     seed = sweep.any_seed()
@@ -68,6 +70,13 @@ def test_a_shot_waits_for_what_has_no_clip_alone() -> None:
         assert bool(failed) >= bool(waiting)
 
 
-@pytest.mark.parametrize("name", ["every frame is the last one", "a wait for what is found late is not ended"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "every frame is the last one",
+        "a wait for what is found late is not ended",
+        "a clip is measured once it counts as verified",
+    ],
+)
 def test_a_broken_join_is_caught(name: str) -> None:
     assert mutants.caught_with(name, USUAL_PLOTS[name], 20) is not None
