@@ -20,7 +20,7 @@ from tests.simulation.purchases import INSTANT_S, READ_S, Purchases
 from tests.simulation.scenario import KEY, OTHER_KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import EPOCH, World
-from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.attempts import NO_POST, Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
@@ -287,11 +287,22 @@ class Oracle:
         is_capped = bool(world.ends) and ExitCode.BUDGET_REACHED in world.ends[-1].codes  # 3 hides it
         for take in world.takes:
             is_waiting = take.state is State.PLANNED and (take.superseded or is_capped or world.limit is not None)
+            is_waiting |= take.state is State.PLANNED and self._repeats_another(take)
             is_waiting |= world.joins.is_there and waits(take, world.takes, world.renaming.names)
             if take.state not in SETTLED and not is_waiting:
                 yield f"{take.label} is {take.state} at the end ({code}, {world.ends[-1].messages})"
             if take.state is State.HELD:
                 yield from self._held(take)
+
+    def _repeats_another(self, take: Take) -> bool:
+        """Say whether another take was sent with this request and seed, and has a clip of it or may have one."""
+        body = take.recipe.body
+        others = (
+            self._takes[each.take_id]
+            for each in self._world.attempts
+            if each.outcome not in NO_POST and not each.has_failed
+        )
+        return "seed" in body and any(each.take_id != take.take_id and each.recipe.body == body for each in others)
 
     def _held(self, take: Take) -> Iterator[str]:
         """Held only where it cannot be known, or where the provider contradicts itself."""
