@@ -55,6 +55,7 @@ class Joins:
         self.inspection = Blank()
         self.spoilt: set[str] = set()  # files of frames that something changed, relative to the folder
         self.retaken: set[str] = set()  # recipes that the user asked for beside the manifest
+        self._seeds: set[tuple[str, int]] = set()  # shots by their first ids, with the seeds of their retakes
         self.seen: Counter[str] = Counter()
         self.measures = Measures(world)
         self._drawn: dict[str, tuple[str, str]] = {}
@@ -126,6 +127,8 @@ class Joins:
     def note_retakes(self, shot_id: str, created: Sequence[Create], *, with_successors: bool) -> None:
         """Note what the user orders beside the manifest, and judge whether it is all that the word means."""
         self.retaken |= {each.recipe.short_hash for each in created}
+        first = self._world.renaming.first_id(shot_id)
+        self._seeds |= {(first, int(each.recipe.body["seed"])) for each in created if "seed" in each.recipe.body}
         self.seen["retakes with successors" if with_successors else "retakes"] += bool(created)
         assert self._state is not None
         takes, meant = [take for take in self._state.takes() if not take.superseded], {shot_id}
@@ -243,7 +246,13 @@ class Joins:
             for shot in following
             for number in range(1, 16)
         }
-        return again | self.retaken
+        followed = {  # a retake that was not sent yet follows an edit of its shot
+            Recipe.of({**shot.request, "seed": seed}).short_hash
+            for shot in self._world.shots
+            for shot_id, seed in self._seeds
+            if shot_id == self._world.renaming.first_id(shot.id)
+        }
+        return again | followed | self.retaken
 
     def _giver(self, frame: FrameOf) -> Take | None:
         assert self._state is not None
