@@ -20,6 +20,7 @@ from wanbatch.batch.retakes import Retake
 from wanbatch.batch.shots import Batch, Recipe, Shot, retake_seed
 from wanbatch.batch.take import Take
 from wanbatch.batch.whys import whys_of
+from wanbatch.errors import UsageInvalid
 from wanbatch.money.successions import Succession
 
 GOOD, FAILED, HELD, PLANNED, RUNS = State.VERIFIED, State.FAILED, State.HELD, State.PLANNED, State.QUEUED
@@ -130,7 +131,7 @@ def test_a_succession_has_its_price_and_its_command() -> None:
     unknown = Succession.of(replace(news, shots=("b",), take=""), {})
     assert (unknown.credits, unknown.command("outputs/film")) == (None, command)
     assert unknown.text("o").startswith(
-        "a gets a new take: 1 shot was made from its earlier take; keep it, or make it again (price unknown):"
+        "a gets a new take: 1 shot was made from its earlier take; keep it, or make it again (price unknown), once the new take is made:"
     )
     assert Succession.of(replace(news, is_circled=True), {}).text("o").startswith("a has another take circled (a_t2): ")
 
@@ -139,6 +140,19 @@ def test_a_retake_may_mean_all_that_goes_on_from_its_shots() -> None:
     whole = chained(A1, B, made(3, "c", PLANNED), D, of={2: 1, 4: 1})
     assert Retake(("a",), with_successors=True).completed(whole).shot_ids == ("a", "b", "d")
     assert Retake(("a",)).completed(whole) == Retake(("a",))
+
+
+def test_successors_of_a_circled_take_are_not_made_from_it_again() -> None:
+    circled = replace(A1, circled=True)
+    with pytest.raises(UsageInvalid, match="a_t1 is circled, so b would be made from it again"):
+        Retake(("a",), with_successors=True).completed(chained(circled, A2, B, of={2: 1}))
+
+
+def test_a_successor_that_names_its_take_is_not_made_again() -> None:
+    body = {**B.recipe.body, "image_url": "frame:a:last:t1"}
+    pinned = replace(B, recipe_json=Recipe.of(body).canonical)
+    asked = Retake(("a",), with_successors=True).completed(chained(A1, A2, pinned, of={2: 1}))
+    assert asked.shot_ids == ("a",)
 
 
 def followers(*takes: Take, **more: object) -> list[tuple[str, int, str | None]]:

@@ -133,7 +133,11 @@ class Joins:
         assert self._state is not None
         takes, meant = [take for take in self._state.takes() if not take.superseded], {shot_id}
         for _ in takes if with_successors else ():
-            meant |= {take.shot_id for take in takes if meant & {each.shot_id for each in frames_in(take.recipe.body)}}
+            meant |= {
+                take.shot_id
+                for take in takes
+                if meant & {each.shot_id for each in frames_in(take.recipe.body) if each.take is None}
+            }
         made = {take.shot_id for take in takes if take.state is State.VERIFIED}
         made -= {take.shot_id for take in takes if take.state is State.PLANNED}  # is to be made in any case
         if created and (meant & made) - {each.shot_id for each in created} - {shot_id}:

@@ -94,6 +94,16 @@ class ChainedTakes:
         take = self.standing(shot_id)
         return None if take is None or take.state in _MADE_OF_NOTHING else take
 
+    def successors(self, shot_id: str) -> tuple[str, ...]:
+        """Return the shots with clips that continue from the chosen take of a shot, and not from a pinned one."""
+        behind = self.chains.after.get(shot_id, ())
+        made = {each: take for each in behind if (take := self.made(each)) is not None}
+        return tuple(
+            each
+            for each, take in made.items()
+            if any(frame.shot_id == shot_id and frame.take is None for frame in frames_in(take.recipe.body))
+        )
+
     def waiting(self) -> list[Join]:
         """Return the frames for want of which takes are not sent, if nothing that is planned or runs will give them.
 

@@ -30,12 +30,24 @@ class Retake:
     with_successors: bool = False
 
     def completed(self, chained: ChainedTakes) -> Retake:
-        """Return the request for all shots that it means."""
+        """Return the request for all shots that it means.
+
+        Raises UsageInvalid if one that others continue from has a circled take: they would be made from that again.
+        """
         if not self.with_successors:
             return self
-        behind = (each for shot_id in self.shot_ids for each in chained.chains.downstream(shot_id))
-        made = (shot_id for shot_id in behind if chained.made(shot_id) is not None)
-        return replace(self, shot_ids=tuple(dict.fromkeys((*self.shot_ids, *made))), with_successors=False)
+        shots = list(self.shot_ids)
+        for shot_id in shots:  # it grows
+            behind = chained.successors(shot_id)
+            circled = next((take for take in chained.takes.get(shot_id, ()) if take.circled), None)
+            if behind and circled is not None:
+                raise UsageInvalid(
+                    f"{circled.label} is circled, so {', '.join(behind)} would be made from it again and not from the"
+                    f" new take: take the circle off {shot_id} first (`wanbatch circle RUN --clear {shot_id}`), or"
+                    " retake without --with-successors"
+                )
+            shots += [each for each in behind if each not in shots]
+        return replace(self, shot_ids=tuple(shots), with_successors=False)
 
 
 def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake, past: Past | None = None) -> Plan:

@@ -40,7 +40,8 @@ class Succession:
         cost = "(price unknown)" if self.credits is None else f"for {usd_text(self.credits)}"
         made = agreeing(len(self.news.shots), f"were|was made from {before}")
         todo = agreeing(len(self.news.shots), "keep them|it, or make them|it again")
+        when = "" if self.news.take else ", once the new take is made"  # before that, it would be from the earlier one
         return (
             f"{self.news.shot_id} {new}: {count_text(len(self.news.shots), 'shot')} {made};"
-            f" {todo} {cost}: `{self.command(folder)}`"
+            f" {todo} {cost}{when}: `{self.command(folder)}`"
         )

@@ -169,7 +169,8 @@ class Rounds:
             is_cap_given=settings.is_cap_given,
             scene_caps=json.dumps(dict(settings.scene_caps), ensure_ascii=False),
         )
-        self.state.store_run(run, [quoted(run, each, quote) for each, quote in preview.quotes.items()])
+        quotes = {**preview.every_quote, **preview.quotes}  # also of what this run leaves out: the rest has a price
+        self.state.store_run(run, [quoted(run, each, quote) for each, quote in quotes.items()])
         return run
 
     async def _drive(self, context: RunContext) -> RunEnd:
