@@ -11,10 +11,12 @@ from functools import cached_property
 from wanbatch.batch.attempts import NO_POST
 from wanbatch.batch.orders import digest_of
 from wanbatch.batch.take import Take
-from wanbatch.batch.takeover import settled_in
+from wanbatch.batch.takeover import settled_in, settled_text
 from wanbatch.errors import ExitCode
 from wanbatch.runner.context import RunContext
 from wanbatch.state.reader import SETTLED_NOTE
+
+NAMED_NOTE = "named by body"  # takes that were kept back, each with the one that has its body: what --buy-again answers
 
 
 class SameBodies:
@@ -46,18 +48,22 @@ class SameBodies:
 
     def _made_by_another(self, take: Take, sha256: str, others: set[int]) -> bool:
         context = self._context
-        if not others or context.settings.buys_again or "seed" not in take.recipe.body:
+        if not others or "seed" not in take.recipe.body:
             return False
         settled, digest = settled_in(context.state.noted(SETTLED_NOTE)), digest_of(take.recipe_json)
+        named = settled_in(context.state.noted(NAMED_NOTE))
+        settled |= named if context.settings.buys_again else frozenset()  # only what the user knows
         for other in (context.takes[each] for each in sorted(others)):
             refs = (other.take_id, other.label)
             if any((take.label, ref, digest) in settled for ref in refs) or not self._is_made(other, sha256):
                 continue
+            context.state.note(NAMED_NOTE, settled_text(named | {(take.label, other.take_id, digest)}))
             self._kept[take.take_id] = f"which was not sent, as its request is that of {other.label}"
             context.trouble(
                 ExitCode.DECISION_NEEDED,
                 f"{take.label} was not sent: its request is that of {other.label} to the byte, so its clip would be the"
-                " same. Give it another seed or prompt, or buy it all the same: run the same command with --buy-again",
+                " same. Give it another seed or prompt in the manifest; to buy it all the same, run the manifest with"
+                " --buy-again",
             )
             return True
         return False
