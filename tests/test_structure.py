@@ -133,7 +133,7 @@ OWNERS = {
         "cli.run",
         "cli.run_flags",
         "cli.status",
-        "cli.machine",
+        "cli.checks",
         "cli.report",
         "cli.sandbox",
         "cli.parameters",

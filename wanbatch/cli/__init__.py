@@ -40,12 +40,12 @@ _COMMANDS = {
     "balance": ("reconcile", "Show the balance of the account."),
     "report": ("report", "Rebuild the reports from the state file."),
     "open": ("report", "Open the storyboard page."),
-    "verify": ("machine", "Compare the clips with their recorded hashes."),
+    "verify": ("checks", "Compare the clips with their recorded hashes."),
     "sandbox": ("sandbox", "Serve a stand-in for the provider on this machine."),
     "models": ("models", "List the provider's video models; add one to a project."),
     "schema": ("init", "Print a JSON Schema of the manifest or a model."),
     "completion": ("completion", "Print the script that lets a shell complete names."),
-    "doctor": ("machine", "Check this machine and the settings."),
+    "doctor": ("checks", "Check this machine and the settings."),
 }
 COMPLETION = "_WANBATCH_COMPLETE"  # a shell that asks what it may complete sets it
 # Their exit code says what happened to the money, so a fault of the screen must not change it.
