@@ -1,7 +1,7 @@
 """This machine, as far as it can be distinguished from another: for folders that are copied, or shared, between two.
 
 Two runs of copies of one folder can buy the same takes, and no log of the provider can tell in time; so a run that
-begins on another machine than the last one asks first. A machine is known by its own id, hashed with a salt of ours, so
+begins on a machine other than the last one asks first. A machine is known by its own id, hashed with a salt of ours, so
 that what is kept names no machine; where it has none, by its host name. A container has neither that lasts (its host
 name, and often its id, change with each start), so containers are not compared, and a nightly run in fresh containers
 is not stopped.

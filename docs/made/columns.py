@@ -19,7 +19,7 @@ _TAKES = {
     "prompt": "the prompt as it was sent",
     "generation_id": "the provider's id of the clip",
     "attempts": "how many paid submits the take has had",
-    "credits_held": "what answers set aside for its generations that did not fail; empty if one is unknown",
+    "credits_held": "what the provider set aside for its generations that did not fail; empty if one is unknown",
     "credits_charged": "what the ledger showed; empty until it did",
     **{f"usd_{name}": f"`credits_{name}` in USD, exact" for name in ("held", "charged", "estimated")},
     "submitted_at": "when the newest attempt was sent",
@@ -54,7 +54,7 @@ _TAKES = {
     "in_cut": "whether the cut uses it: the circled take of its shot, else the newest good one",
     "chain_start": "the take that the chain of this clip begins with; this and what follows is empty for clips"
     " that were not measured",
-    "join_psnr_db": "how well the clip begins with the frame that it was given: PSNR in dB, at most 100",
+    "join_psnr_db": "how closely the clip's first frame matches the frame that it was given: PSNR in dB, at most 100",
     **{
         f"{name}_{where}": f"{what} {frame}"
         for where, frame in (
@@ -110,7 +110,7 @@ _SUMMARY = {
     "open": "how many of these are to be sent, looked up or made",
     "omitted": "shots that the manifest omits",
     "usable_s": "the length of the good clips that are not superseded, or are in the cut",
-    "credits_held": "the sum of what answers set aside for generations that did not fail",
+    "credits_held": "the sum of what the provider set aside for generations that did not fail",
     "credits_charged": "the sum of what the ledger showed",
     **{f"usd_{name}": f"`credits_{name}` in USD" for name in ("held", "charged", "outside_cut")},
     "credits_outside_cut": "charged for all that is not in the cut, as `outside_cut_credits` of `costs.csv`",

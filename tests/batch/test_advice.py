@@ -59,7 +59,7 @@ def test_every_command_that_messages_name_is_known_to_take_a_folder_or_not() -> 
         ("HTTP 422, server said: no", True, "", "change this shot as the provider says"),
         ("the prompt was moderated", False, "x.yaml line 3", "change it (x.yaml line 3) and run the manifest"),
         ("HTTP 400: the prompt was moderated", True, "x.yaml line 3", "change it (x.yaml line 3) and run the manifest"),
-        ("Sensitive content", False, "", "change it (its line in the manifest) and run the manifest"),
+        ("Sensitive content", False, "", "change the prompt in the manifest and run it again, or leave"),
     ],
 )
 def test_a_refused_prompt_is_changed_and_anything_else_tried_again(

@@ -89,7 +89,9 @@ def test_everything_wrong_with_circles_is_said_at_once() -> None:
     with pytest.raises(UsageInvalid) as told:
         circle(takes, [Pick("a", 2), Pick("a", 9), Pick("x", 1)])
     words = str(told.value)
-    assert ("a_t2 is failed" in words, "no take 9; it has 1, 2, 3" in words, "no shot 'x'" in words) == (True,) * 3
+    assert ("a_t2 is failed" in words, "no take 9; its takes are: 1, 2, 3" in words, "no shot 'x'" in words) == (
+        True,
+    ) * 3
     with pytest.raises(UsageInvalid, match="only one take can be circled"):
         circle(takes, [Pick("a", 1), Pick("a", 3)])
     with pytest.raises(UsageInvalid, match="no shot 'y'"):

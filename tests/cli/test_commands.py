@@ -359,7 +359,8 @@ def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts(
     inside: Inside, left_by: Callable[..., int]
 ) -> None:
     assert left_by("a lost submit", *HELD, fault={**LOST, "do": "drop_before"}) == 3
-    assert inside("resolve", "b_t1", "--abandon", "--yes").returncode == 0
+    done = inside("resolve", "b_t1", "--abandon", "--yes")
+    assert (done.returncode, "b_t1 now counts as failed; run the manifest again" in done.stdout) == (0, True)
     told = json.loads(inside("--json", "status").stdout)
     credit_counts = told["credits"]
     assert (told["counts"], credit_counts["committed"] > credit_counts["charged_known"]) == (

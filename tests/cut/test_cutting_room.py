@@ -9,7 +9,7 @@ from typing import Any
 import av
 import pytest
 
-from tests.cut.test_film import ABC, R, room
+from tests.cut.test_film import ABC, R, film, room
 from tests.films import Reel, read_frames
 from tests.output_folders import make_room, takes_of
 from tests.reporting.states import begin, shot
@@ -129,7 +129,7 @@ def test_a_circle_says_what_it_changes_in_money(tmp_path: Path, capsys: pytest.C
         (("circle", "RUN", "a"), "write SHOT TAKE"),
         (("circle", "RUN", "a:1", "c"), "write SHOT TAKE"),
         (("circle", "RUN", "a", "0"), "write SHOT TAKE"),
-        (("circle", "RUN", "a", "7"), "a has no take 7; it has 1"),
+        (("circle", "RUN", "a", "7"), "a has no take 7; its takes are: 1"),
         (("circle", "RUN", "b:1"), "b_t1 is planned: only a verified take"),
         (("circle", "RUN", "--clear"), "name at least one shot"),
         (("circle", "nowhere/x", "a:1"), "nowhere/x has no state.sqlite"),
@@ -203,6 +203,12 @@ def test_quiet_says_nothing_and_the_exit_code_tells_of_missing_shots(
     assert said(capsys, "-q", "cut", out, "--only", "[ac]") == (0, "", "")
     assert len(read_frames(Path(out) / "cut.mp4")) == 60
     assert said(capsys, "export", out, "--format", "edl")[0] == 1
+
+
+def test_the_cut_counts_no_scenes_where_no_shot_has_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = room(tmp_path / "o", film(("a", ""), ("b", "")), a=R, b=R)
+    code, words, _ = said(capsys, "cut", str(out))
+    assert (code, "\n  2 clips; " in words) == (0, True)
 
 
 def test_the_cut_says_what_is_in_it_and_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

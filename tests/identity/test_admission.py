@@ -115,7 +115,7 @@ def test_both_answers_about_a_folder_beside_are_named_with_their_cost_and_the_ca
     write("ridge.csv", RENUMBERED + "40,A dog sleeps,two\n")
     _, told = say("plan", "ridge.csv", "--offline", "--max-usd", "5")
     continued = "Continue in that folder, which buys 1 other take of this manifest for about 0.525 USD: "
-    again = "Buy 4 takes here for about 2.10 USD, of it 1.575 USD for what is there already: "
+    again = "Buy 4 takes here for about 2.10 USD, of which 1.575 USD is for what is there already: "
     assert f"{continued}wanbatch run ridge.csv -o outputs/ridge_v1 --same-batch --take-over --max-usd 5" in told
     assert f"{again}wanbatch run ridge.csv --buy-again --max-usd 5" in told
 
@@ -124,8 +124,16 @@ def test_both_answers_about_a_folder_beside_are_named_with_their_cost_and_the_ca
     ("price", "is_only", "words"),
     [
         (1_050_000, True, ("which buys 2 other takes of this manifest for about 1.05 USD", "for about 1.575 USD")),
-        (1_050_000, False, ("which buys up to 2 other takes of this manifest for at most 1.05 USD", "of it 0.525 USD")),
-        (None, True, ("2 other takes of this manifest at a price that is not known here", "of it unknown (1 take)")),
+        (
+            1_050_000,
+            False,
+            ("which buys up to 2 other takes of this manifest for at most 1.05 USD", "of which 0.525 USD is"),
+        ),
+        (
+            None,
+            True,
+            ("2 other takes of this manifest at a price that is not known here", "of which unknown (1 take) is"),
+        ),
     ],
 )
 def test_what_an_answer_about_a_folder_beside_costs_is_never_0_if_unknown(

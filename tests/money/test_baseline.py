@@ -58,7 +58,7 @@ RUN = ("-q", "run", "film.yaml", "--sandbox", "--speed", "900")
 def test_the_first_confirmed_plan_is_kept_whole_and_no_later_one_changes_it(said: Any) -> None:
     write(*SHOTS)
     said(*RUN, "--limit", "1", "--no-report")
-    assert "baseline 2.10 USD, final cost 2.10 USD: as in the baseline" in said("status")
+    assert "baseline 2.10 USD, final cost 2.10 USD: no difference" in said("status")
     said(*RUN, "--no-report")
     said("-q", "retake", "s0", "s1", "--note", "slower", "--no-report", "--speed", "900")
     write(SHOTS[0], SHOTS[1].replace("Shot", "A better shot"), *SHOTS[2:])
@@ -171,7 +171,7 @@ def test_a_file_that_an_older_version_began_keeps_its_baseline(said: Any) -> Non
     said(*RUN, "--no-report")
     with closing(sqlite3.connect("outputs/film/state.sqlite")) as connection, connection:
         connection.execute("DROP TABLE baseline_recipes")
-    assert "baseline 1.05 USD, final cost 1.05 USD: as in the baseline" in said("status")
+    assert "baseline 1.05 USD, final cost 1.05 USD: no difference" in said("status")
     write(SHOTS[0].replace("s0", "opening"), SHOTS[1])
     said(*RUN, "--rename", "s0=opening", "--no-report")
     assert "1 take of renamed shots 0.00" in said("status")  # the takes tell where they went

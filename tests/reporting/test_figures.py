@@ -145,7 +145,8 @@ def test_times_are_spread_by_class() -> None:
         ("wan-2-6-t2v 720p 5 s  n=3", [92.0, 93.0, 94.0]),
         ("wan-2-6-t2v 1080p 5 s  n=1", [292.0]),
     ]
-    assert figure["words"].endswith("half of 3 under 1 min 33 s. The start of 1 more was not seen")
+    assert "wan-2-6-t2v 1080p 5 s: 1 generation, 4 min 52 s; " in figure["words"]
+    assert figure["words"].endswith("3 generations, median 1 min 33 s. The start of 1 more was not seen")
     assert durations(takes[:2]) is None
 
 

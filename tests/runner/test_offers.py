@@ -111,7 +111,7 @@ DOUBLE = Entry(Fact.FOUND_DOUBLE, EPOCH, {"generation_id": "G2"})
         ([ACCEPTED, DOUBLE], set()),
         ([ACCEPTED, DOUBLE, warned("no word of it", doubles=["G2"])], {"G2"}),
         ([ACCEPTED, DOUBLE, warned("DOUBLE: it made G2 beside another")], {"G2"}),  # of an older version
-        ([ACCEPTED, DOUBLE, warned("attempt 1 of it made a generation after all: G2")], set()),
+        ([ACCEPTED, DOUBLE, warned("its attempt 1 made a generation after all: G2")], set()),
         ([ACCEPTED, DOUBLE, warned("DOUBLE: G1", doubles=["G2"])], {"G2"}),  # the field decides
     ],
 )

@@ -57,6 +57,5 @@ def for_failed(error: str, place: str = "", *, is_refused: bool = False) -> str:
         return f"{_SAME_AGAIN} request again: {way}"
     if not is_refused_prompt(error):
         return "`wanbatch retry` tries again"
-    at = place or "its line in the manifest"
-    way = f"change it ({at}) and run the manifest, or leave the shot out with `omit`"
-    return f"{_SAME_AGAIN} prompt again: {way}"
+    way = f"change it ({place}) and run the manifest" if place else "change the prompt in the manifest and run it again"
+    return f"{_SAME_AGAIN} prompt again: {way}, or leave the shot out with `omit`"

@@ -1,6 +1,6 @@
 """Chained takes: the takes of shots that continue from each other, what each was made from, and what has changed since.
 
-Pure. A take is stale if its frame is of another clip than the one that would give it now. It keeps its clip all the
+Pure. A take is stale if its frame is not of the clip that would give it now. It keeps its clip all the
 same: only the user, or a manifest that says so, has it made again.
 """
 
@@ -120,7 +120,7 @@ class ChainedTakes:
         return list(found.values())
 
     def news(self, to_be_made: Collection[str] = ()) -> list[News]:
-        """Return the shots that have another take chosen than the one their successors were made from.
+        """Return the shots that have a take chosen other than the one their successors were made from.
 
         `to_be_made` are the shots of which a run makes takes. What it makes again, too, does not count.
         """

@@ -135,7 +135,7 @@ def _doubled(picks: Sequence[Pick]) -> list[Pick]:
 def _no_such(pick: Pick, mine: Sequence[Take]) -> str:
     if not mine:
         return f"there is no shot '{pick.shot_id}' with takes"
-    return f"{pick.shot_id} has no take {pick.number}; it has {', '.join(str(take.number) for take in mine)}"
+    return f"{pick.shot_id} has no take {pick.number}; its takes are: {', '.join(str(take.number) for take in mine)}"
 
 
 def uncircle(takes: Iterable[Take], shot_ids: Sequence[str]) -> list[tuple[Take, Fact]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from wanbatch.batch.chosen_frames import ChosenFrame
 
-# Measured on clips of the sandbox: a clean join keeps 99 % of sharpness and contrast, moves the colour by 0.2 levels
+# Measured on clips of the sandbox: a clean join keeps 99 % of sharpness and contrast, shifts the colour by 0.2 levels
 # and has a PSNR of 44 dB; one with the fault `drift` keeps 60 % and 94 %, moves it by 4 levels and has 33 dB. First and
 # last frames of the same clean chain differ by half to twice the sharpness, as their texts do. Half the details, a
 # fifth of the contrast and 8 levels are seen when clips are cut together; two pictures of one scene have some 20 dB.

@@ -21,7 +21,7 @@ _MADE = frozenset({State.COMPLETED, State.DOWNLOADED, State.VERIFIED})
 
 
 def changed_text(first: str, second: str, error: str) -> str:
-    """Say that a take goes on with another model than its shot asks for, and why."""
+    """Say that a take goes on with a model other than the one that its shot asks for, and why."""
     return f"goes on with {second} in place of {first}, {_CLAUSE} ({error})"
 
 

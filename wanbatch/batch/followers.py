@@ -59,7 +59,7 @@ def _takes_after(plan: Plan) -> dict[str, list[Take]]:
 
 
 def _new_source(shot: Shot, chained: ChainedTakes) -> str:
-    """Return the label of the take that gives a follower another frame than its newest take has; empty for none."""
+    """Return the label of the take that gives a follower a frame that its newest take does not have; empty for none."""
     take = chained.made(shot.id) if shot.following else None
     if take is None or any(each.number > take.number for each in chained.takes[shot.id] if not each.superseded):
         return ""

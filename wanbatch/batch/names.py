@@ -24,9 +24,7 @@ _NO_BEGINNING = ".-\uff0b\uff0d\uff1d\uff20"  # a flag, a hidden file, and what 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zs", "Zl", "Zp"})  # control, bidi, half characters, private use, spaces
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # use fullmatch: `$` lets a line break through
-_RULE = (
-    "use letters, digits and signs of any script, or emoji; from ASCII, only letters, digits, dot, dash and underscore"
-)
+_RULE = "use letters and digits of any language, emoji, dots, dashes and underscores"
 
 
 def composed(text: str) -> str:

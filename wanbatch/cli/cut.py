@@ -115,7 +115,7 @@ _RUN = click.argument(
 def cut_command(options: Global, /, run: Path | None, target: Path | None, **flags: Any) -> int:
     """Join the chosen takes of RUN in story order: chapters by scene, slates for what is missing.
 
-    Pictures are copied unchanged if all clips have the same format; sound is encoded once, so every join is in sync.
+    Frames are copied unchanged if all clips have the same format; sound is encoded once, so every join is in sync.
     Exit code 1 means that shots are missing from the cut.
     """
     from wanbatch.cut.film import CUT_NAME, CutOptions, make_cut
@@ -186,9 +186,10 @@ def _print_cut(options: Global, output: Path, written: Path, timeline: Timeline)
     console.print(str(written), style="bold", markup=False)
     sound = "sound" if timeline.rate_hz is not None else "silent"
     length = duration_text(float(timeline.duration_s))
+    where = f" in {count_text(timeline.scene_count, 'scene')}" if timeline.scene_count else ""
     say(
         console,
-        f"  {count_text(clips, 'clip')} in {count_text(len(timeline.scenes), 'scene')};"
+        f"  {count_text(clips, 'clip')}{where};"
         f" {length}, {count_text(timeline.frames, 'frame')}; {like.size}, {float(like.fps):.5g} fps, {sound}",
     )
     for piece in timeline.joins:

@@ -34,8 +34,8 @@ LOOK_S = 0.3
 @click.option("--once", "is_once", is_flag=True, help="Write the page once; do not wait for the file to be saved.")
 @click.pass_obj
 def preview_command(options: Global, /, manifest: Path, page: Path | None, is_once: bool) -> int:  # noqa: FBT001
-    """Show MANIFEST as a page of slates, without making a clip: what each shot says, its length, where it begins, and
-    its cost, based on what was paid before, the provider's last list or its documentation.
+    """Show MANIFEST as a page of slates, without making a clip: the prompt of each shot, its length, where it begins,
+    and its cost, based on what was paid before, the provider's last list or its documentation.
 
     Each time you save the manifest, its table or its map, wanbatch writes the page again, and the browser reloads it;
     Ctrl-C ends this.

@@ -12,6 +12,7 @@ import click
 from rich.markup import escape
 
 from wanbatch.batch.advice import in_folder
+from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.names import composed
 from wanbatch.batch.take import Take
 from wanbatch.cli import Global
@@ -224,7 +225,7 @@ def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:
 
 
 def _newest_account(session: Session) -> str:
-    """Say how to see the account of the newest output folder, if that is another account than the one asked about."""
+    """Say how to see the account of the newest output folder, if it is not the one asked about."""
     try:
         newest = newest_output()
         with StateReader.open(newest) as reader:
@@ -281,5 +282,8 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
     if options.is_json:
         print_json({"take": names[-1], "state": None if take is None else take.state.value})
     elif take is not None:
-        echo(f"{take.label} is {take.state} now; run the manifest again to continue with it")
+        is_failed = take.state is State.FAILED
+        now = "now counts as failed" if is_failed else f"is now {state_words(take.state.value)}"
+        rest = "the rest" if is_failed else "it"
+        echo(f"{take.label} {now}; run the manifest again to continue with {rest}")
     return int(ExitCode.INTERRUPTED if take is None else ExitCode.OK)

@@ -62,7 +62,7 @@ def baseline_lines(found: BatchOverview) -> list[str]:
     baseline = found.baseline
     if baseline is None:
         return []
-    why = variance_text(baseline) or "as in the baseline"
+    why = variance_text(baseline) or "no difference"
     return [f"baseline {baseline.words}, final cost {baseline.final_words}: {why}"]
 
 

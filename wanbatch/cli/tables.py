@@ -29,9 +29,9 @@ PROMPT_SHOWN = 100
 def convert_command(options: Global, /, source: Path, target: Path) -> int:
     """Write the manifest SOURCE as TARGET, in the format of its ending: .yaml, .json, .jsonl, .csv, .tsv, .xlsx, .txt.
 
-    wanbatch reads the result before it saves it. If a shot would not keep its id, recipes, scene or own columns, it
-    writes nothing. In a table, every row contains the defaults, and the resolved values of its scene, cast and
-    variants; name, names, limits and budget go into a map beside it. YAML to YAML keeps comments.
+    wanbatch reads the result before it saves it. If a shot would not keep its id, recipes, scene or your own
+    columns, it writes nothing. In a table, every row contains the defaults, and the resolved values of its scene, cast
+    and variants; `name`, `names`, `limits` and `budget` go into a map beside it. YAML to YAML keeps comments.
     """
     done = convert(source, target)
     files = [done.path, *([done.map_path] if done.map_path is not None else [])]

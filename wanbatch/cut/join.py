@@ -1,6 +1,6 @@
 """The join: a timeline written as one MP4, with chapters.
 
-Pictures are copied unchanged if the clips agree, else fitted and encoded once. Sound is always decoded and
+Frames are copied unchanged if the clips agree, else fitted and encoded once. Sound is always decoded and
 encoded once: AAC comes in blocks of 1024 samples after a lead-in, so copied sound would be early or late by up to
 half a block at every join, and would crackle there. Each clip's sound is trimmed or filled with silence to the length
 of its pictures, to the sample.

@@ -185,7 +185,7 @@ class Timeline:
 
     @property
     def scenes(self) -> tuple[Scene, ...]:
-        """Its scenes in order; a scene that comes back is listed again."""
+        """Its scenes in order; a scene that comes back is listed again, and a shot without one is named by its id."""
         found = []
         for _, group in groupby(self.pieces, key=_place):
             pieces = list(group)
@@ -193,6 +193,11 @@ class Timeline:
             title = shot.scene or shot.sequence or shot.shot_id
             found.append(Scene(title, pieces[0].begin, sum(piece.frames for piece in pieces)))
         return tuple(found)
+
+    @property
+    def scene_count(self) -> int:
+        """How many scenes it has, without the shots that belong to none."""
+        return sum(len(place) > 1 for place, _ in groupby(self.pieces, key=_place))
 
     @property
     def misfits(self) -> tuple[tuple[str, tuple[str, ...]], ...]:

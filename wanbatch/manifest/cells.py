@@ -56,7 +56,7 @@ def delimiter_of(text: str) -> tuple[str, int]:
 
 
 def separator_fault(text: str) -> str:
-    """Say that a line `sep=,` declares another separator than the header below it uses; nothing if they agree."""
+    """Say that a line `sep=,` declares a separator that the header below it does not use; nothing if they agree."""
     reported = _SEPARATOR_LINE.match(text)
     if reported is None:
         return ""

@@ -1,6 +1,6 @@
 """Synonyms: names that people and other tools give to the fields of a shot, and the field that each means.
 
-They only lead to a hint: no field is read under another name than its own.
+They only lead to a hint: a field is read under its own name alone.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason why takes of a shot cost another sum than was planned: how many, and what they add in credits."""
+    """One reason why takes of a shot do not cost what was planned: how many, and what they add in credits."""
 
     shot_id: str
     reason: Reason

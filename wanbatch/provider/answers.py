@@ -151,7 +151,7 @@ def read_retry_after(head: Head) -> float | None:
 def read_submit(head: Head, body: bytes | None, request_id: str) -> SubmitAnswer:
     """Judge the answer to a paid POST. `body` is None if it broke off or was too long.
 
-    A refusal that names another request than ours may be the answer to that one.
+    A refusal that names a request other than ours may be the answer to that one.
     """
     if head.is_success:
         return _read_accepted(head, body, request_id)

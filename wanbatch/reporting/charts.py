@@ -150,7 +150,9 @@ def durations(takes: pd.DataFrame, classes: pd.Series[Any]) -> Figure | None:
     if count < 3:
         return None
     words = "; ".join(
-        f"{name}: half of {len(times)} under {duration_text(median(times))}" for name, times in sorted(known.items())
+        f"{name}: {count_text(len(times), 'generation')}, {'median ' if len(times) > 1 else ''}"
+        f"{duration_text(median(times))}"
+        for name, times in sorted(known.items())
     )
     words += f". The start of {unseen} more was not seen" if unseen else ""
     return {

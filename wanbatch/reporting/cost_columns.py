@@ -7,7 +7,7 @@ from collections.abc import Mapping
 _COST_PARTS = {
     "budget": "the cap of the batch or the scene; empty for all batches together",
     "estimated": "what it was expected to cost when it was first sent, or what it costs now if nothing was sent",
-    "held": "what the provider's answers set aside for generations that did not fail",
+    "held": "what the provider set aside, according to its answers, for generations that did not fail",
     "charged": "what the ledger charged",
     "at_risk": "what may still be charged for what was sent",
     "committed": "charged and at risk together: what counts under the cap",

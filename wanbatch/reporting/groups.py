@@ -56,8 +56,8 @@ Floats = npt.NDArray[np.floating[Any]]
 def summary_frame(story: pd.DataFrame, batch: str, shifts: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per group on each level: the columns of SUMMARY_COLUMNS. The batch has its row also without takes.
 
-    `story` is that of `frames.story_frame`; `shifts` what was held and charged for attempts with another model than
-    their take's, as `attempt_orders.shifts_frame` has it.
+    `story` is that of `frames.story_frame`; `shifts` what was held and charged for attempts with a model that is
+    not their take's, as `attempt_orders.shifts_frame` has it.
     """
     parts = _parts(story)
     times = story[list(TIMINGS)].astype("float64")

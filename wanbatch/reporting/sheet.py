@@ -188,7 +188,7 @@ def _origins(card: Mapping[str, Any], known: Mapping[str, Mapping[str, Sequence[
 
 
 def _length_of(body: Mapping[str, Any]) -> str:
-    """Say how long a prompt is, and what its model takes."""
+    """Say how long a prompt is, and how long a prompt its model accepts."""
     model, length = registry().get(str(body.get("model", ""))), len(str(body.get("prompt", "")))
     limit = None if model is None else model.parameters.get("prompt", {}).get("maxLength")
     return f"{length:,} characters" if limit is None else f"{length:,} of {limit:,} characters"

@@ -90,7 +90,7 @@ class Table:
 
 
 def tables_of(costs: Costs) -> list[Table]:
-    """Return the sheets of a cost report: one per grouping with the columns that are read first, then shots, variance,
+    """Return the sheets of a cost report: one per grouping with the main columns, then shots, variance,
     prices and spend, then one per grouping with all its columns.
     """
     details = [

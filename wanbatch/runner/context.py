@@ -60,7 +60,7 @@ class RunContext:
         scenes = state.scene_by_shot() if settings.scene_caps else {}
         self.budget = Budget(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
         self.breaker = Breaker()
-        self.has_new_price = False  # an answer held another price than was expected, and the user is to be asked
+        self.has_new_price = False  # an answer held a price that was not expected, and the user is to be asked
         self.nonce = state.identity().nonce
         self.takes = OpenTakes(state)
         self.troubles: list[tuple[ExitCode, str]] = []

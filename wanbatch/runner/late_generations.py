@@ -40,15 +40,13 @@ class LateGenerations:
                 continue
             asked = as_made(self._context, take, attempt)
             if may_adopt(asked, attempt, self._context.state.attempts_of(take.take_id)):
-                self._context.warn(
-                    take, f"attempt {attempt.number} of it, {end_text(attempt)}, made its clip after all"
-                )
+                self._context.warn(take, f"its attempt {attempt.number}, {end_text(attempt)}, made its clip after all")
                 self.adopt(take, replace(attempt, generation_id=row.generation_id, credits_held=row.credits or None))
                 continue
             told = replace(attempt, outcome=Outcome.LOST, credits_held=row.credits or attempt.credits_held)
             attempts = self._context.state.attempts_of(take.take_id)
             data = self._doubles.priced(take, told, attempts) | {"generation_id": row.generation_id}
-            text = f"attempt {attempt.number} of it made a generation after all: {row.generation_id}{cost_text(row)}"
+            text = f"its attempt {attempt.number} made a generation after all: {row.generation_id}{cost_text(row)}"
             is_double = take.generation_id is not None or take.state is State.PLANNED
             self._doubles.found(take, Fact.FOUND_LATE, data, text, is_double=is_double)
 

@@ -198,7 +198,7 @@ class Predecessors:
     async def _kept_for_another(self, frame: FrameOf, source: Take) -> ChosenFrame | None:
         """Return the frame as it was recorded for another take, if it is there and whole.
 
-        Drawn again, perhaps by another version of a library, its file might hold other bytes than are recorded.
+        Drawn again, perhaps by another version of a library, its file might hold bytes other than those recorded.
         """
         if self._recorded is None:
             facts = self._context.state.frame_facts().values()

@@ -236,7 +236,7 @@ def _example(plain: Sequence[Match], unclear: Sequence[Match]) -> tuple[str, str
 
 def _pair_lines(pairs: Iterable[tuple[str, str]], how: str = "exists as") -> list[str]:
     every = list(pairs)
-    lines = [f"  {label} {how} {found}" for label, found in every[:PAIRS_SHOWN]]
+    lines = [f"  {label}" if label == found else f"  {label} {how} {found}" for label, found in every[:PAIRS_SHOWN]]
     if len(every) > PAIRS_SHOWN:
         lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
     return lines
@@ -311,7 +311,7 @@ class Choice:
         """What a run here buys."""
         bought = f"{count_text(self.here.takes, 'take')} here {self.here.for_about}"
         is_all = self.found.takes in (0, self.here.takes)
-        return bought if is_all else f"{bought}, of it {self.found.text} for what is there already"
+        return bought if is_all else f"{bought}, of which {self.found.text} is for what is there already"
 
 
 def beside_question(

@@ -138,7 +138,7 @@ class RunResult:
 @dataclass(frozen=True)
 class Watch:
     """What a caller wants to see and decide. `confirm` is asked before anything is paid, and again after a pilot or
-    where an answer held another price than was expected (`Preview.why`). `on_start` gets a function that tells how
+    where an answer held a price that was not expected (`Preview.why`). `on_start` gets a function that tells how
     the run stands. `confirm_move` is asked whether a folder that was last run on another machine is run on this one
     alone now, `confirm_key` whether it is run with a key that it was never run with; where one is None such a run is
     refused.

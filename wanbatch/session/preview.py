@@ -39,7 +39,7 @@ class Why(StrEnum):
 
     START = "start"
     PILOT = "pilot"  # the pilot is done; the rest is to be sent
-    PRICE = "price"  # an answer held another price than was expected
+    PRICE = "price"  # an answer held a price that was not expected
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class RebuiltTake:
         """Append the generation of an attempt that its take went on without."""
         data = {"attempt": number, "generation_id": beside.generation_id, "credits_held": beside.held}
         self.add(Fact.FOUND_LATE, at, data)
-        self.warn_of_double(f"attempt {number} of it made {beside.generation_id}", beside.generation_id, at)
+        self.warn_of_double(f"its attempt {number} made {beside.generation_id}", beside.generation_id, at)
 
     def put(self, place: int, entry: Entry) -> bool:
         """Put a fact between the others, if it can have happened there."""

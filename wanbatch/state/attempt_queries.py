@@ -139,7 +139,7 @@ class AttemptRecords(Records):
             return [datetime.fromisoformat(at) for (at,) in self._db.execute(sql, wanted)]
 
     def sent_with_other_keys(self, key_fingerprint: str, since: datetime) -> list[Attempt]:
-        """The submits that this file recorded then or later, and that were sent with another key than this one."""
+        """The submits that this file recorded then or later, and that were sent with a key other than this one."""
         clause = "WHERE key_fingerprint <> ? AND started_at >= ? AND body_sha256 <> '' ORDER BY take_id, number"
         return self._all(Attempt, clause, key_fingerprint, to_sql(since))
 

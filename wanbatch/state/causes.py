@@ -13,7 +13,7 @@ from wanbatch.state.reader import StateReader
 
 
 def read_causes(reader: StateReader, renamed: Mapping[str, str], prices: Mapping[PriceClass, int]) -> list[Cause]:
-    """Read why takes of the baseline cost another sum than their prices make; `renamed` is `renamed_since_baseline`.
+    """Read why takes of the baseline do not cost what their prices make; `renamed` is `renamed_since_baseline`.
 
     Only takes are looked at that failed, were sent more than once, or are more or fewer than the baseline has.
     """

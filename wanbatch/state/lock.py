@@ -87,7 +87,7 @@ def holder_of(output: Path) -> str:
 
 
 def is_held_by_another(output: Path) -> bool:
-    """Say whether another process than this one holds an output folder."""
+    """Say whether a process other than this one holds an output folder."""
     held = holder_of(output)
     return bool(held) and not held.startswith(f": process {os.getpid()} on {platform.node()},")
 
