@@ -192,6 +192,13 @@ ODD = (
     (r"\bas often again\b", "the same number of times"),
     (r"\bends? with (?:exit code )?\d and has\b|\band has (?:sent|written) nothing\b", "having sent nothing"),
     (r"\bturns? out (?:wrong|right|true)\b", "turns out to be wrong"),
+    (r"\banother [a-z]+ than\b|\banother number of \w+ than\b", "a different one from, one other than"),
+    (r", of it(?: [\d.,]+ USD| unknown|$)", "of which 1.05 USD is for"),
+    (r"\bis (?:failed|verified|held|planned|queued) now\b", "now counts as failed"),
+    (r"(?:\battempt \d+ |^)of it made\b", "its attempt 1 made"),
+    (r"\b(?:columns|answers) (?:that|which) are read first\b|\banswers to these questions first\b", "the main columns"),
+    (r"\bmodel like this batch's\b|\bsigns of any script\b", "of the same vendor or family, of any language"),
+    (r"\bas in the baseline$|\bits line in the manifest\b", "no difference, the prompt in the manifest"),
 )
 # The same for the pages and templates alone.
 ODD_ON_PAGES = (
@@ -213,6 +220,20 @@ ODD_ON_PAGES = (
     (r"\bcommand (?:that|which) goes on\b|\bwhich command goes on\b", "the command that continues"),
     (r"\bon no (?:screen|page|sheet)\b|\bkeeps it by name\b", "on any screen, lists it by name"),
     (r"\b(?:is|are) called by (?:its|their)\b|\bhow many they are\b", "is named after its, how many there are"),
+    (
+        r"\b(?:its|answers|ledger|provider's answers) set aside for\b|\bnames of yours\b",
+        "the provider set aside",
+    ),
+    (
+        r"\bstills? of the tutorial\b|\bmixed film\b|\bsets the whole\.",
+        "a still from, two films mixed, the whole period",
+    ),
+    (
+        r"\b(?:what|how well) (?:each|a clip|the clip) (?:shot )?(?:says|begins with)\b",
+        "its prompt, how closely it matches",
+    ),
+    (r"\bcolours? move\b|\bmoves? the colour\b|\bas the provider documents it\b", "shift, as its documentation says"),
+    (r"\bthe last two ask\b|\bmay be left to wait for\b", "name the options, the takes left may be"),
     (r"\banything a run leaves\b(?! behind)|\bcalls? a clip broken\b", "that a run leaves behind, reports as broken"),
 )
 # A text with each of the newest kinds, as it was written once.
@@ -278,6 +299,19 @@ CASES = (
     "Nothing is rounded, on no screen and in no file.",
     "A shot is called by its scene and its prompt.",
     "It never calls a clip broken that is bought.",
+    "No submit holds another frame than the one recorded.",
+    "It read another number of rows than the total.",
+    "Buy 4 takes here for about 4.20 USD, of it 2.625 USD for what is there already.",
+    "sc010_sh020_t1 is failed now.",
+    "Attempt 1 of it made a generation.",
+    "A sheet with the columns that are read first.",
+    "A charge for a model like this batch's.",
+    "The final cost: as in the baseline",
+    "What the provider's answers set aside for generations.",
+    "It makes two films, or a mixed film.",
+    "A page of slates: what each says.",
+    "Its colours move along a chain.",
+    "The last two ask first.",
 )
 
 
