@@ -1,7 +1,7 @@
 """Rebuilt chains: which frames takes were made from, and what was measured of their clips, put together again. Pure.
 
 A frame is known by the hashes of its clip and of its PNG. Whose clip that is follows from the generation, since a
-rebuilt take may have another number than before. A frame that no record tells stays unknown.
+rebuilt take may have a different number from before. A frame that no record tells stays unknown.
 """
 
 from __future__ import annotations
