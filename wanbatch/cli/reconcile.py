@@ -240,6 +240,19 @@ def _newest_account(session: Session) -> str:
     return f"The newest output folder, {newest}, uses an account at {host}: `{command}` shows it"
 
 
+def risk_text(take: Take, decision: Decision) -> str:
+    """Say what sending a held take again, or giving it up, may cost."""
+    if decision is Decision.RESUBMIT and take.is_charge_seen:
+        price = max((each for each in (take.credits_held, take.credits_estimated) if each is not None), default=None)
+        return f"it was charged {usd_text(take.credits_charged)} already, and sending it again costs {usd_text(price)}"
+    if decision is Decision.RESUBMIT:
+        return f"the provider may charge for this a second time (its cost: {usd_text(take.credits_open)})"
+    risk = "wanbatch will no longer fetch a clip for it, though it"
+    if take.is_charge_seen:
+        return f"{risk} was charged {usd_text(take.credits_charged)}"
+    return f"{risk} may have been charged (its cost: {usd_text(take.credits_open)})"
+
+
 @click.command(
     "resolve",
     epilog="\b\nExamples:\n  wanbatch resolve sc010_sh020_t1 --adopt 08zqLA021WrqNkIw2wc3P"
@@ -267,15 +280,10 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
         echo(f"{take.label} {take.state}: {in_folder(take.error, str(output))}", err=True)
         if decision is Decision.ADOPT or flags["yes"]:
             return True
-        cost = f"its cost: {usd_text(take.credits_open)}"
-        if decision is Decision.RESUBMIT:
-            risk, question = "the provider may charge for this a second time", "Send it again?"
-        else:
-            risk = "wanbatch will no longer fetch a clip for it, though it may have been charged"
-            question = "Give it up?"
+        risk, question = risk_text(take, decision), "Send it again?" if decision is Decision.RESUBMIT else "Give it up?"
         if not is_interactive():
-            raise UsageInvalid(f"{risk} ({cost}), and there is no terminal to ask on: add --yes")
-        return click.confirm(f"{risk[0].upper()}{risk[1:]} ({cost}). {question}", default=False, err=True)
+            raise UsageInvalid(f"{risk}, and there is no terminal to ask on: add --yes")
+        return click.confirm(f"{risk[0].upper()}{risk[1:]}. {question}", default=False, err=True)
 
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     take = asyncio.run(session.resolve(output, composed(names[-1]), (decision, adopt), confirm))
