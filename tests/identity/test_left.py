@@ -25,6 +25,7 @@ from wanbatch.session.admission import ORIGIN_NOTE, origin_of
 from wanbatch.session.execution import Job
 from wanbatch.session.left_admission import admit_left, assert_not_bought_elsewhere, is_there_meanwhile, orders_again
 from wanbatch.state.file import StateFile
+from wanbatch.state.kept_command import COMMAND_NOTE, PLACE_NOTE
 from wanbatch.state.lock import HOLDER_NAME
 from wanbatch.state.reader import StateReader
 
@@ -148,3 +149,18 @@ def test_of_two_runs_that_begin_at_one_moment_one_sees_the_other_before_it_sends
             assert_not_bought_elsewhere(state, access, planned, "")
         (other / HOLDER_NAME).unlink()
         assert_not_bought_elsewhere(state, access, planned, "")
+
+
+def test_the_command_that_is_advised_works_from_another_working_folder(
+    say: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = planned_from(write("film.csv", FILM), Path("outputs/film"), failed=("a_t1",))
+    bought(write("other.csv", FILM), Path("outputs/other"), is_paid=True)
+    with opened(output) as state:
+        state.note(COMMAND_NOTE, "wanbatch run film.csv")
+        state.note(PLACE_NOTE, str(Path.cwd()))
+    here = Path.cwd()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    _, told = say("retry", "../outputs/film", "--yes")
+    assert f"run the manifest, which asks how: cd {here} && wanbatch run film.csv" in told

@@ -98,7 +98,8 @@ def admit_left(
     twins = find_twins([each for each in orders if each not in found], every, kept, settled)
     found |= {twin.order for twin in twins}
     run = read_command(state)
-    words = (run.text, shlex.join((*command, "--buy-again")))
+    there = f"cd {shlex.quote(run.place)} && " if run.place and run.text else ""
+    words = (f"{there}{run.text}", shlex.join((*command, "--buy-again")))
     questions = []
     if found:
         pairs = [(match.order.title, match.candidates[0].label) for match in matches]
