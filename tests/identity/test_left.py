@@ -164,3 +164,13 @@ def test_the_command_that_is_advised_works_from_another_working_folder(
     monkeypatch.chdir("elsewhere")
     _, told = say("retry", "../outputs/film", "--yes")
     assert f"run the manifest, which asks how: cd {here} && wanbatch run film.csv" in told
+
+
+def test_a_shot_that_is_meant_to_repeat_another_is_not_asked_about(say: Tell) -> None:
+    rows = ["version: 1", "name: film", "shots:", "  - {id: a, prompt: A hill, seed: 5}"]
+    path = write("film.yaml", "\n".join([*rows, "  - {id: b, prompt: A hill, seed: 5}", ""]))
+    code, told = say("plan", "film.yaml", "--offline")
+    assert (code, "b_t1 is the same as a_t1" in told, "write `allow: [duplicate]`" in told) == (2, True, True)
+    path.write_text("\n".join([*rows, "  - {id: b, prompt: A hill, seed: 5, allow: [duplicate]}", ""]))
+    code, told = say("run", "film.yaml", "--sandbox", "--yes", "--speed", "600")
+    assert (code, "2 verified" in told) == (0, True)

@@ -249,7 +249,8 @@ class Batch:
 
     `warnings` lists probable mistakes in the manifest, each with its place; the batch can still be run. `parts` are the
     further files that the manifest took in, `files` the pictures and sounds that it gives to shots, by hash. `names` is
-    the pattern of the names that clips get beside their own.
+    the pattern of the names that clips get beside their own. `repeats` are the ids of shots that are meant to have the
+    request and seed of others.
     """
 
     name: str
@@ -262,6 +263,7 @@ class Batch:
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
     parts: tuple[str, ...] = field(default=(), compare=False)
     files: Files = field(default_factory=dict, compare=False)
+    repeats: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def head(self) -> Head:

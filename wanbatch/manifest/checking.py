@@ -20,7 +20,7 @@ from wanbatch.manifest.findings import Teller, errors_of, validator_for
 from wanbatch.manifest.formats import stem_of
 from wanbatch.manifest.frames import Link
 from wanbatch.manifest.given_files import GivenFiles
-from wanbatch.manifest.lint import Group, Listed, lint
+from wanbatch.manifest.lint import DUPLICATE, Group, Listed, lint
 from wanbatch.manifest.members import given_of, with_cast
 from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.origins import origins_of
@@ -115,7 +115,8 @@ class Checker:
             check_scenes(root, {shot.scene for shot in shots}, self._problems)
         if self._problems.found:
             return None
-        return Batch(shots=shots, source=self._source, names=names, files=self._files.found, **head)
+        repeats = frozenset(shot_id for shot_id, allowed in self._allowed.items() if DUPLICATE in allowed)
+        return Batch(shots=shots, source=self._source, names=names, files=self._files.found, repeats=repeats, **head)
 
     def _check_chains(self, shots: Sequence[Shot], names: Sequence[str]) -> None:
         if self._links:

@@ -115,6 +115,11 @@ def _beside_questions(
         yield beside_question(folder, (str(each.output), each.has_other_ids), each.found, choice, is_paid=is_paid)
 
 
+def _unmeant(twins: Sequence[Twin], batch: Batch) -> list[Twin]:
+    """Return what repeats another although the manifest does not say that it is meant to."""
+    return [twin for twin in twins if batch.repeats.isdisjoint((twin.order.shot_id, twin.label.rpartition("_t")[0]))]
+
+
 def _dropped(plan: Plan) -> list[Question]:
     """Name the retakes that were planned and never sent, and that this plan drops."""
     gone = {change.take_id for change in plan.changes if isinstance(change, Supersede)}
@@ -185,7 +190,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
             questions.append(origin_question(folder, told, known_as, _shown(origin), (takes, common)))
     if not options.buy_again:
         price_of = prices_at(access, output)
-        questions += _here_questions(folder, options, price_of, (matches, reframed), twins)
+        questions += _here_questions(folder, options, price_of, (matches, reframed), _unmeant(twins, batch))
         questions += [unread_beside(unread)] if unread else []
         questions += _beside_questions(folder, plan, neighbours, price_of, is_paid=not access.is_embedded)
     settled |= settled_by((*matches, *reframed)) | {twin.settled for twin in twins}

@@ -193,6 +193,7 @@ def twins_question(folder: Folder, twins: Sequence[Twin], price_of: PriceOf) -> 
     lines += _pair_lines(labels, "is the same as")
     remedies = (
         "To buy one of them only, give them other seeds or prompts in the manifest, or leave one out",
+        "If a shot is meant to repeat another, write `allow: [duplicate]` into it",
         f"Buy them all the same, {_price(orders, price_of)}: {folder.run('--buy-again')}",
     )
     return Question(Kind.HERE, tuple(lines), remedies, "Buy them all the same?", "--buy-again", labels)
