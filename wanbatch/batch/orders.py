@@ -82,13 +82,12 @@ def orders_of(plan: Plan, fallbacks: Mapping[str, Fallback] | None = None) -> li
     A retake of a model that takes no seed is meant to be another clip of the same request: it is left out.
     """
     by_shot = (plan.fallbacks or {}) if fallbacks is None else fallbacks
-    numbers = iter([change.number for change in plan.changes if isinstance(change, Create)])
-    notes = iter([change.note for change in plan.changes if isinstance(change, Create)])
+    created = iter([(change.number, change.note) for change in plan.changes if isinstance(change, Create)])
     replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
     orders: list[Order] = []
     for each in plan.wanted:
         take, fallback = each.take, by_shot.get(each.shot.id)
-        number, note = (next(numbers), next(notes)) if take is None else (take.number, None)
+        number, note = next(created) if take is None else (take.number, None)
         is_retake = note is not None if take is None else take.is_retake
         is_new = take is None or take.take_id in replanned
         order = _order_of(each, number, is_retake=is_retake, is_new=is_new)

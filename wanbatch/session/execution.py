@@ -223,8 +223,7 @@ class Execution:
         access, options = self.invocation.access, self.invocation.options
         if not (access.is_embedded or options.buy_again):
             planned = filter(self.settings.is_selected, self.state.takes_in([State.PLANNED]))
-            source = "" if job.admission is None else job.admission.origin.absolute
-            assert_not_bought_elsewhere(self.state, access, planned, source)
+            assert_not_bought_elsewhere(self.state, access, planned, job.source)
 
     def _basis(self, job: Job, inventory: Inventory) -> Basis:
         """Return what the preview of a job is made from."""

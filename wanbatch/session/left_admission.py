@@ -62,10 +62,11 @@ def assert_not_bought_elsewhere(state: StateReader, access: Access, planned: Ite
     orders = _grounded(orders_left(planned, state.fallbacks()), state)
     settled = settled_in(state.noted(SETTLED_NOTE))
     places = Places.of(state.output, source, access.address)
-    for each in find_running(places, access.address, orders, settled):
-        order, label = each.found[0]
+    running = next(iter(find_running(places, access.address, orders, settled)), None)
+    if running is not None:
+        order, label = running.found[0]
         raise UsageInvalid(
-            f"another run in {each.output} has {count_text(len(each.found), 'take')} of this run in hand"
+            f"another run in {running.output} has {count_text(len(running.found), 'take')} of this run in hand"
             f" ({order.label} is {label} there): wanbatch stopped before it sent anything. Wait until that run ends,"
             " then run the same command again; --buy-again buys them here, too"
         )
