@@ -30,13 +30,17 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from wanbatch.batch.chosen_frames import ChosenFrame
-from wanbatch.batch.frames import may_hold_frames
-from wanbatch.batch.lifecycle import State
-from wanbatch.batch.take import Take
-from wanbatch.sandbox.faults import PLANS, Rule
-from wanbatch.state.drifts import read_drifts
-from wanbatch.state.reader import StateReader
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.kill_nine import states_of  # noqa: E402
+from wanbatch.batch.chosen_frames import ChosenFrame  # noqa: E402
+from wanbatch.batch.frames import may_hold_frames  # noqa: E402
+from wanbatch.batch.lifecycle import State  # noqa: E402
+from wanbatch.batch.take import Take  # noqa: E402
+from wanbatch.sandbox.faults import PLANS, Rule  # noqa: E402
+from wanbatch.state.drifts import read_drifts  # noqa: E402
+from wanbatch.state.reader import StateReader  # noqa: E402
 
 WANBATCH = (sys.executable, "-m", "wanbatch")
 SPEED = "30"
@@ -110,13 +114,13 @@ def _killed(folder: Path, url: str, rng: random.Random, kills: int) -> Counter[i
         time.sleep(after_s)
         process.send_signal(signal.SIGKILL)
         codes[process.wait()] += 1
-        print(f"kill {number:2d} after {after_s:.1f} s: {_states(folder / 'out')}", flush=True)
+        print(f"kill {number:2d} after {after_s:.1f} s: {states_of(folder / 'out')}", flush=True)
     for _ in range(RUNS):
-        before = _states(folder / "out")
+        before = states_of(folder / "out")
         code = _run(folder, url).wait()
         codes[code] += 1
-        print(f"run to its end: exit code {code}, {_states(folder / 'out')}", flush=True)
-        if code == 0 or code not in ENDED or _states(folder / "out") == before:
+        print(f"run to its end: exit code {code}, {states_of(folder / 'out')}", flush=True)
+        if code == 0 or code not in ENDED or states_of(folder / "out") == before:
             break
         _retry(folder, url)
     return codes
@@ -139,15 +143,6 @@ def _retry(folder: Path, url: str) -> None:
     subprocess.run(command, env=_environment(url), check=False, **quiet)
 
 
-def _states(output: Path) -> str:
-    try:
-        with StateReader.open(output) as reader:
-            counts = Counter(take.state.value for take in reader.takes())
-    except Exception as error:  # noqa: BLE001  before the first run has begun its state file
-        return type(error).__name__
-    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-
-
 def _verdict(output: Path, url: str, codes: Counter[int]) -> bool:
     rows = httpx.get(f"{url}/sandbox/ledger", trust_env=False, timeout=60).json()["requests"]
     charged = [row for row in rows if row["charged"]]
@@ -165,7 +160,7 @@ def _verdict(output: Path, url: str, codes: Counter[int]) -> bool:
     wrong = [take.label for take, frame in joins if not _is_last_frame(output, frame, by_id[frame.take_id])]
     jumps = [each.psnr_db for each in drifts.values() if each.psnr_db is not None]
     drifting = [take.label for take in verified if "drifts:" in take.warning]
-    print(f"exit codes {dict(codes)}; {len(rows)} submits, {len(charged)} charges, {_states(output)}")
+    print(f"exit codes {dict(codes)}; {len(rows)} submits, {len(charged)} charges, {states_of(output)}")
     print(f"{len(joins)} frames of predecessors sent, other than to the pixel: {wrong}")
     print(f"charged twice: {doubles}; ledger {books} = report {told}: {books == told}")
     if jumps:

@@ -85,13 +85,16 @@ def _killed_runs(options: argparse.Namespace, rng: random.Random, output: Path, 
         was_running = process.poll() is None
         process.send_signal(signal.SIGKILL)
         codes.append(process.wait())
-        print(f"kill {number:2d} after {after_s:.2f} s: {'killed' if was_running else 'had ended'}, {_states(output)}")
+        print(
+            f"kill {number:2d} after {after_s:.2f} s: {'killed' if was_running else 'had ended'}, {states_of(output)}"
+        )
     last = _run(options, output, url)
     codes.append(last.wait())
     return codes
 
 
-def _states(output: Path) -> str:
+def states_of(output: Path) -> str:
+    """Say how the takes of a folder stand."""
     try:
         with StateReader.open(output) as reader:
             counts = Counter(take.state.value for take in reader.takes())
