@@ -9,7 +9,7 @@ import pytest
 
 from tests.batch.takes import shot, take_of
 from wanbatch.batch.chained_takes import NOTHING_CHAINED, ChainedTakes, Join
-from wanbatch.batch.changes import Create, Past
+from wanbatch.batch.changes import Create, Past, Reinstate, Supersede
 from wanbatch.batch.chosen_frames import ChosenFrame
 from wanbatch.batch.followers import with_followers
 from wanbatch.batch.inventory import Inventory
@@ -168,22 +168,65 @@ def followers(*takes: Take, **more: object) -> list[tuple[str, int, str | None]]
 
 def test_a_follower_is_planned_again_once_its_frame_is_another() -> None:
     assert followers(A1, B, C, D) == []
-    assert followers(A1, A2, B, C, D) == [("b", 2, "follows a_t2")]
+    assert followers(A1, A2, B, C, D) == [("b", 2, "follows a_t2"), ("c", 2, "follows b_t2")]
     assert followers(A1, A2, B, C, D, omit=True) == []
     assert followers(A1, A2, B, made(6, "b", FAILED, number=2, is_retake=True), C, D) == []
+    after = [("c", 2, "follows b_t2")]
     own_seed = Recipe.of({**B.recipe.body, "seed": retake_seed("b", 2)}).canonical
     assert (
-        followers(A1, A2, B, replace(made(6, "b", PLANNED, number=2, is_retake=True), recipe_json=own_seed), C, D) == []
+        followers(A1, A2, B, replace(made(6, "b", PLANNED, number=2, is_retake=True), recipe_json=own_seed), C, D)
+        == after
     )
     assert followers(A1, A2, replace(B, circled=True), made(6, "b", number=2, is_retake=True), C, D) == []
-    assert followers(A1, made(5, "a", RUNS, number=2), B, C, D) == []
+    both = [("b", 2, "follows a_t2"), ("c", 2, "follows b_t2")]
+    assert followers(A1, made(5, "a", RUNS, number=2), B, C, D) == both
+    assert followers(A1, with_own_seed(made(5, "a", PLANNED, number=2, is_retake=True)), B, C, D) == both
+    assert followers(A1, made(5, "a", FAILED, number=2), B, C, D) == []
+
+
+def test_a_clip_that_was_made_from_the_chosen_frame_is_taken_again_and_not_bought() -> None:
+    b2, c2 = made(6, "b", number=2, is_retake=True), made(7, "c", number=2, is_retake=True)
+    b = shot_of("b", following=("frame:a:last",))
+    batch = Batch("x", (shot_of("a"), b, shot_of("c", following=("frame:b:last",))))
+
+    def changes(*takes: Take) -> list[object]:
+        frames = chained(*takes, of={2: 1, 3: 2, 6: 5, 7: 6}).frames
+        plan = with_followers(make_plan(batch, takes), batch.shots, frames, Past())
+        assert not plan.due
+        return list(plan.changes)
+
+    every = [A1, A2, B, with_own_seed(b2), C, with_own_seed(c2)]
+    assert changes(*every) == []
+    circled = [replace(A1, circled=True), *every[1:]]
+    assert changes(*circled) == [Supersede(6), Supersede(7)]
+    left = [replace(each, superseded=each.take_id in (6, 7)) for each in circled]
+    assert changes(*left) == []
+    assert changes(A1, *left[1:]) == [Reinstate(6), Reinstate(7)]
+
+
+def test_a_follower_without_a_new_frame_is_not_to_be_sent_any_more() -> None:
+    waits = with_own_seed(made(6, "b", PLANNED, number=2, is_retake=True, note="follows a_t2"))
+    b = shot_of("b", following=("frame:a:last",))
+    batch = Batch("x", (shot_of("a"), b))
+
+    def due_of(*takes: Take) -> list[str]:
+        frames = chained(*takes, of={2: 1}).frames
+        return [each.shot_id for each in with_followers(make_plan(batch, takes), batch.shots, frames, Past()).due]
+
+    assert due_of(A1, made(5, "a", FAILED, number=2, is_retake=True), B, waits) == []
+    assert due_of(A1, made(5, "a", RUNS, number=2, is_retake=True), B, waits) == ["b"]
+
+
+def with_own_seed(take: Take) -> Take:
+    recipe = Recipe.of({**take.recipe.body, "seed": retake_seed(take.shot_id, take.number)})
+    return replace(take, recipe_json=recipe.canonical)
 
 
 def test_a_follower_whose_recipe_is_asked_for_again_is_compared_with_the_frame_that_it_has() -> None:
     again = replace(B, superseded=True)
     edited = made(6, "b", number=2, frame="frame:a:first")
     assert followers(A1, again, edited, C, D) == []
-    assert followers(A1, A2, again, edited, C, D) == [("b", 3, "follows a_t2")]
+    assert followers(A1, A2, again, edited, C, D) == [("b", 3, "follows a_t2"), ("c", 2, "follows b_t3")]
 
 
 def test_a_plan_without_followers_lasts() -> None:

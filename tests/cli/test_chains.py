@@ -122,6 +122,41 @@ def test_a_follower_is_made_again_once_for_each_new_frame(capsys: pytest.Capture
 
 
 @pytest.mark.long
+def test_all_that_follows_is_planned_priced_and_made_in_one_run(capsys: pytest.CaptureFixture[str]) -> None:
+    write(b={"first_frame": {"from": "a", "follow": "always"}}, c={"first_frame": {"from": "b", "follow": "always"}})
+    assert run("--only", "[abc]") == 0
+    assert call(["-q", "retake", "outputs/film", "a", "--yes", "--speed", "600"]) == 0
+    plan = told(capsys, "plan", "film.json", "--sandbox", "--offline", "--only", "[abc]")
+    assert [(each["shot"], each["take"]) for each in plan["takes"]] == [("b", 2), ("c", 2)]
+    words = "2 of these takes are made again, as the manifest says follow: b_t2 (follows a_t2), c_t2 (follows b_t2)"
+    assert words in lines(capsys, "plan", "film.json", "--sandbox", "--offline", "--only", "[abc]")
+    assert run("--only", "[abc]") == 0
+    assert told(capsys, "status")["counts"]["verified"] == 6
+    assert call(["-q", "circle", "outputs/film", "a", "1"]) == 0
+    assert told(capsys, "plan", "film.json", "--sandbox", "--offline", "--only", "[abc]")["takes"] == []
+    assert run("--only", "[abc]") == 0
+    assert lines(capsys, "why", "c") == ["c_t1 is verified", "it was made from the last frame of b, take 1"]
+
+
+@pytest.mark.long
+def test_a_follower_is_not_bought_from_the_frame_that_it_was_made_from(capsys: pytest.CaptureFixture[str]) -> None:
+    write(b={"first_frame": {"from": "a", "follow": "always"}})
+    assert run("--only", "[ab]") == 0
+    write(a={"takes": 2}, b={"first_frame": {"from": "a", "follow": "always"}})
+    rule = {"on": "submit", "do": "fail", "prompt_contains": "Shot a", "message": "it burnt"}
+    Path("faults.json").write_text(json.dumps([rule]))
+    assert (
+        call(["run", "film.json", "--sandbox", "--yes", "--speed", "600", "--faults", "faults.json", "--only", "[ab]"])
+        == 1
+    )
+    assert "1 take (b_t2) waits for a_t2, which failed. It will be sent when that take has a clip" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert told(capsys, "status")["counts"]["verified"] == 2
+    assert told(capsys, "plan", "film.json", "--sandbox", "--offline", "--only", "[ab]")["takes"] == []
+
+
+@pytest.mark.long
 def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
     write()
     rule = {"on": "submit", "do": "fail", "prompt_contains": "Shot b", "message": "it burnt"}

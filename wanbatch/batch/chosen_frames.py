@@ -130,6 +130,14 @@ def source_of(frame: FrameOf, takes: Iterable[Take], may_send: Callable[[Take], 
     return _missing(current[-1] if searched is None else searched)
 
 
+def missing_newest(takes: Iterable[Take], otherwise: str) -> Source:
+    """Say what became of the newest take of a shot, if no clip did; `otherwise` what is so where it has its clip."""
+    current = sorted((take for take in takes if not take.superseded), key=lambda take: take.number)
+    if not current or current[-1].state is State.VERIFIED:
+        return Source(why=otherwise)
+    return _missing(current[-1])
+
+
 def _pinned(take: Take, may_send: Callable[[Take], bool]) -> Source:
     if take.state is State.VERIFIED:
         return Source(take)

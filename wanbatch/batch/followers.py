@@ -1,22 +1,33 @@
 """Followers: shots that a manifest wants made again whenever the frame that they continue from is another one. Pure.
 
-A follower gets one new take for a new frame. What fails, and what the user circled, is left to the user: no run buys
-another try of it on its own.
+A follower gets one new take for a new frame, also for one that is still to be made: the plan holds all takes that will
+follow. If a clip of it was made from exactly these frames, that clip is taken again, and nothing is bought. What fails,
+and what the user circled, is left to the user: no run buys another try of it on its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from wanbatch.batch.chained_takes import ChainedTakes
-from wanbatch.batch.changes import Create, Past, Reinstate, Replan, Supersede
+from wanbatch.batch.chained_takes import ChainedTakes, Join
+from wanbatch.batch.chains import Chains
+from wanbatch.batch.changes import Change, Create, Past, Reinstate, Replan, Supersede
 from wanbatch.batch.chosen_frames import ChosenFrame
+from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import twin_key
 from wanbatch.batch.plan import Plan
 from wanbatch.batch.shot_plan import Wanted
 from wanbatch.batch.shots import Recipe, Shot, retake_seed
 from wanbatch.batch.take import Take
+
+_FOLLOWS = re.compile(r"follows \S+_t[0-9]+")
+
+
+def is_follower(take: Take) -> bool:
+    """Say whether a plan made this take because its frame is another one, and not the user."""
+    return take.is_retake and _FOLLOWS.fullmatch(take.note) is not None
 
 
 def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Sequence[ChosenFrame]], past: Past) -> Plan:
@@ -24,30 +35,101 @@ def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Seque
 
     `frames` are those that were sent with takes, by take id.
     """
-    chained = ChainedTakes(_takes_after(plan), frames)
     changed = {change.shot_id for change in plan.changes if isinstance(change, Create)}
     replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
     changed |= {take.shot_id for take in plan.takes if take.take_id in replanned}
-    highest = past.highest(plan.takes)
-    created: list[Create] = []
-    wanted: list[Wanted] = []
-    for shot in shots:
-        label = "" if shot.omit or shot.id in changed else _new_source(shot, chained)
-        if label:
-            number = highest.get(twin_key(shot.id), 0) + 1
-            recipe = _recipe_of(shot, number)
-            created.append(Create(shot.id, number, recipe, f"follows {label}"))
-            wanted.append(Wanted(shot, recipe, None))
+    by_id = {shot.id: shot for shot in shots}
+    ordered = [by_id[each] for each in Chains.of_shots(shots).order if each in by_id]
+    found = _Succession(_takes_after(plan), frames, past.highest(plan.takes), [], [], set())
+    for shot in ordered:
+        if shot.following and not shot.omit and shot.id not in changed:
+            found.follow(shot)
     return replace(
         plan,
-        changes=(*plan.changes, *created),
-        wanted=(*plan.wanted, *wanted),
+        changes=(*_without(plan.changes, found.left), *_superseded(plan.takes, found.left), *found.created),
+        wanted=(*(each for each in plan.wanted if not _is_one_of(each.take, found.left)), *found.wanted),
+        kept=(*plan.kept, *(each for each in plan.takes if each.take_id in found.left and each not in plan.kept)),
         is_following=any(shot.following for shot in shots),
     )
 
 
+@dataclass(frozen=True)
+class _Succession:
+    """What follows from the takes of a plan, shot by shot, each behind those that it continues from.
+
+    `left` are the takes, by id, in whose place a clip of an earlier frame is taken again.
+    """
+
+    takes: dict[str, list[Take]]
+    frames: Mapping[int, Sequence[ChosenFrame]]
+    highest: dict[str, int]
+    created: list[Create]
+    wanted: list[Wanted]
+    left: set[int]
+
+    def follow(self, shot: Shot) -> None:
+        """Add the take that a shot needs, or take the clip again that was made from these frames."""
+        chained = ChainedTakes(self.takes, self.frames)
+        current = sorted((each for each in self.takes.get(shot.id, ()) if not each.superseded), key=_number)
+        same = next((each for each in reversed(current) if _is_made_from_these(each, chained)), None)
+        later = [each for each in current if same is not None and each.number > same.number]
+        if (
+            later
+            and all(_may_be_left(each, shot, chained) for each in later)
+            and not any(each.circled for each in current)
+        ):
+            self.left.update(each.take_id for each in later)
+            self._change(shot.id, lambda each: replace(each, superseded=True) if each in later else each)
+            return
+        label = _new_source(shot, chained)
+        if label:
+            key = twin_key(shot.id)
+            number = self.highest[key] = self.highest.get(key, 0) + 1
+            recipe = _recipe_of(shot, number)
+            self.created.append(Create(shot.id, number, recipe, f"follows {label}"))
+            self.wanted.append(Wanted(shot, recipe, None))
+            new = Take(-1 - len(self.created), shot.id, number, recipe.canonical, is_retake=True)
+            self.takes[shot.id] = [*self.takes[shot.id], new]
+
+    def _change(self, shot_id: str, change: Callable[[Take], Take]) -> None:
+        self.takes[shot_id] = [change(each) for each in self.takes[shot_id]]
+
+
+def _number(take: Take) -> int:
+    return take.number
+
+
+def _is_made_from_these(take: Take, chained: ChainedTakes) -> bool:
+    """Say whether a take has a clip that was made from exactly the frames that would be given now."""
+    joins = chained.joins(take) if take.state is State.VERIFIED else []
+    return bool(joins) and all(_is_of_now(each) for each in joins)
+
+
+def _is_of_now(join: Join) -> bool:
+    return join.given is not None and join.source.take is not None and join.given.is_of(join.source.take)
+
+
+def _may_be_left(take: Take, shot: Shot, chained: ChainedTakes) -> bool:
+    """Say whether another clip may stand in for a take: it is of an earlier frame, or is to be made for no new one."""
+    if take.state is State.VERIFIED:
+        return any(each.is_stale and each.frame.text in shot.following for each in chained.joins(take))
+    return take.state is State.PLANNED and is_follower(take)
+
+
+def _is_one_of(take: Take | None, ids: set[int]) -> bool:
+    return take is not None and take.take_id in ids
+
+
+def _without(changes: Sequence[Change], left: set[int]) -> list[Change]:
+    return [each for each in changes if not (isinstance(each, Reinstate | Replan) and each.take_id in left)]
+
+
+def _superseded(takes: Sequence[Take], left: set[int]) -> list[Supersede]:
+    return [Supersede(each.take_id) for each in takes if each.take_id in left and not each.superseded]
+
+
 def _takes_after(plan: Plan) -> dict[str, list[Take]]:
-    """Return the takes by shot as they are asked for once the plan is carried out."""
+    """Return the takes by shot as they are asked for once the plan is carried out, with those that it makes."""
     told = {
         each.take_id: isinstance(each, Supersede) for each in plan.changes if isinstance(each, Supersede | Reinstate)
     }
@@ -55,16 +137,27 @@ def _takes_after(plan: Plan) -> dict[str, list[Take]]:
     for take in plan.takes:
         after = replace(take, superseded=told.get(take.take_id, take.superseded))
         by_shot.setdefault(take.shot_id, []).append(after)
+    new = [each for each in plan.changes if isinstance(each, Create)]
+    for place, each in enumerate(new):
+        take = Take(-1_000_000 - place, each.shot_id, each.number, each.recipe.canonical)
+        by_shot.setdefault(each.shot_id, []).append(take)
     return by_shot
 
 
 def _new_source(shot: Shot, chained: ChainedTakes) -> str:
     """Return the label of the take that gives a follower a frame that its newest take does not have; empty for none."""
-    take = chained.made(shot.id) if shot.following else None
+    take = chained.made(shot.id)
     if take is None or any(each.number > take.number for each in chained.takes[shot.id] if not each.superseded):
         return ""
-    stale = (join for join in chained.joins(take) if join.is_stale and join.frame.text in shot.following)
-    return next((join.source.take.label for join in stale if join.source.take is not None), "")
+    return next(filter(None, (_label(each) for each in chained.joins(take) if each.frame.text in shot.following)), "")
+
+
+def _label(join: Join) -> str:
+    """Return the label of the take that gives a frame instead of the one before, or will once it is made."""
+    if join.given is None:
+        return ""
+    source = join.source.take if join.is_stale else join.source.cause if join.source.is_coming else None
+    return "" if source is None else source.label
 
 
 def _recipe_of(shot: Shot, number: int) -> Recipe:

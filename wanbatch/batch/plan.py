@@ -134,6 +134,12 @@ class Plan:
         return tuple(_due(each, next(created) if each.take is None else None, edited) for each in self.to_submit)
 
     @property
+    def followed(self) -> Mapping[tuple[str, int], str]:
+        """What each new take follows, by shot and number, such as `b_t2 (follows a_t2)`: of those with such a note."""
+        noted = [each for each in self.changes if isinstance(each, Create) and each.note]
+        return {(each.shot_id, each.number): f"{each.shot_id}_t{each.number} ({each.note})" for each in noted}
+
+    @property
     def is_lasting(self) -> bool:
         """Say whether the same manifest will need no new plan, whatever comes of these takes.
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from wanbatch.cli.grid import say
 from wanbatch.money.successions import Succession
 from wanbatch.session.preview import LongestChain, Preview
-from wanbatch.units import count_text, duration_text
+from wanbatch.units import agreeing, count_text, duration_text
 
 SHOWN = 6
 
@@ -21,6 +21,9 @@ def print_chains(console: Console, preview: Preview) -> None:
     """Print how long the longest chain takes, what keeps takes from being sent, and what new takes mean for others."""
     if preview.longest is not None:
         say(console, escape(f"  {_longest_text(preview, preview.longest)}"))
+    follows = _follows(preview)
+    if follows:
+        say(console, escape(f"  {follows}"))
     for line in _news(preview):
         say(console, escape(f"  {line}"), style="yellow")
 
@@ -30,6 +33,15 @@ def _longest_text(preview: Preview, longest: LongestChain) -> str:
     ends = f"{count_text(len(shots), 'shot')} from {shots[0]} to {shots[-1]}"
     takes = f"takes about {duration_text(longest.seconds / preview.speed)}, however many run at once"
     return f"{count_text(longest.chains, 'chain')} to make: the longest, {ends}, {takes}"
+
+
+def _follows(preview: Preview) -> str:
+    """Say which takes are made again because of `follow: always`; empty for none."""
+    notes = {} if preview.plan is None else preview.plan.followed
+    named = [each for due in preview.takes if (each := notes.get((due.shot_id, due.number)))]
+    shown = ", ".join(named[:SHOWN]) + (", ..." if len(named) > SHOWN else "")
+    takes = agreeing(len(named), "of these takes are|is made again, as the manifest says follow")
+    return f"{len(named)} {takes}: {shown}" if named else ""
 
 
 def _news(preview: Preview) -> Iterator[str]:

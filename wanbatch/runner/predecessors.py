@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wanbatch.batch.chosen_frames import ChosenFrame, Source, fact_data, source_of
+from wanbatch.batch.chains import with_new_ids
+from wanbatch.batch.chosen_frames import ChosenFrame, Source, fact_data, missing_newest, source_of
+from wanbatch.batch.followers import is_follower
 from wanbatch.batch.frames import FrameOf, frames_in, may_hold_frames
 from wanbatch.batch.given_files import Body
 from wanbatch.batch.lifecycle import Fact, State
@@ -128,6 +130,23 @@ class Predecessors:
             source = self._source_of(frame)
             if source.take is None:
                 return self._now(frame), source
+        return self._waits_for_another(take) if is_follower(take) else None
+
+    def _waits_for_another(self, take: Take) -> tuple[FrameOf, Source] | None:
+        """Return the frame of which a follower waits for a new one: there is a clip of its shot from what gives it now.
+
+        Made from the same frame again, it would be bought for nothing.
+        """
+        sources = {self._now(each).text: self._source_of(each).take for each in frames_in(take.recipe.body)}
+        for other in self._context.state.takes_of_shots([take.shot_id]):
+            if other.state is State.VERIFIED and not other.superseded and other.take_id != take.take_id:
+                given = self._context.state.frames_of(other.take_id, other.attempt)
+                names = self._context.names_now
+                known = {with_new_ids(each.reference, names): each for each in given}
+                if all(_is_of(known.get(text), source) for text, source in sources.items()):
+                    frame = self._now(frames_in(take.recipe.body)[0])
+                    newest = self._context.state.takes_of_shots([frame.shot_id])
+                    return frame, missing_newest(newest, f"has no new frame: {other.label} was made from this one")
         return None
 
     def _now(self, frame: FrameOf) -> FrameOf:
@@ -159,6 +178,8 @@ class Predecessors:
         frames = tuple(chosen)
         now = self._context.takes[take.take_id]
         sources = {each.text: self._source_of(each).take for each in frames_in(take.recipe.body)}
+        if self._waits_for(now) is not None:
+            return None
         is_same = (now.attempts, now.state, now.recipe_json) == (take.attempts, take.state, take.recipe_json)
         if not is_same or not all(_is_of(each, sources[each.reference]) for each in frames):
             return None

@@ -158,6 +158,6 @@ slip(
 slip(
     "a new frame is no reason to make a follower again",
     followers._new_source,
-    "if shot.following else None",
-    "if shot.omit else None",
+    "if each.frame.text in shot.following",
+    "if each.frame.text in shot.prompt",
 )
