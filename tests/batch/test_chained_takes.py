@@ -206,15 +206,46 @@ def test_a_clip_that_was_made_from_the_chosen_frame_is_taken_again_and_not_bough
 
 def test_a_follower_without_a_new_frame_is_not_to_be_sent_any_more() -> None:
     waits = with_own_seed(made(6, "b", PLANNED, number=2, is_retake=True, note="follows a_t2"))
+    past = Past(followers=frozenset({6}))
     b = shot_of("b", following=("frame:a:last",))
     batch = Batch("x", (shot_of("a"), b))
 
     def due_of(*takes: Take) -> list[str]:
         frames = chained(*takes, of={2: 1}).frames
-        return [each.shot_id for each in with_followers(make_plan(batch, takes), batch.shots, frames, Past()).due]
+        return [each.shot_id for each in with_followers(make_plan(batch, takes), batch.shots, frames, past).due]
 
-    assert due_of(A1, made(5, "a", FAILED, number=2, is_retake=True), B, waits) == []
+    failed = made(5, "a", FAILED, number=2, is_retake=True)
+    assert due_of(A1, failed, B, waits) == []
     assert due_of(A1, made(5, "a", RUNS, number=2, is_retake=True), B, waits) == ["b"]
+    past = Past()  # one that the user asked for, whatever its note
+    assert due_of(A1, failed, B, waits) == ["b"]
+
+
+def test_a_follower_is_not_counted_where_a_run_leaves_out_the_take_that_it_follows() -> None:
+    b = shot_of("b", following=("frame:a:last",))
+    batch = Batch("x", (shot_of("a"), b, shot_of("c", following=("frame:b:last",))))
+    past = Past(followers=frozenset({6}))
+    to_come = with_own_seed(made(5, "a", PLANNED, number=2, is_retake=True))
+    waits = with_own_seed(made(6, "b", PLANNED, number=2, is_retake=True))
+
+    def order_of(left_out: str, *takes: Take) -> tuple[str, str]:
+        frames = chained(*takes, of={2: 1, 3: 2}).frames
+        due = with_followers(make_plan(batch, takes), batch.shots, frames, past).due
+        order = order_to_send(due, lambda each: each.shot_id not in left_out, frozenset("abc"))
+        labels = [f"{each.shot_id}_t{each.number}" for each in order.takes]
+        return " ".join(labels), " ".join(f"{each.shot_id}<{other}" for each, other in order.unready)
+
+    assert order_of("", A1, to_come, B, C) == ("a_t2 b_t2 c_t2", "")
+    assert order_of("a", A1, to_come, B, C) == ("", "b<a c<a")
+    assert order_of("ab", A1, to_come, B, C) == ("", "c<b")
+    assert order_of("b", A1, to_come, B, C) == ("a_t2", "c<b")
+    assert order_of("a", A1, to_come, B, waits, C) == ("", "b<a c<a")
+    assert order_of("", A1, to_come, B, waits, C) == ("a_t2 b_t2 c_t2", "")
+    assert order_of("a", A1, made(5, "a", RUNS, number=2), B, C) == ("b_t2 c_t2", "")
+    assert order_of("a", A1, made(5, "a", RUNS, number=2), replace(to_come, take_id=7, number=3), B, C)[0] == (
+        "b_t2 c_t2"
+    )
+    assert order_of("a", A1, made(5, "a", number=2), B, C) == ("b_t2 c_t2", "")
 
 
 def with_own_seed(take: Take) -> Take:
@@ -307,6 +338,13 @@ def test_an_inventory_knows_the_shots_with_clips() -> None:
             (replace(B, superseded=True, is_retake=True),),
             [
                 "0 b_t1 is verified (a retake, made from an older recipe than the manifest's)",
+                "0 it was made from the last frame of a, take 1",
+            ],
+        ),
+        (
+            (replace(B, superseded=True, circled=True), made(6, "b", number=2)),
+            [
+                "0 b_t1 is verified (circled, replaced by take 2)",
                 "0 it was made from the last frame of a, take 1",
             ],
         ),

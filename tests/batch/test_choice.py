@@ -28,6 +28,9 @@ def take(number: int, state: State = V, shot_id: str = "a", **more: Any) -> Take
     return Take(number, shot_id, number, Recipe.of(body).canonical, state=state, **more)
 
 
+OLDER = Recipe.of({"model": "m", "prompt": "a knight", "duration": 7}).canonical
+
+
 def rows(*shots: Shot) -> tuple[ShotRow, ...]:
     return make_plan(Batch("b", shots), []).shots
 
@@ -46,7 +49,8 @@ def chosen(*takes: Take) -> Choice:
         ([take(1), take(2, F, error="no")], 1, ""),
         ([take(1), take(2, State.GENERATING)], 1, ""),
         ([take(1), take(2, superseded=True)], 1, ""),
-        ([take(1, circled=True, superseded=True), take(2)], 1, "circled, but made from an older recipe"),
+        ([take(1, circled=True, superseded=True), take(2)], 1, "circled, but replaced by take 2"),
+        ([replace(take(1, circled=True, superseded=True), recipe_json=OLDER), take(2)], 1, "circled, but made from an older recipe"),
         ([take(1, F, error="moderated")], None, "failed: moderated"),
         ([take(1, State.HELD, error="lost")], None, "held: lost"),
         ([take(1, F, error="x"), take(2, State.QUEUED)], None, "queued"),
@@ -54,7 +58,7 @@ def chosen(*takes: Take) -> Choice:
         ([take(1, State.UNKNOWN, error="the line broke")], None, "unknown"),
         ([], None, "never planned"),
         ([take(1, superseded=True)], None, "no take has the manifest's recipe; take 1 has an older recipe: circle it to use it"),
-        ([take(1, superseded=True), take(2, State.PLANNED)], None, "not made yet; take 1 has an older recipe: circle it to use it"),
+        ([take(1, superseded=True), take(2, State.PLANNED)], None, "not made yet; take 1 has a clip: circle it to use it"),
         ([take(1, F, superseded=True)], None, "no take has the manifest's recipe"),
     ],
 )  # fmt: skip

@@ -139,6 +139,38 @@ def test_all_that_follows_is_planned_priced_and_made_in_one_run(capsys: pytest.C
 
 
 @pytest.mark.long
+def test_a_cap_holds_over_what_follows_and_the_worst_case_counts_it(capsys: pytest.CaptureFixture[str]) -> None:
+    write(b={"first_frame": {"from": "a", "follow": "always"}}, c={"first_frame": {"from": "b", "follow": "always"}})
+    assert run("--only", "[abc]") == 0
+    assert call(["-q", "retake", "outputs/film", "a", "--later"]) == 0
+    plan = ("plan", "film.json", "--sandbox", "--offline", "--max-attempts", "2")
+    whole = told(capsys, *plan, "--only", "[abc]")
+    assert [(each["shot"], each["take"]) for each in whole["takes"]] == [("a", 2), ("b", 2), ("c", 2)]
+    one = told(capsys, *plan, "--only", "a")
+    costs = [(each["estimate"]["credits"], each["estimate"]["worst"]) for each in (one, whole)]
+    assert costs[1] == (3 * costs[0][0], 3 * costs[0][1])
+    assert costs[1][1] == 2 * costs[1][0]
+    assert call(["--json", "run", "film.json", "--sandbox", "--yes", "--only", "[abc]", "--max-usd", "2.8"]) != 0
+    spent = told(capsys, "status")["credits"]["committed"]
+    assert spent <= 5_600_000
+
+
+@pytest.mark.long
+def test_a_plan_leaves_out_what_follows_a_take_that_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    write(b={"first_frame": {"from": "a", "follow": "always"}}, c={"first_frame": {"from": "b", "follow": "always"}})
+    assert run("--only", "[abc]") == 0
+    assert call(["-q", "retake", "outputs/film", "a", "--later", "--note", "follows b_t1"]) == 0
+    plan = ("plan", "film.json", "--sandbox", "--offline", "--only", "[bc]")
+    assert told(capsys, *plan)["takes"] == []
+    said = "not sent: 2 takes (b_t2, c_t2) follow a new take of a, which this run does not make"
+    assert said in lines(capsys, *plan)
+    assert run("--only", "[bc]") != 0
+    assert told(capsys, "status")["counts"] == {"planned": 4, "verified": 3}
+    assert run("--only", "[abc]") == 0
+    assert told(capsys, "status")["counts"] == {"planned": 1, "verified": 6}
+
+
+@pytest.mark.long
 def test_a_follower_is_not_bought_from_the_frame_that_it_was_made_from(capsys: pytest.CaptureFixture[str]) -> None:
     write(b={"first_frame": {"from": "a", "follow": "always"}})
     assert run("--only", "[ab]") == 0

@@ -14,17 +14,22 @@ from wanbatch.batch.take import Take
 
 @dataclass(frozen=True)
 class Create:
-    """A new take of a shot. `note` is None for a take of the manifest, and a text, or empty, for a retake."""
+    """A new take of a shot. `note` is None for a take of the manifest, and a text, or empty, for a retake.
+
+    `follows` is the label of the take for whose frame a plan adds it; empty for what the user asked for.
+    """
 
     shot_id: str
     number: int
     recipe: Recipe
     note: str | None = None
+    follows: str = ""
 
     @property
     def data(self) -> dict[str, Any]:
         """What its PLANNED fact records."""
         reported = {} if self.note is None else {"note": self.note}
+        reported |= {"follows": self.follows} if self.follows else {}
         return {"number": self.number, "recipe_json": self.recipe.canonical, **reported}
 
 
@@ -82,11 +87,13 @@ class Past:
     """The earlier names of takes, and what those that went on with a fallback were asked for.
 
     `renames` are in the order in which they happened. A name that a take once had is not used again: its files may
-    still have it. `first_recipes` are canonical recipes by take id.
+    still have it. `first_recipes` are canonical recipes by take id. `followers` are the takes, by id, that a plan added
+    for a new frame and that were not sent yet.
     """
 
     renames: tuple[Rename, ...] = ()
     first_recipes: Mapping[int, str] = field(default_factory=dict)
+    followers: frozenset[int] = frozenset()
 
     @cached_property
     def moved(self) -> frozenset[int]:

@@ -8,9 +8,11 @@ from typing import Protocol, TypeVar
 
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
 
+OLDER = "made from an older recipe"
 FALLBACK_S = 5  # what Wan makes if neither the request nor the documentation gives a length
 
 
@@ -70,6 +72,13 @@ def chosen(takes: Sequence[C]) -> C | None:
     return good[-1] if good else None
 
 
+def why_superseded(take: Take, takes: Iterable[Take]) -> str:
+    """Say of a superseded take whether it is of an older recipe, or which take of its recipe stands in for it."""
+    mine, recipe = sorted(takes, key=lambda each: each.number), likeness(take.recipe_json)[0]
+    same = [each for each in mine if not each.superseded and likeness(each.recipe_json)[0] == recipe]
+    return f"replaced by take {same[-1].number}" if same else OLDER
+
+
 def _by_shot(takes: Iterable[Take]) -> dict[str, list[Take]]:
     by_shot: dict[str, list[Take]] = {}
     for take in sorted(takes, key=lambda take: take.number):
@@ -81,7 +90,7 @@ def _choose(shot: ShotRow, takes: Sequence[Take]) -> Choice:
     current = [take for take in takes if not take.superseded]
     take = chosen(takes)
     if take is not None:
-        note = "circled, but made from an older recipe" if take.superseded else ""
+        note = f"circled, but {why_superseded(take, takes)}" if take.superseded else ""
         return Choice(shot, take, _ordered_s(take), note)
     ordered_s = _ordered_s((current or takes)[-1]) if takes else FALLBACK_S
     return Choice(shot, None, ordered_s, _why_missing(takes, current))
@@ -94,7 +103,7 @@ def _ordered_s(take: Take) -> int:
 def _why_missing(takes: Sequence[Take], current: Sequence[Take]) -> str:
     if not takes:
         return "never planned"
-    stale = [take.number for take in takes if take.superseded and take.state is State.VERIFIED]
+    stale = [take for take in takes if take.superseded and take.state is State.VERIFIED]
     if current:
         newest = current[-1]
         words = {State.PLANNED: "not made yet", State.VERIFIED: "", State.HELD: "held"}
@@ -102,7 +111,11 @@ def _why_missing(takes: Sequence[Take], current: Sequence[Take]) -> str:
         why += f": {newest.error}" if newest.error and newest.state in (State.FAILED, State.HELD) else ""
     else:
         why = "no take has the manifest's recipe"
-    return why + (f"; take {stale[-1]} has an older recipe: circle it to use it" if stale else "")
+    if not stale:
+        return why
+    is_older = why_superseded(stale[-1], current) == OLDER
+    named = f"take {stale[-1].number} has an older recipe" if is_older else f"take {stale[-1].number} has a clip"
+    return f"{why}; {named}: circle it to use it"
 
 
 def circle(takes: Iterable[Take], picks: Sequence[Pick]) -> list[tuple[Take, Fact]]:

@@ -7,7 +7,6 @@ and what the user circled, is left to the user: no run buys another try of it on
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,13 +21,6 @@ from wanbatch.batch.shot_plan import Wanted
 from wanbatch.batch.shots import Recipe, Shot, retake_seed
 from wanbatch.batch.take import Take
 
-_FOLLOWS = re.compile(r"follows \S+_t[0-9]+")
-
-
-def is_follower(take: Take) -> bool:
-    """Say whether a plan made this take because its frame is another one, and not the user."""
-    return take.is_retake and _FOLLOWS.fullmatch(take.note) is not None
-
 
 def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Sequence[ChosenFrame]], past: Past) -> Plan:
     """Return a plan that also makes a take of each follower whose frame is another one once the plan is carried out.
@@ -40,7 +32,7 @@ def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Seque
     changed |= {take.shot_id for take in plan.takes if take.take_id in replanned}
     by_id = {shot.id: shot for shot in shots}
     ordered = [by_id[each] for each in Chains.of_shots(shots).order if each in by_id]
-    found = _Succession(_takes_after(plan), frames, past.highest(plan.takes), [], [], set())
+    found = _Succession(_takes_after(plan), frames, past.highest(plan.takes), past.followers, [], [], set(), {})
     for shot in ordered:
         if shot.following and not shot.omit and shot.id not in changed:
             found.follow(shot)
@@ -50,6 +42,7 @@ def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Seque
         wanted=(*(each for each in plan.wanted if not _is_one_of(each.take, found.left)), *found.wanted),
         kept=(*plan.kept, *(each for each in plan.takes if each.take_id in found.left and each not in plan.kept)),
         is_following=any(shot.following for shot in shots),
+        awaits=found.awaits,
     )
 
 
@@ -57,15 +50,19 @@ def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Seque
 class _Succession:
     """What follows from the takes of a plan, shot by shot, each behind those that it continues from.
 
-    `left` are the takes, by id, in whose place a clip of an earlier frame is taken again.
+    `followers` are the takes, by id, that an earlier plan added, and `left` those in whose place a clip of an earlier
+    frame is taken again. `awaits` names the shots of which a follower needs a take of the same run, by its shot and
+    number.
     """
 
     takes: dict[str, list[Take]]
     frames: Mapping[int, Sequence[ChosenFrame]]
     highest: dict[str, int]
+    followers: frozenset[int]
     created: list[Create]
     wanted: list[Wanted]
     left: set[int]
+    awaits: dict[tuple[str, int], tuple[str, ...]]
 
     def follow(self, shot: Shot) -> None:
         """Add the take that a shot needs, or take the clip again that was made from these frames."""
@@ -75,21 +72,33 @@ class _Succession:
         later = [each for each in current if same is not None and each.number > same.number]
         if (
             later
-            and all(_may_be_left(each, shot, chained) for each in later)
+            and all(self._may_be_left(each, shot, chained) for each in later)
             and not any(each.circled for each in current)
         ):
             self.left.update(each.take_id for each in later)
             self._change(shot.id, lambda each: replace(each, superseded=True) if each in later else each)
             return
+        clips = [each for each in current if each.state is State.VERIFIED]
+        for each in current:
+            if each.take_id in self.followers and each.state is State.PLANNED and clips:
+                self.awaits[shot.id, each.number] = _awaited(clips[-1], chained)
         label = _new_source(shot, chained)
         if label:
             key = twin_key(shot.id)
             number = self.highest[key] = self.highest.get(key, 0) + 1
             recipe = _recipe_of(shot, number)
-            self.created.append(Create(shot.id, number, recipe, f"follows {label}"))
+            self.created.append(Create(shot.id, number, recipe, f"follows {label}", label))
+            if clips:
+                self.awaits[shot.id, number] = _awaited(clips[-1], chained)
             self.wanted.append(Wanted(shot, recipe, None))
             new = Take(-1 - len(self.created), shot.id, number, recipe.canonical, is_retake=True)
             self.takes[shot.id] = [*self.takes[shot.id], new]
+
+    def _may_be_left(self, take: Take, shot: Shot, chained: ChainedTakes) -> bool:
+        """Say whether another clip may stand in for a take: it is of an earlier frame, or to be made for no new one."""
+        if take.state is State.VERIFIED:
+            return any(each.is_stale and each.frame.text in shot.following for each in chained.joins(take))
+        return take.state is State.PLANNED and take.take_id in self.followers
 
     def _change(self, shot_id: str, change: Callable[[Take], Take]) -> None:
         self.takes[shot_id] = [change(each) for each in self.takes[shot_id]]
@@ -109,11 +118,15 @@ def _is_of_now(join: Join) -> bool:
     return join.given is not None and join.source.take is not None and join.given.is_of(join.source.take)
 
 
-def _may_be_left(take: Take, shot: Shot, chained: ChainedTakes) -> bool:
-    """Say whether another clip may stand in for a take: it is of an earlier frame, or is to be made for no new one."""
-    if take.state is State.VERIFIED:
-        return any(each.is_stale and each.frame.text in shot.following for each in chained.joins(take))
-    return take.state is State.PLANNED and is_follower(take)
+def _awaited(take: Take, chained: ChainedTakes) -> tuple[str, ...]:
+    """Return the shots of which a take has to be sent for a frame other than those of a clip; none if one is there.
+
+    Also none if one comes whatever is sent.
+    """
+    without = chained.joins(take, lambda _: False)
+    if any(each.given is None or each.is_stale or each.source.is_coming for each in without):
+        return ()
+    return tuple(dict.fromkeys(each.frame.shot_id for each in chained.joins(take) if each.source.is_coming))
 
 
 def _is_one_of(take: Take | None, ids: set[int]) -> bool:

@@ -27,12 +27,16 @@ def order_to_send(
     selected = submit_order(filter(is_selected, due), first)
     if not any(each.predecessors for each in selected):
         return OrderToSend(selected[:limit])
-    chosen, missing = {each.shot_id for each in selected}, dict[str, str]()
+    sent, roots, missing = set[str](), dict[str, str](), dict[tuple[str, int], str]()
     for each in submit_order(selected):  # what others continue from comes first
-        for other in each.predecessors:
-            if other not in clips and (other not in chosen or other in missing):
-                missing.setdefault(each.shot_id, missing.get(other, other))
+        lacks = [other for other in each.predecessors if other not in clips and other not in sent]
+        if each.awaits and sent.isdisjoint(each.awaits):
+            lacks += each.awaits
+        if lacks:
+            missing[each.shot_id, each.number] = roots.setdefault(each.shot_id, roots.get(lacks[0], lacks[0]))
+        else:
+            sent.add(each.shot_id)
     return OrderToSend(
-        [each for each in selected if each.shot_id not in missing][:limit],
-        [(each, missing[each.shot_id]) for each in selected if each.shot_id in missing],
+        [each for each in selected if (each.shot_id, each.number) not in missing][:limit],
+        [(each, name) for each in selected if (name := missing.get((each.shot_id, each.number)))],
     )

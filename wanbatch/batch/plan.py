@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple
@@ -75,7 +75,8 @@ class Due(NamedTuple):
     """A take that a run would send. `take_id` is 0 for one that is not written yet; `ordinal` is its shot's place.
 
     `unwritten` names what its price depends on and its request leaves to the default of the model; `tries` counts those
-    of `--max-attempts` that it used before. `predecessors` are the shots that it continues from.
+    of `--max-attempts` that it used before. `predecessors` are the shots that it continues from; `awaits` are those of
+    which one gets a new take first, as it is made again for a new frame.
     """
 
     take_id: int
@@ -88,6 +89,7 @@ class Due(NamedTuple):
     unwritten: tuple[str, ...] = ()
     tries: int = 0
     predecessors: tuple[str, ...] = ()
+    awaits: tuple[str, ...] = ()
 
     def tries_left(self, max_attempts: int) -> int:
         """Return how often a run may buy it yet: once at least, as it is sent."""
@@ -103,7 +105,8 @@ class Plan:
     are takes that were adopted from other shots, by id. `own` are the cells of the user's own columns by shot, of
     those that have some, `fallbacks` their fallbacks, `origins` where their values come from, and `clip_names` the
     pattern of the clips' further names, `files` those that shots are given; None if no manifest was read. `takes` are
-    those that were there before. It `is_following` if a shot is to be made again whenever its frame is another.
+    those that were there before. It `is_following` if a shot is to be made again whenever its frame is another, and
+    `awaits` are the shots of which one gets a new take before such a take is sent, by its shot and number.
     """
 
     shots: tuple[ShotRow, ...]
@@ -120,6 +123,7 @@ class Plan:
     files: Files | None = None
     takes: Sequence[Take] = ()
     is_following: bool = False
+    awaits: Mapping[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def to_submit(self) -> tuple[Wanted, ...]:
@@ -131,12 +135,15 @@ class Plan:
         """The takes that would be paid for, as a run sees them."""
         created = (change for change in self.changes if isinstance(change, Create))
         edited = {take.shot_id for take in self.kept if take.attempts or take.superseded}
-        return tuple(_due(each, next(created) if each.take is None else None, edited) for each in self.to_submit)
+        due = (_due(each, next(created) if each.take is None else None, edited) for each in self.to_submit)
+        if not self.awaits:
+            return tuple(due)
+        return tuple(each._replace(awaits=self.awaits.get((each.shot_id, each.number), ())) for each in due)
 
     @property
     def followed(self) -> Mapping[tuple[str, int], str]:
-        """What each new take follows, by shot and number, such as `b_t2 (follows a_t2)`: of those with such a note."""
-        noted = [each for each in self.changes if isinstance(each, Create) and each.note]
+        """What each new take follows, by shot and number, such as `b_t2 (follows a_t2)`."""
+        noted = [each for each in self.changes if isinstance(each, Create) and each.follows]
         return {(each.shot_id, each.number): f"{each.shot_id}_t{each.number} ({each.note})" for each in noted}
 
     @property

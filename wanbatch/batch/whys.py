@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from wanbatch.batch.chained_takes import ChainedTakes, Join
+from wanbatch.batch.choice import OLDER, why_superseded
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 
@@ -29,7 +30,7 @@ def _of_shot(shot_id: str, takes: Sequence[Take], chained: ChainedTakes, depth: 
     if take is None:
         yield Why(depth, shot_id, f"{shot_id} has no take")
         return
-    yield Why(depth, shot_id, _state_text(take))
+    yield Why(depth, shot_id, _state_text(take, takes))
     for join in chained.joins(take):
         yield Why(depth, shot_id, _join_text(join))
         other = join.frame.shot_id
@@ -45,10 +46,11 @@ def _standing(takes: Sequence[Take]) -> Take | None:
     )
 
 
-def _state_text(take: Take) -> str:
+def _state_text(take: Take, takes: Sequence[Take]) -> str:
     words = "to be sent" if take.state is State.PLANNED else state_words(take.state.value)
     marks = [*(["circled"] if take.circled else []), *(["a retake"] if take.is_retake else [])]
-    marks += ["made from an older recipe than the manifest's"] if take.superseded else []
+    older = why_superseded(take, takes) if take.superseded else ""
+    marks += [f"{older} than the manifest's" if older == OLDER else older] if older else []
     text = f"{take.label} is {words}" if take.state is not State.FAILED else f"{take.label} failed"
     told = f": {take.error}" if take.error and take.state in (State.FAILED, State.HELD, State.UNKNOWN) else ""
     return f"{text}{' (' + ', '.join(marks) + ')' if marks else ''}{told}"

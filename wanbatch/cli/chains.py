@@ -45,14 +45,15 @@ def _follows(preview: Preview) -> str:
 
 
 def _news(preview: Preview) -> Iterator[str]:
-    by_shot: dict[str, list[str]] = {}
+    by_shot: dict[tuple[str, bool], list[str]] = {}
     for due, other in preview.unready:
-        by_shot.setdefault(other, []).append(f"{due.shot_id}_t{due.number}")
-    for other, labels in by_shot.items():
+        by_shot.setdefault((other, bool(due.awaits)), []).append(f"{due.shot_id}_t{due.number}")
+    for (other, is_again), labels in by_shot.items():
         named = ", ".join(labels[:SHOWN]) + (", ..." if len(labels) > SHOWN else "")
-        continues = "continues" if len(labels) == 1 else "continue"
-        takes = f"{count_text(len(labels), 'take')} ({named})"
-        yield f"not sent: {takes} {continues} from {other}, which has no clip and which this run does not make"
+        why = f"follow|follows a new take of {other}, which this run does not make"
+        if not is_again:
+            why = f"continue|continues from {other}, which has no clip and which this run does not make"
+        yield f"not sent: {count_text(len(labels), 'take')} ({named}) {agreeing(len(labels), why)}"
     yield from (each.text(str(preview.output)) for each in preview.successions)
 
 

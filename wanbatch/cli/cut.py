@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wanbatch.batch.advice import in_folder
-from wanbatch.batch.choice import Pick
+from wanbatch.batch.choice import Pick, why_superseded
 from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.take import Take
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.parameters import EXCEPT, ONLY, completed_runs, completed_shots, split_run, wanted_by
@@ -22,6 +24,7 @@ from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.credits import usd_text
 from wanbatch.session.circles_and_retakes import mark
 from wanbatch.state.progress_reader import read_overview
+from wanbatch.state.reader import StateReader
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text
 
@@ -54,14 +57,24 @@ def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> i
         changed = [{"shot": take.shot_id, "take": take.number, "circled": fact is Fact.CIRCLED} for take, fact in facts]
         print_json({"output": str(output), "changed": changed})
     elif options.verbosity >= 0:
-        for take, fact in facts:
-            stale = ", made from an older recipe" if take.superseded else ""
-            echo(f"{take.label} {'is circled' + stale if fact is Fact.CIRCLED else 'is no longer circled'}")
+        for line in _told(output, facts):
+            echo(line)
         if not facts:
             echo("nothing to change: the circles are already set that way")
             return 0
         _tell_money(output, before)
     return 0
+
+
+def _told(output: Path, facts: Sequence[tuple[Take, Fact]]) -> list[str]:
+    """Say of each take that it is circled, or is not any more."""
+    with StateReader.open(output) as reader:
+        mine = {take.shot_id: reader.takes_of_shots([take.shot_id]) for take, _ in facts if take.superseded}
+    stale = {take.take_id: f", {why_superseded(take, mine[take.shot_id])}" for take, _ in facts if take.superseded}
+    return [
+        f"{take.label} {'is circled' + stale.get(take.take_id, '') if fact is Fact.CIRCLED else 'is no longer circled'}"
+        for take, fact in facts
+    ]
 
 
 def _tell_money(output: Path, before: Spending) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from wanbatch.batch.chains import with_new_ids
 from wanbatch.batch.chosen_frames import ChosenFrame, Source, fact_data, missing_newest, source_of
-from wanbatch.batch.followers import is_follower
 from wanbatch.batch.frames import FrameOf, frames_in, may_hold_frames
 from wanbatch.batch.given_files import Body
 from wanbatch.batch.lifecycle import Fact, State
@@ -130,7 +129,7 @@ class Predecessors:
             source = self._source_of(frame)
             if source.take is None:
                 return self._now(frame), source
-        return self._waits_for_another(take) if is_follower(take) else None
+        return self._waits_for_another(take) if self._context.state.is_follower(take) else None
 
     def _waits_for_another(self, take: Take) -> tuple[FrameOf, Source] | None:
         """Return the frame of which a follower waits for a new one: there is a clip of its shot from what gives it now.

@@ -97,7 +97,14 @@ class FactRecords(TakeRecords):
         """Return what takes were called before other shots took them over, and asked for before their fallback."""
         with foreign_errors(self.path):
             renames = tuple(Rename.of(each, entry.data) for each, entry in self._entries("WHERE fact = 'renamed'"))
-        return Past(renames, self.first_recipes())
+            of_planned = "SELECT take_id FROM takes WHERE state = 'planned' AND is_retake"
+            planned = self._entries(f"WHERE fact = 'planned' AND take_id IN ({of_planned})")
+            followers = frozenset(take_id for take_id, each in planned if "follows" in each.data)
+        return Past(renames, self.first_recipes(), followers)
+
+    def is_follower(self, take: Take) -> bool:
+        """Say whether a plan added a take because the frame of its shot was to be another, and not the user."""
+        return take.is_retake and any("follows" in each.data for each in self.facts_of(take.take_id))
 
     def first_recipes(self) -> dict[int, str]:
         """Return what takes that went on with a fallback were asked for: canonical recipes by take id."""
