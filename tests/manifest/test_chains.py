@@ -206,6 +206,23 @@ def test_another_shape_than_that_of_the_frame_is_a_problem_also_through_a_chain(
     assert "whose picture is 9:16" in problem
 
 
+def test_the_first_and_the_last_picture_of_a_clip_have_one_shape(tmp_path: Path) -> None:
+    add_lens(tmp_path)
+    wide = {"model": "alibaba/wan-2-6-t2v", "aspect_ratio": "16:9"}
+    save(tmp_path / "tall.png", still(360, 640))
+    tall = {"first_frame": "tall.png"}
+    lens = {"model": LENS, "resolution": None}
+    both = {**lens, "first_frame": {"from": "sh002"}, "last_frame": {"from": "sh003"}}
+    wrong = "the clip would begin with a picture of 16:9 and end with one of 9:16; give both the same aspect ratio"
+    assert told(film(tmp_path, wide, tall, both)) == [f"last_frame: {wrong}"]
+    assert told(film(tmp_path, wide, tall, {**both, "last_frame": "tall.png"})) == [f"first_frame: {wrong}"]
+    assert told(film(tmp_path, wide, tall, {**both, "first_frame": "tall.png", "last_frame": {"from": "sh002"}})) == [
+        "last_frame: the clip would begin with a picture of 9:16 and end with one of 16:9; give both the same aspect ratio"
+    ]
+    load_manifest(film(tmp_path, wide, tall, {**both, "last_frame": {"from": "sh002", "frame": "first"}}))
+    load_manifest(film(tmp_path, wide, tall, {**both, "first_frame": A}))
+
+
 def test_another_size_and_a_take_that_is_not_planned_are_warnings(tmp_path: Path) -> None:
     batch = load_manifest(film(tmp_path, {"first_frame": {"from": "sh001", "take": 2}, "resolution": "1080p"}))
     assert [each.message for each in batch.warnings] == [

@@ -83,8 +83,23 @@ class ChainChecker:
             words = f"{link.written}.at is {seconds_text(frame.at_ms)} s, and {other.id} lasts {length_s} s"
             problems.add(link.place_of(AT), f"{words}; leave out at for its last frame")
         ends = [shot.request.get(_field(shot, role) or "") for role in _ENDS]
-        if frame.text in ends:
+        if frame.text in ends and not self._check_ends(shot, link, ends):
             self._check_shape(shot, other, link)
+
+    def _check_ends(self, shot: Shot, link: Link, ends: Sequence[object]) -> bool:
+        """Compare the first picture of a clip with the last one; say whether they differ, which is told once."""
+        first, last = map(self._shape_of_end, ends)
+        if self._own_shape(shot) is not None or first is None or last is None or abs(first[0] / last[0] - 1) <= _NEAR:
+            return False
+        if frame_in(str(ends[1])) is None or link.frame.text == ends[1]:
+            words = f"the clip would begin with a picture of {first[1]} and end with one of {last[1]}"
+            self._problems.add(link.place_of(FROM), f"{link.written}: {words}; give both the same aspect ratio")
+        return True
+
+    def _shape_of_end(self, value: object) -> tuple[float, str] | None:
+        """Return the shape of a picture that a clip begins or ends with; None for one that is not known yet."""
+        frame = frame_in(str(value or ""))
+        return self._of_file(value) if frame is None else self._shape_of(frame.shot_id)
 
     def _check_shape(self, shot: Shot, other: Shot, link: Link) -> None:
         """Compare the picture of a shot with that which it is given."""
@@ -128,7 +143,10 @@ class ChainChecker:
         return None if frame is None else frame.shot_id
 
     def _begun_from_file(self, shot: Shot) -> tuple[float, str] | None:
-        file = self._files.get(hash_in(shot.request.get(_field(shot, _BEGIN) or "")) or "")
+        return self._of_file(shot.request.get(_field(shot, _BEGIN) or ""))
+
+    def _of_file(self, value: object) -> tuple[float, str] | None:
+        file = self._files.get(hash_in(value) or "")
         return None if file is None or not file.height else _shape(file.width, file.height)
 
 
