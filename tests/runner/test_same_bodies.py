@@ -11,6 +11,7 @@ from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
 from wanbatch.errors import ExitCode
+from wanbatch.pace.schedule import Rates
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 
@@ -33,11 +34,24 @@ def test_one_body_is_bought_once_until_the_user_was_told_and_said_so(tmp_path: P
 
 
 def test_a_body_that_failed_is_sent_for_another_take(tmp_path: Path) -> None:
-    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1, 2)),))
-    world.run(TWO)
+    world = World(
+        tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,)),), settings=RunSettings(rates=Rates(max_attempts=1))
+    )
+    world.run(Batch("world", (FIRST,)))
     end = world.run(TWO)
     assert [take.state for take in world.takes()] == [State.FAILED, State.VERIFIED]
     assert end.exit_code is ExitCode.TAKES_FAILED
+
+
+@pytest.mark.parametrize(("fails", "made", "code"), [(True, ["sh002_t1"], 1), (False, ["sh000_t1"], 3)])
+def test_a_take_waits_for_the_end_of_the_one_that_has_its_body(
+    fails: bool, made: list[str], code: int, tmp_path: Path
+) -> None:
+    rules = (Rule("submit", "fail", nth=(1,)),) if fails else ()
+    world = World(tmp_path / "out", rules=rules, settings=RunSettings(rates=Rates(max_attempts=1)))
+    end = world.run(TWO)
+    assert [take.label for take in world.takes() if take.state is State.VERIFIED] == made
+    assert ("was not sent: its request is that of" in "; ".join(end.messages), end.exit_code) == (not fails, code)
 
 
 def test_a_model_without_a_seed_makes_another_clip_of_one_body(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from wanbatch.batch.attempts import NO_POST
+from wanbatch.batch.lifecycle import IN_FLIGHT_STATES
 from wanbatch.batch.orders import digest_of
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import settled_in, settled_text
@@ -57,6 +58,9 @@ class SameBodies:
             refs = (other.take_id, other.label)
             if any((take.label, ref, digest) in settled for ref in refs) or not self._is_made(other, sha256):
                 continue
+            if other.state in IN_FLIGHT_STATES and context.schedule.awaits_ends:
+                context.schedule.park(take.take_id)  # it may fail, and then this one is to be made
+                return True
             context.state.note(NAMED_NOTE, settled_text(named | {(take.label, other.take_id, digest)}))
             self._kept[take.take_id] = f"which was not sent, as its request is that of {other.label}"
             context.trouble(
