@@ -98,7 +98,7 @@ def test_a_take_left_in_one_folder_that_was_bought_in_another_is_asked_about(
 
 
 def test_what_was_run_on_the_sandbox_or_with_another_provider_tells_nothing(say: Tell, cache: Path) -> None:
-    write("ridge.csv", RIDGE)
+    write("ridge.csv", "id,prompt,model,resolution\na,Snow,alibaba/wan2.1-t2v-turbo,480P\n")
     assert say("run", "ridge.csv", *SANDBOX, "-o", "far/out")[0] == 0
     assert not (cache / LIST_NAME).exists()
     KnownFolders().note("ridge.csv", ADDRESS, Path("out"))
