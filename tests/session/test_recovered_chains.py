@@ -12,7 +12,7 @@ import pytest
 
 from tests.pictures import manifest, opening_in, rocks, save
 from tests.session.test_recovery import lose, recovered, world_in
-from tests.worlds import EPOCH, World
+from tests.worlds import EPOCH
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.whys import whys_of
@@ -34,7 +34,7 @@ STATE, LOG = "state.sqlite*", "run.log"
 class Film:
     """A film of a chain on disk, and what its commands told before the state file was lost."""
 
-    def __init__(self, folder: Path, made: World | None = None) -> None:
+    def __init__(self, folder: Path, made: Film | None = None) -> None:
         self.batch: Batch = load_manifest(folder / "shots.json")
         self.world = world_in(folder / "out")
         self.world.settings, self.world.looks = opening_in(folder, self.world.settings), True
@@ -43,9 +43,10 @@ class Film:
             with StateReader.open(self.output) as reader:
                 write_reports(reader, made_at=EPOCH)
         else:
-            self.world.account, self.world.sandbox, self.world.hosts = made.account, made.sandbox, made.hosts
-            self.world.elapsed_s = made.elapsed_s
-        self.before = self.told()
+            theirs = made.world
+            self.world.account, self.world.sandbox, self.world.hosts = theirs.account, theirs.sandbox, theirs.hosts
+            self.world.elapsed_s = theirs.elapsed_s
+        self.before = self.told() if made is None else made.before
 
     @property
     def output(self) -> Path:
@@ -92,7 +93,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Film:
 def film(made: Film, tmp_path: Path) -> Film:
     """A copy of the film: nothing that a test does to it buys a clip."""
     shutil.copytree(made.output.parent, tmp_path / "film")
-    return Film(tmp_path / "film", made.world)
+    return Film(tmp_path / "film", made)
 
 
 @pytest.mark.parametrize("lost", [(STATE,), (STATE, LOG), (STATE, "frames"), (STATE, LOG, "frames")], ids="-".join)
