@@ -23,22 +23,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.simulation import loop as virtual  # noqa: E402
+from tests.simulation.clip import Blank, clip_bytes  # noqa: E402
 from wanbatch.batch.plan import First, make_plan  # noqa: E402
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot  # noqa: E402
-from wanbatch.clip import download  # noqa: E402
-from wanbatch.clip.defects import Look  # noqa: E402
-from wanbatch.clip.media import Probe  # noqa: E402
 from wanbatch.clock import LoopClock  # noqa: E402
 from wanbatch.money.charge import Charge  # noqa: E402
 from wanbatch.pace.schedule import Rates  # noqa: E402
 from wanbatch.provider.protocol import Accepted, Fetched, NotSent, Progress, Secret, Status, TurnedAway  # noqa: E402
-from wanbatch.runner import downloads as fetching  # noqa: E402
 from wanbatch.runner.context import RunContext  # noqa: E402
 from wanbatch.runner.loop import Runner  # noqa: E402
 from wanbatch.runner.settings import RunSettings  # noqa: E402
@@ -78,8 +74,9 @@ class InMemory:
         self._polled: set[str] = set()
         self.charged: list[Charge] = []
         self.sent = 0
+        self._fetched = 0
 
-    async def submit(self, recipe: Any, _: str, on_accepted: Callable[[str], None]) -> Any:
+    async def submit(self, recipe: Any, _: str, on_accepted: Callable[[str], None], __: Any = None) -> Any:
         await self._clock.sleep(LATENCY_S)
         now = self._clock.monotonic()
         self.score.requests += 1
@@ -112,8 +109,10 @@ class InMemory:
 
     async def fetch(self, _: Secret, sink: Callable[[bytes], object]) -> Fetched:
         await self._clock.sleep(2.0)
-        sink(b"clip %d" % len(self._polled))
-        return Fetched(8)
+        self._fetched += 1
+        clip = clip_bytes(f"g{self._fetched}")
+        sink(clip)
+        return Fetched(len(clip))
 
     async def charges(self, _: datetime) -> Sequence[Charge]:
         return self.charged
@@ -140,7 +139,6 @@ def wanbatch(
     score = Score()
     virtual.ROUND_LIMIT = 10**9
     loop = virtual.SimLoop()
-    probe = Probe(5.0, 1280, 720, 30.0, 150, True)
 
     async def run(folder: Path) -> None:
         clock = LoopClock(EPOCH)
@@ -149,7 +147,9 @@ def wanbatch(
         state = StateFile.create_or_open(folder / "out", identity)
         state.adopt(make_plan(Batch("pacing", tuple(shots)), [], []), EPOCH)
         began = time.process_time()
-        context = RunContext(state, provider, clock, RunSettings(rates=rates, first=first), Random(1))
+        context = RunContext(
+            state, provider, clock, RunSettings(rates=rates, first=first, inspection=Blank()), Random(1)
+        )
         end = await Runner(context).run()
         score.cpu_s = (time.process_time() - began) * 1000 / len(shots)
         takes = state.takes()
@@ -158,11 +158,7 @@ def wanbatch(
         score.makespan_s = (max(ends) - EPOCH) / timedelta(seconds=1)
         state.close()
 
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(download, "check_clip", return_value=probe),
-        mock.patch.object(fetching, "look_at", return_value=Look(5.0)),
-    ):
+    with tempfile.TemporaryDirectory() as folder:
         asyncio.set_event_loop(loop)
         loop.run_until_complete(run(Path(folder)))
         loop.close()
