@@ -136,13 +136,14 @@ class InMemory:
 def wanbatch(
     lasts_s: Callable[[int], float], shots: Sequence[Shot], rates: Rates, first: First = First.LONGEST
 ) -> Score:
-    score = Score()
+    """Let the real runner make these shots; the provider has as many places as it is told, or `PLACES`."""
+    score, places = Score(), PLACES if rates == Rates() else rates.in_flight
     virtual.ROUND_LIMIT = 10**9
     loop = virtual.SimLoop()
 
     async def run(folder: Path) -> None:
         clock = LoopClock(EPOCH)
-        provider = InMemory(clock, lasts_s, PLACES, score)
+        provider = InMemory(clock, lasts_s, places, score)
         identity = new_identity("pacing", "memory", "k", EPOCH, sandbox=True)
         state = StateFile.create_or_open(folder / "out", identity)
         state.adopt(make_plan(Batch("pacing", tuple(shots)), [], []), EPOCH)

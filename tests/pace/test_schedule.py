@@ -25,9 +25,9 @@ def test_a_bucket_never_lets_more_through_than_its_rate(pauses: list[float], per
     assert all(gap >= 1 / per_s - 1e-6 for gap in gaps)
 
 
-def test_the_canary_goes_alone_then_places_open_one_by_one() -> None:
+def test_the_canary_goes_alone_and_then_posts_overlap() -> None:
     schedule = Schedule(Rates(submit_per_min=6000))
-    for take_id in (1, 2, 3):
+    for take_id in (1, 2, 3, 4):
         schedule.add_planned(take_id)
     assert schedule.next_step(0) == Submit(1)
     schedule.submit_began(0)
@@ -35,6 +35,10 @@ def test_the_canary_goes_alone_then_places_open_one_by_one() -> None:
     schedule.submit_ended(is_running=True)
     schedule.accepted(1)
     assert schedule.next_step(1) == Submit(2)
+    schedule.submit_began(1)
+    assert schedule.next_step(2) == Submit(3)  # while the second has no answer
+    schedule.submit_began(2)
+    assert schedule.next_step(3) == Wait(None)
 
 
 def test_nothing_left_is_done_and_a_stopped_board_sends_nothing() -> None:

@@ -13,6 +13,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+GROWTH = 2  # nothing ends while a run begins: with 1, each POST would wait for the answer to the one before it
 TRIAL_AFTER_S = (15.0, 65.0)  # soon, for a limit by the second; and when a window of a minute has passed
 PROBE_ROUNDS = 3  # one place more is tried after this many rounds of completions,
 PROBE_FLOOR = 100  # and not before so many of them: one refusal in a hundred submits
@@ -63,7 +64,7 @@ class Bucket:
 class InFlight:
     """How many takes may be with the provider at once: learnt from 1 upwards, never past `cap`.
 
-    Each acceptance allows one more. A 429 fixes the number at what is running then (halving it would idle the
+    Each acceptance allows `GROWTH` more. A 429 fixes the number at what is running then (halving it would idle the
     provider for a third of the night). Whether places are the limit at all is tried from `trial_at` on, one submit
     `beyond` the other: some generations have ended that no poll has seen yet, so a single one accepted proves nothing.
     """
@@ -86,7 +87,7 @@ class InFlight:
     def accepted(self) -> InFlight:
         """One more was accepted."""
         if not self.is_fixed:
-            return replace(self, allowed=min(self.cap, self.allowed + 1))
+            return replace(self, allowed=min(self.cap, self.allowed + GROWTH))
         if not self.is_trying:
             return self
         if self.is_settled:  # a probe: one place more
