@@ -22,32 +22,41 @@ WORSE = FrameMeasures(240.0, 46.0, 125.0, 132.0)
 
 
 def make_chain(output: Path, links: Mapping[str, str], *, is_measured: bool = True) -> Path:
-    """Make a folder of shots in this order, each with the frame that it begins with (`a:last`), empty for none."""
+    """Make a folder of shots in this order, each with the frame that it begins with (`a:last`), empty for none.
+
+    `>b:first` is the frame that it ends with.
+    """
     shots = [
         Shot(
             shot_id,
             number,
-            {"model": "m", "prompt": "p", "duration": 1, **({"image_url": f"frame:{each}"} if each else {})},
+            {"model": "m", "prompt": "p", "duration": 1, **_given(each)},
         )
         for number, (shot_id, each) in enumerate(links.items())
     ]
     pen = begin(output, Batch("walk", tuple(shots)), sandbox=True)
     takes = {take.shot_id: take.take_id for take in pen.state.takes()}
     (output / "frames").mkdir()
-    for number, (shot_id, each) in enumerate(links.items()):
+    ordered = sorted(enumerate(links.items()), key=lambda place: place[1][1].startswith(">"))
+    for number, (shot_id, each) in ordered:  # a clip is there before others are given its frames
         frame = None
-        if each:
-            frame = _kept(output, pen.state.take(takes[each.partition(":")[0]]), f"frame:{each}")
+        for reference in _given(each).values():
+            frame = _kept(output, pen.state.take(takes[reference.split(":")[1]]), reference)
             pen.tell(takes[shot_id], Fact.FRAMES_CHOSEN, **fact_data(1, [frame]))
         place_clip(pen, pen.state.take(takes[shot_id]), Reel(number + 1))
         if is_measured:
             sha256 = str(pen.state.take(takes[shot_id]).sha256)
             measured = MeasuredClip(sha256, FIRST, WORSE)
-            if frame is not None:
+            if frame is not None and not each.startswith(">"):
                 measured = MeasuredClip(sha256, WORSE, WORSE, FIRST, 31.5, frame.png_sha256)
             pen.tell(takes[shot_id], Fact.MEASURED, **measured.told)
     pen.state.close()
     return output
+
+
+def _given(link: str) -> dict[str, str]:
+    name = "last_image_url" if link.startswith(">") else "image_url"
+    return {name: f"frame:{link.removeprefix('>')}"} if link else {}
 
 
 def _kept(output: Path, source: Take, reference: str) -> ChosenFrame:

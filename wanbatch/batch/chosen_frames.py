@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wanbatch.batch.choice import chosen
-from wanbatch.batch.frames import FrameOf, frame_in, may_hold_frames, opening_frame
+from wanbatch.batch.frames import FrameOf, closing_frame, frame_in, may_hold_frames, opening_frame
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.take import Entry, Take
 
@@ -54,6 +54,12 @@ class ChosenFrame:
             file=str(told["file"]),
         )
 
+    @property
+    def moment(self) -> str:
+        """Which frame of the clip it is, in one word: `first`, `last`, `2500ms`; empty if its record does not say."""
+        found = frame_in(self.reference)
+        return "" if found is None else found.moment
+
     def is_of(self, take: Take) -> bool:
         """Say whether it was taken from the clip that a take has now."""
         return self.take_id == take.take_id and self.clip_sha256 == take.sha256
@@ -61,17 +67,23 @@ class ChosenFrame:
 
 def opening_of(take: Take, frames: Sequence[ChosenFrame]) -> ChosenFrame | None:
     """Return the frame of another clip that a take's clip begins with, of those that its submit held."""
-    opening = opening_frame(take.recipe.body) if frames and may_hold_frames(take.recipe_json) else None
-    if opening is None:
+    return _recorded_as(opening_frame, take, frames)
+
+
+def closing_of(take: Take, frames: Sequence[ChosenFrame]) -> ChosenFrame | None:
+    """Return the frame of another clip that a take's clip was to end with, of those that its submit held."""
+    return _recorded_as(closing_frame, take, frames)
+
+
+def _recorded_as(
+    frame_of: Callable[[Mapping[str, Any]], FrameOf | None], take: Take, frames: Sequence[ChosenFrame]
+) -> ChosenFrame | None:
+    wanted = frame_of(take.recipe.body) if frames and may_hold_frames(take.recipe_json) else None
+    if wanted is None:
         return None
-    same = [each for each in frames if each.reference == opening.text]  # else its shot has another id since
-    alike = [each for each in frames if _moment(each) == opening.moment]
+    same = [each for each in frames if each.reference == wanted.text]  # else its shot has another id since
+    alike = [each for each in frames if each.moment == wanted.moment]
     return next(iter(same or alike), None)
-
-
-def _moment(frame: ChosenFrame) -> str:
-    found = frame_in(frame.reference)
-    return "" if found is None else found.moment
 
 
 def frames_recorded(facts: Iterable[Entry], attempt: int) -> tuple[ChosenFrame, ...]:

@@ -124,12 +124,16 @@ SAME = Change(1.0, 1.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Step:
-    """A take of a chain: the frame that its clip begins with, and what is recorded of the clip; None if unknown."""
+    """A take of a chain: the frame that its clip begins with, and what is recorded of the clip; None if unknown.
+
+    `closing` is the frame of another clip that it was to end with, None if there is none.
+    """
 
     take_id: int
     label: str
     frame: ChosenFrame | None
     measured: MeasuredClip | None
+    closing: ChosenFrame | None = None
 
     @property
     def join(self) -> Change | None:

@@ -17,6 +17,7 @@ SECONDS_MAX = 3600
 _REFERENCE = re.compile(r"frame:([^:]+):(first|last|[0-9]+ms)(?::t([1-9][0-9]{0,5}))?")
 _IN_TEXT = re.compile(r'"frame:([^":\\]+):(first|last|[0-9]+ms)(?::t[0-9]+)?"')
 _OPENING = ("first_frame_image", "image_url")  # the fields of the picture that a clip begins with
+_CLOSING = ("last_image_url", "tail_image_url", "last_frame_image")  # of the picture that it ends with
 _TEXTS = frozenset({"prompt", "negative_prompt"})  # which may say anything
 
 
@@ -79,6 +80,11 @@ def frames_in(body: Mapping[str, Any]) -> tuple[FrameOf, ...]:
 def opening_frame(body: Mapping[str, Any]) -> FrameOf | None:
     """Return the frame of another shot that a request asks a clip to begin with; None if there is none."""
     return next((found for name in _OPENING if (found := frame_in(body.get(name))) is not None), None)
+
+
+def closing_frame(body: Mapping[str, Any]) -> FrameOf | None:
+    """Return the frame of another shot that a request asks a clip to end with; None if there is none."""
+    return next((found for name in _CLOSING if (found := frame_in(body.get(name))) is not None), None)
 
 
 def may_hold_frames(canonical: str) -> bool:

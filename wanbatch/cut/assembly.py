@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wanbatch.batch.choice import Choice, choices
 from wanbatch.batch.drift import Drift, Step
-from wanbatch.batch.frames import may_hold_frames, opening_frame
+from wanbatch.batch.frames import Edge, may_hold_frames
 from wanbatch.batch.selection import EVERY_SHOT, Selection, places_of
 from wanbatch.batch.take import Take
 from wanbatch.cut.source import measure
@@ -28,7 +28,7 @@ def assemble(output: Path, wanted: Selection = EVERY_SHOT, *, with_holes: bool =
     """
     with StateReader.open(output) as reader, reader.snapshot():
         batch, shots, takes, own = reader.batch(), reader.shots(), reader.takes(), reader.own_cells()
-        is_sandbox, openings = reader.identity().sandbox, _read_openings(reader, takes)
+        is_sandbox, steps = reader.identity().sandbox, _read_steps(reader, takes)
     wanted = replace(wanted, places=places_of(shots))
     every = (replace(choice, own=own.get(choice.shot.shot_id, {})) for choice in choices(shots, takes))
     chosen = [choice for choice in every if wanted.has(choice.shot.shot_id)]
@@ -44,27 +44,33 @@ def assemble(output: Path, wanted: Selection = EVERY_SHOT, *, with_holes: bool =
         else:
             told.append(_hole(output, choice, found))
     timeline = lay_out(batch, told, clips, with_holes=with_holes)
-    return replace(timeline, pieces=_joined(timeline.pieces, openings), is_sandbox=is_sandbox)
+    return replace(timeline, pieces=_joined(timeline.pieces, steps), is_sandbox=is_sandbox)
 
 
-def _joined(pieces: Sequence[Piece], openings: Mapping[int, Step]) -> tuple[Piece, ...]:
-    """Mark the pieces that begin with a frame of the clip before them, as it is in the cut."""
+def _joined(pieces: Sequence[Piece], steps: Mapping[int, Step]) -> tuple[Piece, ...]:
+    """Mark the pieces that show at their first frame what the clip before them, as it is in the cut, ends with."""
     pairs = zip((None, *pieces), pieces, strict=False)
-    return tuple(replace(piece, join=_join(before, piece, openings)) for before, piece in pairs)
+    return tuple(replace(piece, join=_join(before, piece, steps)) for before, piece in pairs)
 
 
-def _join(before: Piece | None, piece: Piece, openings: Mapping[int, Step]) -> Join | None:
+def _join(before: Piece | None, piece: Piece, steps: Mapping[int, Step]) -> Join | None:
+    """Return how a piece continues from the one before it: only the last frame of that one leads over to it."""
     source = None if before is None or before.clip is None else before.choice.take
     take = None if piece.clip is None else piece.choice.take
-    step = None if take is None else openings.get(take.take_id)
-    if source is None or take is None or step is None or step.frame is None or not step.frame.is_of(source):
+    if source is None or take is None:
         return None
-    opening = opening_frame(take.recipe.body)
-    return Join(source.label, "" if opening is None else opening.moment, Drift((step,)).psnr_db)
+    step, earlier = steps.get(take.take_id), steps.get(source.take_id)
+    opening = None if step is None else step.frame
+    closing = None if earlier is None else earlier.closing
+    if step is not None and opening is not None and opening.is_of(source) and opening.moment == Edge.LAST:
+        return Join(source.label, Edge.LAST, Drift((step,)).psnr_db)
+    if closing is not None and closing.is_of(take) and closing.moment == Edge.FIRST:
+        return Join(source.label, Edge.FIRST)
+    return None
 
 
-def _read_openings(reader: StateReader, takes: Sequence[Take]) -> dict[int, Step]:
-    """Return the takes that continue from others, with the frames that they begin with, by take id."""
+def _read_steps(reader: StateReader, takes: Sequence[Take]) -> dict[int, Step]:
+    """Return the takes that are given frames of others, with these frames, by take id."""
     steps = ((take.take_id, read_step(reader, take.take_id)) for take in takes if may_hold_frames(take.recipe_json))
     return {take_id: step for take_id, step in steps if step is not None}
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from wanbatch.batch.choice import Choice
-from wanbatch.batch.frames import seconds_text
+from wanbatch.batch.frames import Edge
 from wanbatch.errors import UsageInvalid
 
 T = TypeVar("T", bound=Hashable)
@@ -78,23 +78,24 @@ class Measured:
 
 @dataclass(frozen=True)
 class Join:
-    """A join by continuity: a clip begins with a frame of the clip before it in the cut.
+    """A join by continuity: a clip begins with the picture that the clip before it in the cut ends with.
 
-    `before` is the label of that clip, `moment` which frame it is (`last`, `2500ms`), and `psnr_db` how well the clip
-    begins with it, None if that was not measured.
+    `before` is the label of that clip. `moment` says which frame was given: the `last` one of the clip before, to begin
+    with; or the `first` one of this clip, for the clip before to end with. `psnr_db` is how well the clip that was
+    given it meets it, None if that was not measured.
     """
 
     before: str
-    moment: str
+    moment: Edge
     psnr_db: float | None = None
 
     @property
     def text(self) -> str:
         """What is said of it."""
-        at_ms = self.moment.removesuffix("ms")
-        which = f"the frame at {seconds_text(int(at_ms))} s" if at_ms.isdigit() else f"the {self.moment} frame"
         measured = "" if self.psnr_db is None else f" (PSNR {self.psnr_db:.1f} dB)"
-        return f"continues from {which} of {self.before}{measured}"
+        if self.moment is Edge.FIRST:
+            return f"begins with the frame that {self.before} was given to end with{measured}"
+        return f"continues from the last frame of {self.before}{measured}"
 
 
 @dataclass(frozen=True)

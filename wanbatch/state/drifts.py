@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wanbatch.batch.chosen_frames import ChosenFrame, opening_of
+from wanbatch.batch.chosen_frames import ChosenFrame, closing_of, opening_of
 from wanbatch.batch.drift import Drift, Step, line_of
 from wanbatch.batch.frames import may_hold_frames
 from wanbatch.batch.take import Take
@@ -12,8 +12,11 @@ from wanbatch.state.reader import StateReader
 
 def read_opening(reader: StateReader, take: Take) -> ChosenFrame | None:
     """Read which frame of another clip a take's clip begins with."""
-    frames = reader.frames_of(take.take_id, take.attempt) if may_hold_frames(take.recipe_json) else ()
-    return opening_of(take, frames)
+    return opening_of(take, _read_frames(reader, take))
+
+
+def _read_frames(reader: StateReader, take: Take) -> tuple[ChosenFrame, ...]:
+    return reader.frames_of(take.take_id, take.attempt) if may_hold_frames(take.recipe_json) else ()
 
 
 def read_step(reader: StateReader, take_id: int) -> Step | None:
@@ -24,7 +27,9 @@ def read_step(reader: StateReader, take_id: int) -> Step | None:
         return None
     measured = reader.measured_clip(take_id)
     is_current = measured is not None and measured.clip_sha256 == take.sha256
-    return Step(take_id, take.label, read_opening(reader, take), measured if is_current else None)
+    frames = _read_frames(reader, take)
+    opening, closing = opening_of(take, frames), closing_of(take, frames)
+    return Step(take_id, take.label, opening, measured if is_current else None, closing)
 
 
 def read_drift(reader: StateReader, take_id: int) -> Drift | None:
