@@ -19,7 +19,9 @@ from wanbatch.clip.media import check_clip
 from wanbatch.errors import UsageInvalid
 from wanbatch.sandbox import ConnectionDropped, SandboxOptions
 from wanbatch.sandbox.account import Generation
+from wanbatch.sandbox.drift import render_drifting
 from wanbatch.sandbox.faults import DEEDS, PLANS, ROUTES, FaultPlan, Rule, read_faults
+from wanbatch.sandbox.models import Made
 
 CLIP = b"a clip of some bytes"
 
@@ -275,6 +277,23 @@ def test_a_clip_drifts_from_the_picture_that_it_was_given_and_never_without_one(
     drifting = measure_ends(path)
     path.write_bytes(clips["clean"][0])
     assert abs(measure_ends(path).last.sharpness / drifting.last.sharpness - 1) < 0.05
+
+
+@pytest.mark.parametrize("do", ["drift", "black", "frozen"])
+def test_two_generations_of_one_request_are_two_clips(do: str, sandbox_of: Callable[..., LocalSandbox]) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(bytes_of(rocks(), 'PNG')).decode()}"
+    context = sandbox_of(rules=(Rule("clip", do),))
+    made = [context.made({**BODY, "model": I2V, "image_url": url, "seed": 7}) for _ in range(2)]
+    context.wait(1000)
+    one, other = (context.request("GET", context.link(each)).content for each in made)
+    assert (len(one) > 10_000, one != other) == (True, True)
+
+
+def test_silent_clips_that_drift_differ_too(tmp_path: Path) -> None:
+    made = Made("480p", "16:9", 832, 480, 1, has_audio=False, credits=1)
+    for name in ("one", "other"):
+        render_drifting(name, rocks(), made, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()
 
 
 def test_every_deed_is_tried_by_some_test() -> None:

@@ -57,7 +57,7 @@ def draw_spoilt(generation: Generation, do: str, label: Label | None = None) -> 
     with tempfile.TemporaryDirectory(prefix="wanbatch-sandbox-") as folder:
         path = Path(folder) / "clip.mp4"
         picture = draw_slate(generation.generation_id, generation.body, generation.made, label)
-        render_spoilt(do, picture, generation.made, path)
+        render_spoilt(do, generation.generation_id, picture, generation.made, path)
         return path.read_bytes()
 
 
@@ -72,7 +72,7 @@ def draw_drifting(generation: Generation, label: Label | None = None) -> bytes:
         return draw(generation, label)
     with tempfile.TemporaryDirectory(prefix="wanbatch-sandbox-") as folder:
         path = Path(folder) / "clip.mp4"
-        render_drifting(first, made, path)
+        render_drifting(generation.generation_id, first, made, path)
         return path.read_bytes()
 
 

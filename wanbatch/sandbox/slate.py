@@ -38,14 +38,24 @@ def render(generation_id: str, body: Mapping[str, Any], made: Made, target: Path
     It begins and ends with the pictures that were ordered, if any were.
     """
     spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
-    tone_hz = 220 * 2 ** (int(hashlib.sha256(generation_id.encode()).hexdigest(), 16) % 12 / 12)
+    tone_hz = tone_of(share_of(generation_id))
     slate = draw_slate(generation_id, body, made, shown.label)
     shown.draw_references(body, slate)
     first, last = (None if each is None else yuv_of(each) for each in shown.ends(body, (made.width, made.height)))
     encode_clip(spec, dissolved(frames_of(spec, yuv_of(slate).copy()), spec.frames, first, last), tone_hz, target)
 
 
-def render_spoilt(do: str, picture: Image.Image, made: Made, target: Path) -> None:
+def share_of(generation_id: str) -> float:
+    """Return a number from 0 to 1 that is a generation's own: what its clip has of its own where pictures are equal."""
+    return int(hashlib.sha256(generation_id.encode()).hexdigest()[:13], 16) / 16**13
+
+
+def tone_of(share: float) -> float:
+    """Return the pitch of a clip's tone in Hz: within an octave."""
+    return float(220 * 2**share)
+
+
+def render_spoilt(do: str, generation_id: str, picture: Image.Image, made: Made, target: Path) -> None:
     """Write a whole clip with a defect: `black`, `frozen`, or `silent` with a track that holds no sound."""
     spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
     slate = yuv_of(picture).copy()
@@ -54,7 +64,7 @@ def render_spoilt(do: str, picture: Image.Image, made: Made, target: Path) -> No
         return
     if do == "black":
         slate[: spec.height], slate[spec.height :] = 16, 128
-    encode_clip(spec, repeat(slate, spec.frames), 220.0, target)
+    encode_clip(spec, repeat(slate, spec.frames), tone_of(share_of(generation_id)), target)
 
 
 def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made, label: Label | None = None) -> Image.Image:
