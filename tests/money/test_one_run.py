@@ -12,11 +12,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.money.test_costs import story
+from tests.money.test_costs import story, write_run
 from tests.money.test_strays import strayed
-from tests.reporting.states import CREDITS, MADE_AT, every_state
+from tests.reporting.states import CREDITS, MADE_AT, begin, every_state, shot
 from tests.reporting.test_book import a_bit_of_everything
 from tests.reporting.test_workbook import IS_THERE, Cells, sheets
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
 from wanbatch.reporting.csv_tables import frames
 from wanbatch.reporting.files import ReportFiles, write_reports
@@ -38,6 +40,32 @@ def with_strays(folder: Path) -> Path:
 def everything(folder: Path) -> Path:
     a_bit_of_everything(folder)
     return folder
+
+
+def _killed(folder: Path, sent: int, *, late: bool = False) -> Path:
+    """A run that was killed after so many submits; `late` if one was given up and charged after that."""
+    pen = begin(folder, Batch("film", tuple(shot(f"s{n}", n, scene=f"sc{n}") for n in range(3))))
+    for take_id in range(1, sent + 1):
+        pen.lead(take_id, State.QUEUED, estimated=CREDITS)
+    if late:
+        pen.lead(3, State.HELD, estimated=CREDITS)
+        pen.tell(3, Fact.ABANDONED)
+        pen.tell(3, Fact.CHARGED, credits_charged=CREDITS, generation_id="gen-3", attempt=1)
+    write_run(pen, None)
+    pen.state.close()
+    return folder
+
+
+def killed_before_the_first_submit(folder: Path) -> Path:
+    return _killed(folder, 0)
+
+
+def killed_mid_run(folder: Path) -> Path:
+    return _killed(folder, 2)
+
+
+def given_up_and_charged_late(folder: Path) -> Path:
+    return _killed(folder, 2, late=True)
 
 
 def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, Told]]:
@@ -92,7 +120,7 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
                 f"{where}: {level}",
                 {
                     **{
-                        name: sum(int(row[f"{column}_credits"]) for row in levels if row["level"] == level)
+                        name: sum(int(row[f"{column}_credits"] or 0) for row in levels if row["level"] == level)
                         for name, column in (
                             ("charged", "charged"),
                             ("in the cut", "in_cut"),
@@ -119,7 +147,8 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
             },
         )
         whole = tables.summary.iloc[0]
-        yield "summary.csv", {"charged": int(whole["credits_charged"]), "held": int(whole["credits_held"])}
+        seen = whole[["credits_charged", "credits_held"]].fillna(0)
+        yield "summary.csv", {"charged": int(seen["credits_charged"]), "held": int(seen["credits_held"])}
     yield from pages(files)
     yield from baseline(files.costs.parent, status, costs)
     yield from counts(files, status, tables.takes)
@@ -208,14 +237,13 @@ def workbook(path: Path) -> Iterator[tuple[str, Told]]:
         for unit, scale in (("credits", 1), ("USD", 2_000_000)):
             if not any(str(head).endswith(unit) for head in heads):
                 continue  # what is read first is in USD alone
-            yield (
-                f"costs.xlsx: {sheet} in {unit}",
-                {
-                    word: round(float(cells[f"{heads[column]}{total}"][2] or "nan") * scale)
-                    for word, column in _ADDED_UP[sheet](unit)
-                    if column in heads and cells.get(f"{heads[column]}{total}", ("", None, "unknown"))[2] != "unknown"
-                },
-            )
+            sums = {
+                word: round(float(cells[f"{heads[column]}{total}"][2] or "nan") * scale)
+                for word, column in _ADDED_UP[sheet](unit)
+                if column in heads and cells.get(f"{heads[column]}{total}", ("", None, "unknown"))[2] != "unknown"
+            }
+            if sums:  # of a column with an unknown part the total is unknown
+                yield f"costs.xlsx: {sheet} in {unit}", sums
 
 
 def summary_sheet(cells: Cells) -> Iterator[tuple[str, Told]]:
@@ -252,13 +280,40 @@ _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
 
 
 def _before(word: str, text: str) -> int:
-    found = re.search(rf"{word} [\d,.]+ USD \(([\d,]+) credits", text)
+    found = re.search(rf"{word} (?:unknown|[\d,.]+ USD \(([\d,]+) credits)", text)
     assert found is not None, text
-    return int(found[1].replace(",", ""))
+    return int((found[1] or "0").replace(",", ""))
+
+
+_STATES_OF_A_RUN = (
+    story,
+    every_kind,
+    with_strays,
+    everything,
+    killed_before_the_first_submit,
+    killed_mid_run,
+    given_up_and_charged_late,
+)
+
+
+def test_after_a_kill_no_place_says_0_for_what_is_charged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = killed_mid_run(tmp_path)
+    with StateReader.open(folder) as reader:
+        files = write_reports(reader, made_at=MADE_AT, has_workbook=IS_THERE)
+    assert call(["status", str(folder)]) == 0
+    page = " ".join(re.sub(r"<[^>]+>", " ", files.report.read_text()).split())
+    with files.costs.open(encoding="utf-8-sig", newline="") as stream:
+        row = next(row for row in csv.DictReader(stream) if row["level"] == "batch")
+    level = json.loads((files.costs.parent / "costs.json").read_text())["levels"][0]
+    assert "charged unknown; " in capsys.readouterr().out
+    assert "charged unknown (2 charges not seen yet)" in page
+    assert "film unknown unknown unknown unknown" in page
+    assert [row[name] for name in ("charged_credits", "charged_usd", "in_cut_credits", "outside_cut_usd")] == [""] * 4
+    assert [level[name] for name in ("charged_credits", "in_cut_credits", "outside_cut_credits")] == [None] * 3
 
 
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize("make", [story, every_kind, with_strays, everything])
+@pytest.mark.parametrize("make", _STATES_OF_A_RUN)
 def test_all_figures_of_one_run_agree(make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     folder = make(tmp_path)
     places: dict[str, dict[int | None, list[str]]] = {}

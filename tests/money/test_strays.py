@@ -67,7 +67,7 @@ def test_the_groups_of_a_level_add_up_to_the_batch(tmp_path: Path, level: str) -
     costs = costs_of(strayed(tmp_path, CREDITS, None))
     (whole,) = rows_of(costs, "batch").values()
     for name in ("takes", "committed_known_credits", "charged_credits", "submits_of_no_take", "charges_not_seen"):
-        assert sum(row[name] for row in rows_of(costs, level).values()) == whole[name]
+        assert sum(row[name] or 0 for row in rows_of(costs, level).values()) == (whole[name] or 0)
     assert rows_of(costs, level)["(no take)"]["submits_of_no_take"] == 2
 
 

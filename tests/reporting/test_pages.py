@@ -270,7 +270,10 @@ def test_the_report_says_why_the_last_run_stopped(tmp_path: Path) -> None:
 
 def test_a_page_never_says_0_for_what_is_not_known(tmp_path: Path) -> None:
     text = read(one_take(tmp_path, State.UNKNOWN).report).words
-    assert "charged unknown unknown credits, seen in the ledger; what 1 more take may cost is not in it" in text
+    assert "charged unknown (1 charge not seen yet) unknown credits, seen in the ledger" in text
+    assert "outside the cut unknown of what was charged; what was charged for the cut: unknown" in text
+    assert "b unknown unknown unknown 1 charge not seen yet" in text
+    assert text.count("charged 0.00") == 0
     assert "committed unknown (1 take) unknown credits, and 1 take with an unknown cost" in text
     assert "final cost unknown (1 take) unknown credits: what is committed, and what is still to be sent" in text
 

@@ -26,7 +26,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.streams import json_text
 from wanbatch.clock import system_now
-from wanbatch.money.credits import money_text, usd_text
+from wanbatch.money.credits import money_text, sum_text, usd_text
 from wanbatch.runner.events import Event
 from wanbatch.session.folder_questions import Answer, Question
 from wanbatch.text import visible
@@ -311,7 +311,7 @@ class Ending:
 def print_result(console: Console, result: RunResult, ending: Ending = Ending()) -> None:
     """Print how a run ended, what it cost, what is left to do, and where things are."""
     say(console, counts_text(dict(sorted(result.counts.items()))) or "no takes", style="bold")
-    parts = [f"charged {money_text(result.credits_charged)}"]
+    parts = [f"charged {sum_text(result.credits_charged, result.charges_not_seen)}"]
     pending = result.credits_committed - result.credits_charged
     if pending:
         parts.append(f"{money_text(pending)} more at risk")

@@ -23,7 +23,7 @@ from wanbatch.cli.spending import baseline_lines, remaining_lines, spending_json
 from wanbatch.cli.streams import is_abandoned
 from wanbatch.cli.which import output_seen
 from wanbatch.clock import system_now
-from wanbatch.money.credits import money_text
+from wanbatch.money.credits import money_text, sum_text
 from wanbatch.money.currency import Currency
 from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.cost_files import baseline_json
@@ -142,7 +142,8 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     mark = PLAY_MARK if found.is_sandbox else ""
     say(console, escape(f"{found.batch} → {found.output}{mark}"), style="bold")
     print_counts(console, progress.counts)
-    money = [f"committed {money_text(progress.credits_committed)}", f"charged {money_text(progress.credits_charged)}"]
+    charged = sum_text(progress.credits_charged, progress.charges_not_seen)
+    money = [f"committed {sum_text(progress.credits_committed, progress.uncosted)}", f"charged {charged}"]
     if progress.uncosted:
         money.append(f"and {progress.uncosted} with an unknown cost")
     at_risk = progress.credits_committed - progress.credits_charged

@@ -32,6 +32,19 @@ def partly_known(known: int, takes: int, submits: int = 0) -> str:
     return f"{usd_text(known)} + {rest}" if known else rest
 
 
+def sum_text(known: int, unseen: int) -> str:
+    """Return `1.575 USD (3,150,000 credits)`, or `unknown` while nothing is known but what is `unseen`: never 0."""
+    return money_text(known) if known or not unseen else "unknown"
+
+
+def charged_text(known: int, unseen: int) -> str:
+    """Return `1.05 USD + unknown (2 charges not seen yet)`: what the ledger showed, and what it may still show."""
+    if not unseen:
+        return usd_text(known)
+    rest = f"unknown ({count_text(unseen, 'charge')} not seen yet)"
+    return f"{usd_text(known)} + {rest}" if known else rest
+
+
 def amount_text(amount: Decimal) -> str:
     """Return an amount of USD as people read it, `1,001.575`: to the credit, with two decimals at least.
 

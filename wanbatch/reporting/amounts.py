@@ -33,7 +33,7 @@ def levels_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[st
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Amount]:
-    amounts = {name: _marked(row, name, amount_of(_known(row, name))) for name in ADDED_UP}
+    amounts = {name: _marked(row, name, _amount_or_unknown(_known(row, name))) for name in ADDED_UP}
     return amounts | {name: amount_of(row[f"{name}_credits"]) for name in COMPARED}
 
 
@@ -62,6 +62,8 @@ def price_of(low: int | None, high: int | None = None) -> Amount:
 
 def figure_of(figure: Mapping[str, Any]) -> Amount:
     """Return one of the three figures of a batch, as `costs.json` has it."""
+    if figure["unknown_takes"] and not figure["known_credits"]:
+        return _UNKNOWN
     amount = amount_of(figure["known_credits"])
     return _with_unknown(amount) if figure["unknown_takes"] else amount
 
@@ -89,16 +91,35 @@ def _credits(credit_count: int) -> str:
     return f"{credit_count:,}" if credit_count else ""  # nothing more to say than 0.00
 
 
-def _known(row: Mapping[str, Any], name: str) -> int:
-    known: int = row.get(f"{name}_known_credits", row[f"{name}_credits"])
+def paid_amounts(row: Mapping[str, Any]) -> dict[str, Amount]:
+    """Return what was charged for a shot, and what for: unknown while the ledger shows nothing of it."""
+    return {
+        name: _marked(row, name, _amount_or_unknown(row[f"{name}_credits"]))
+        for name in ("charged", "outside_cut", *WENT_INTO)
+    }
+
+
+def _known(row: Mapping[str, Any], name: str) -> int | None:
+    known: int | None = row.get(f"{name}_known_credits", row[f"{name}_credits"])
     return known
 
 
 def _marked(row: Mapping[str, Any], name: str, amount: Amount) -> Amount:
-    if row[f"{name}_credits"] is not None:
+    if name == "charged" and row[f"{name}_credits"] and row.get("charges_not_seen"):
+        return _with_unknown(amount)
+    if row[f"{name}_credits"] is not None or amount == _UNKNOWN:
         return amount
     return _with_unknown(amount)
 
 
+_UNKNOWN = Amount("unknown")
+
+
+def _amount_or_unknown(credit_count: int | None) -> Amount:
+    return _UNKNOWN if credit_count is None else amount_of(credit_count)
+
+
 def _with_unknown(amount: Amount) -> Amount:
+    if not amount.credits:  # nothing of it is known
+        return _UNKNOWN
     return Amount(f"{amount.usd}+?", f"{amount.credits}+?" if amount.credits else "")

@@ -2,8 +2,8 @@
 
 One row per group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, USD beside them exact to the
 credit. A sum that has an unknown part is missing, its known part is beside it; the counts say how many takes are not in
-it. Charged amounts sum to the ledger's charges to the credit, on every level except tags, where a take with two tags is
-in both.
+it. What was charged is what the ledger showed, missing while it shows nothing of what it may charge. Charged amounts
+sum to the ledger's charges to the credit, on every level except tags, where a take with two tags is in both.
 Each batch has groups of its own, whatever they are called elsewhere. Submits of no take are in the sums of their batch,
 and have a row of their own on the others.
 """
@@ -230,7 +230,8 @@ def _shots_frame(takes: pd.DataFrame) -> pd.DataFrame:
     cells: dict[str, Any] = {name: sums[name].mask(sums[name] == "").array for name in places}
     cells |= {"takes": sums["takes"], "charges_not_seen": sums["is_unseen"] + sums["is_stray"]}
     for name in ("charged", *_CUT):
-        cells |= {f"{name}_usd": usd_of(sums[name]), f"{name}_credits": sums[name]}
+        seen = sums[name].astype("Int64").mask((sums["charged"] == 0) & (cells["charges_not_seen"] > 0))
+        cells |= {f"{name}_usd": usd_of(seen), f"{name}_credits": seen}
     cells |= {f"{name}_s": sums[f"{name}_ms"] / 1000 for name in ("usable", "in_cut")}
     empty = [None] * len(sums)
     return pd.DataFrame({name: pd.array(cells.get(name, empty), dtype=kind) for name, kind in SHOT_COLUMNS.items()})
@@ -244,10 +245,11 @@ def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budg
     known["final"] = known["committed"] + sums["to_complete"]
     committed = None if whole["at_risk"] is None else known["committed"]
     final = None if committed is None or whole["to_complete"] is None else known["final"]
+    is_seen = sums["charged"] != 0 or not sums["is_unseen"] + sums["is_stray"]  # else nothing is known of the charges
     told = {
         "budget": budget,
         **whole,
-        "charged": sums["charged"],
+        "charged": sums["charged"] if is_seen else None,
         "committed": committed,
         "final": final,
         "budget_left": _less(budget, final),
@@ -255,7 +257,7 @@ def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budg
     money = {
         **{f"{name}_credits": value for name, value in told.items()},
         **{f"{name}_known_credits": value for name, value in known.items()},
-        **{f"{name}_credits": sums[name] for name in _CUT},
+        **{f"{name}_credits": sums[name] if is_seen else None for name in _CUT},
     }
     return {
         **dict(zip(("level", "batch", "key"), place, strict=True)),

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
-from wanbatch.money.credits import difference_text, partly_known, usd_text
+from wanbatch.money.credits import charged_text, difference_text, partly_known, usd_text
 from wanbatch.money.spending import OUTSIDE_WORDS, left_out_words, replaced_words
 from wanbatch.reporting.amounts import (
     UNSEEN,
@@ -26,6 +26,7 @@ from wanbatch.reporting.amounts import (
     charged_so_far,
     figure_of,
     levels_of,
+    paid_amounts,
     price_of,
     variance_amounts,
 )
@@ -148,6 +149,8 @@ def _environment() -> Environment:
         "state_words": state_words,
         "usd": _usd,
         "partly_known": partly_known,
+        "charged": charged_text,
+        "paid_amounts": paid_amounts,
         "number": _number,
         "amount": amount_of,
         "aligned": _aligned,

@@ -51,10 +51,10 @@ def summary_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
     yield from _committed_rows(whole, progress)
     yield Row("What the charges paid for", is_heading=True)
     outside = [(words, whole[f"{name}_credits"]) for name, words in OUTSIDE_WORDS.items() if whole[f"{name}_credits"]]
-    yield Row("in the cut", whole["in_cut_credits"])
+    yield _paid("in the cut", whole["in_cut_credits"])
     for words, amount in outside:
         yield Row(f"outside the cut: {words}", amount)
-    yield Row("charged", whole["charged_credits"], sum_of=1 + len(outside))
+    yield _charged(whole, sum_of=1 + len(outside))
     yield Row("What needs you, why takes wait, and how to go on", is_heading=True, has_amounts=False)
     for text in how_to_go_on(progress):
         yield Row("", text=text)
@@ -73,11 +73,11 @@ def _rows_of_all(facts: Mapping[str, Any]) -> Iterator[Row]:
         )
     unknown = whole["takes_of_unknown_cost"] + whole["takes_of_unknown_price"]
     yield Row("final cost", whole["final_known_credits"], _takes(unknown))
-    yield Row("charged", whole["charged_credits"])
+    yield _charged(whole)
     yield Row("committed", whole["committed_known_credits"], _takes(whole["takes_of_unknown_cost"]))
     yield Row("to complete", whole["to_complete_known_credits"], _takes(whole["takes_of_unknown_price"]))
-    yield Row("in the cut", whole["in_cut_credits"])
-    yield Row("outside the cut", whole["outside_cut_credits"])
+    yield _paid("in the cut", whole["in_cut_credits"])
+    yield _paid("outside the cut", whole["outside_cut_credits"])
 
 
 def _baseline_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
@@ -97,7 +97,7 @@ def _baseline_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
 def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> Iterator[Row]:
     remaining = progress["remaining"]
     yield Row("Committed so far", is_heading=True)
-    yield Row("charged", whole["charged_credits"])
+    yield _charged(whole)
     yield Row(
         "at risk: it may still be charged", whole["at_risk_known_credits"], _takes(whole["takes_of_unknown_cost"])
     )
@@ -110,6 +110,17 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
     if remaining["cap"] is not None:
         yield Row("cap", remaining["cap"])
         yield Row("left under the cap", remaining["cap_left"], "" if remaining["cap_left"] is not None else "unknown")
+
+
+def _charged(whole: Mapping[str, Any], sum_of: int = 0) -> Row:
+    """Return the line of what was charged, with the charges that were not seen yet beside it."""
+    unseen = whole["charges_not_seen"]
+    words = f"and {count_text(unseen, 'charge')} not seen yet" if unseen else ""
+    return Row("charged", whole["charged_credits"], words, sum_of=sum_of)
+
+
+def _paid(label: str, amount: int | None) -> Row:
+    return Row(label, amount, "" if amount is not None else "unknown: its charge was not seen yet")
 
 
 def how_to_go_on(progress: Mapping[str, Any]) -> list[str]:
