@@ -128,10 +128,11 @@ def test_status_pages_and_workbook_say_why_takes_wait_after_a_later_run_ended_we
     told = json.loads(capsys.readouterr().out)
     assert (told["remaining"]["takes"], told["stopped_early"]["exit_code"], told["last_run"]["exit_code"]) == (1, 5, 0)
     report = read(reported(folder).report).words
-    assert "A run stopped early It ended" in report
-    assert "and left 1 take to be sent: the cap of 0.60 USD is reached. Still to be sent: 1 take for 0.525" in report
+    assert "A run stopped early An earlier run ended at" in report
+    assert "the cap of 0.60 USD is reached. The last run ended at" in report
+    assert "Still to be sent: 1 take for 0.525" in report
     page, _ = write_combined([folder], tmp_path / "all", MADE_AT)
-    assert "What needs your attention in film A run stopped early It ended" in read(page).words
+    assert "What needs your attention in film A run stopped early An earlier run ended at" in read(page).words
 
 
 def test_what_failed_has_a_price_of_its_own_and_what_is_not_asked_for_is_not_tried_again(tmp_path: Path) -> None:

@@ -263,11 +263,6 @@ def test_takes_in_one_state_are_in_one_box_each_with_its_own_commands() -> None:
     ]
 
 
-def test_the_report_says_why_the_last_run_stopped(tmp_path: Path) -> None:
-    found = read(one_take(tmp_path, State.VERIFIED, message="the budget is reached <b>").report)
-    assert "What needs your attention How the last run ended The budget is reached <b>." in found.words
-
-
 def test_a_page_never_says_0_for_what_is_not_known(tmp_path: Path) -> None:
     text = read(one_take(tmp_path, State.UNKNOWN).report).words
     assert "charged unknown (1 charge not seen yet) unknown credits, seen in the ledger" in text

@@ -31,6 +31,7 @@ from wanbatch.reporting.amounts import (
     variance_amounts,
 )
 from wanbatch.reporting.meanings import COST_WORDS, meanings
+from wanbatch.reporting.run_ends import end_lines
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text, local_text
 
@@ -158,6 +159,7 @@ def _environment() -> Environment:
         "counted": _counted,
         "sentence": _sentence,
         "by_need": _by_need,
+        "end_lines": end_lines,
         "difference": difference_text,
         "in_order": _in_order,
         "variance_amounts": variance_amounts,

@@ -25,7 +25,8 @@ def progress_json(book: Book, at_risk: AtRisk) -> dict[str, Any]:
     Of shots that are left out, `left_out` takes are verified, and `left_out_unfinished` wait for the user or are on
     their way; neither is among `takes`.
 
-    `stopped` is how the run ended that tells why takes wait, null if none does; `last_run` is null before the first.
+    `stopped` is how the run ended that tells why takes wait, null if none does; `last_run` is null before the first,
+    and has no end while it is `running`, or if it was cut off.
     `at_risk` is what may still be charged; `at_risk_words` say who settles it, and
     `unfetched_words` what is ordered and not fetched, with its command, once no run goes on.
     """
@@ -45,6 +46,7 @@ def progress_json(book: Book, at_risk: AtRisk) -> dict[str, Any]:
         "left_out_unfinished": len(others),
         "remaining": remaining_json(record.remaining),
         "at_risk_words": "" if record.is_running else _at_risk_words(book, at_risk),
+        "running": record.is_running,
         "last_run": None if last is None else _end_of(book, last),
         "stopped": None if record.early_end is None else _end_of(book, record.early_end),
         "needs": needs_of(problems),
@@ -73,7 +75,9 @@ def _end_of(book: Book, run: Run) -> dict[str, Any]:
     """Return when a run ended and what it said; without an end where it was cut off."""
     shown = _shown_run(book, run)
     return {
+        "started_at": iso(shown.started_at),
         "ended_at": iso(shown.ended_at),
+        "speed": shown.speed,
         "exit_code": shown.exit_code,
         "message": shown.message,
         "is_last": run is book.record.runs[-1],

@@ -9,6 +9,7 @@ from typing import Any
 from wanbatch.money.credits import usd
 from wanbatch.money.spending import OUTSIDE_WORDS
 from wanbatch.reporting.meanings import COST_WORDS
+from wanbatch.reporting.run_ends import end_lines
 from wanbatch.units import count_text
 
 SUMMARY = "summary"
@@ -124,24 +125,27 @@ def _paid(label: str, amount: int | None) -> Row:
 
 
 def how_to_go_on(progress: Mapping[str, Any]) -> list[str]:
-    """Say what needs the user, what is at risk, why takes wait, and which command goes on."""
-    remaining, stopped, last = progress["remaining"], progress["stopped"], progress["last_run"]
-    texts = [_need(each) for each in progress["needs"]]
-    if progress["at_risk_words"]:
-        texts.append(progress["at_risk_words"].replace("`", ""))
-    if progress["unfetched_words"]:
-        texts.append(progress["unfetched_words"].replace("`", ""))
-    if remaining["takes"]:
-        texts.append(f"still to be sent: {remaining['words']}")
-    if stopped is not None:
-        which = "the last run" if stopped["is_last"] else "an earlier run"
-        why = f": {stopped['message']}" if stopped["message"] else ""
-        texts.append(f"{which} stopped early{why}" if stopped["ended_at"] else f"{which} was cut off{why}")
-    elif last is not None and last["message"]:
-        texts.append(f"the last run: {last['message']}")
-    if remaining["failed_words"]:
-        texts.append(remaining["failed_words"])
-    return [*texts, *(line.replace("`", "") for line in progress["next"])] or ["nothing is left to do"]
+    """Say what needs the user, what is at risk, how the last run ended, why takes wait, and which command goes on."""
+    remaining = progress["remaining"]
+    texts = [
+        *(_need(each) for each in progress["needs"]),
+        progress["at_risk_words"],
+        progress["unfetched_words"],
+        f"still to be sent: {remaining['words']}" if remaining["takes"] else "",
+        *end_lines(progress),
+        remaining["failed_words"],
+        *progress["next"],
+        "" if _is_anything_left(progress) else "nothing is left to do",
+    ]
+    return [each.replace("`", "") for each in texts if each]
+
+
+def _is_anything_left(progress: Mapping[str, Any]) -> bool:
+    """Say whether a run goes on, something needs the user, or a run has something to do."""
+    is_told = progress["needs"] or progress["next"] or progress["at_risk_words"] or progress["unfetched_words"]
+    remaining, last = progress["remaining"], progress["last_run"]
+    is_well = last is None or last["exit_code"] == 0
+    return bool(is_told or remaining["takes"] or remaining["failed_words"]) or not is_well
 
 
 def _need(need: Mapping[str, Any]) -> str:

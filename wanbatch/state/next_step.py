@@ -282,7 +282,8 @@ def early_end(runs: Sequence[Run], waiting_since: datetime | None) -> Run | None
 def end_text(run: Run, name: str = "the last run") -> str:
     """Say when and how a run ended, in local time."""
     if run.ended_at is None or run.exit_code is None:
-        return f"{name}, started at {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
+        began = f"{local_text(run.started_at)}{_clock_text(run) or ','}"
+        return f"{name}, started at {began} was cut off: it was killed, or this machine stopped"
     why = f": {run.message}" if run.message else ""
     is_said = not why or run.exit_code in _SAID_BESIDE_A_REASON
     words = [MEANINGS[ExitCode(run.exit_code)].words] if is_said and run.exit_code in set(ExitCode) else []
