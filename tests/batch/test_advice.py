@@ -10,13 +10,15 @@ import pytest
 from tests.cut.test_film import film
 from tests.films import Reel
 from tests.output_folders import make_room
-from tests.reporting.states import begin
+from tests.reporting.states import begin, shot
 from wanbatch.batch.advice import OF_A_FOLDER, for_failed, in_folder
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.findings import PLACES_NOTE, places_text
+from wanbatch.state.needs import problems_in
 from wanbatch.state.progress_reader import problems_of, read_overview
 from wanbatch.state.reader import StateReader
 
@@ -69,6 +71,9 @@ def test_a_refused_prompt_is_changed_and_anything_else_tried_again(
     assert (wanted in told, ("retry" in told) is (wanted.startswith("`"))) == (True, True)
 
 
+REFUSED = "The provider would refuse the same prompt again"
+
+
 def troubled(output: Path) -> Path:
     pen = begin(output, film(("a", "s"), ("b", "s"), ("c", "s")))
     takes = pen.state.takes()
@@ -84,7 +89,7 @@ def test_status_and_the_end_of_a_run_name_the_folder(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     troubled(Path("my finals"))
     retried, refused, held = problems_of(Path("my finals"), 10)
-    assert retried.endswith("`wanbatch retry 'my finals'` tries again")
+    assert retried.endswith("`wanbatch retry 'my finals' --except b` tries again")
     assert "change it (film.csv line 3) and run the manifest" in refused
     assert "`wanbatch resolve 'my finals' c_t1 --adopt X`" in held
     assert next(str(each) for each in read_overview(Path("my finals")).problems) == retried
@@ -94,13 +99,38 @@ def test_the_pages_name_the_folder_and_offer_no_retry_for_a_refused_prompt(tmp_p
     with StateReader.open(troubled(tmp_path / "outputs" / "film")) as reader:
         files = write_reports(reader, made_at=system_now())
     report, schedule = (page.read_text(encoding="utf-8") for page in (files.report, files.storyboard))
-    assert "<code>wanbatch retry outputs/film</code>" in report
+    assert "<code>wanbatch retry outputs/film <span>--except</span> b</code>" in report
     assert "The provider would refuse the same prompt again: change it (film.csv line 3)" in report
     assert (
         schedule.count('data-command="retry'),
         schedule.count("The provider would refuse the same prompt again"),
     ) == (1, 1)
     assert "wanbatch resolve outputs/film c_t1 --adopt X" in files.takes.read_text(encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    ("errors", "wanted"),
+    [
+        ({"a_t1": "broke", "b_t1": "broke"}, ["`wanbatch retry o`", "`wanbatch retry o`"]),
+        ({"a_t1": "broke", "b_t1": "policy violation"}, ["`wanbatch retry o --except b`", REFUSED]),
+        (
+            {"a_t1": "broke", "b_t1": "policy violation", "c_t1": "policy violation"},
+            ["`wanbatch retry o --only a`", REFUSED, REFUSED],
+        ),
+        ({"a_t1": "policy violation", "a_t2": "broke"}, [REFUSED, "The provider would refuse the same again for a_t1"]),
+    ],
+)
+def test_what_failed_is_never_retried_with_what_would_be_refused_again(
+    tmp_path: Path, errors: dict[str, str], wanted: list[str]
+) -> None:
+    shots = sorted({name[0] for name in errors})
+    takes = max(int(name[-1]) for name in errors)
+    pen = begin(tmp_path / "o", Batch("b", tuple(shot(each, place, takes=takes) for place, each in enumerate(shots))))
+    for take in pen.state.takes():
+        pen.lead(take.take_id, State.FAILED, error=errors[take.label])
+    told = problems_in(pen.state.takes(), folder="o")
+    pen.state.close()
+    assert [words in each.todo for each, words in zip(told, wanted, strict=True)] == [True] * len(wanted)
 
 
 def test_a_cut_that_misses_a_clip_says_which_folder_to_verify(

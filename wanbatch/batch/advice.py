@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
 OF_A_FOLDER = (
     "status", "why", "stop", "retry", "retake", "circle", "reconcile", "resolve", "verify", "report", "open", "cut",
@@ -44,6 +45,29 @@ def is_same_again(advice: str) -> bool | None:
     if advice.startswith(_SAME_AGAIN):
         return True
     return False if "`wanbatch retry" in advice else None
+
+
+def retry_flags(again: Sequence[str], refused: Sequence[str]) -> list[str]:
+    """Return the words that keep a retry from the shots that have to be changed first; none if there are no such.
+
+    `again` are the shots that a retry may make, at least one, and none of these is `refused`.
+    """
+    if not refused:
+        return []
+    flag, shots = ("--except", refused) if len(refused) <= len(again) else ("--only", again)
+    return [word for each in shots for word in (flag, each)]
+
+
+def retried_with(advice: str, flags: Sequence[str]) -> str:
+    """Return what `for_failed` advises with these flags of its retry, before it names an output folder."""
+    return advice.replace("`wanbatch retry`", f"`wanbatch retry {shlex.join(flags)}`") if flags else advice
+
+
+def for_beside_refused(label: str) -> str:
+    """Say what to do about a failed take of a shot of which the provider refused another: a retry sends both."""
+    return (
+        f"{_SAME_AGAIN} again for {label}, a take of this shot, too: change the shot in the manifest and run it again"
+    )
 
 
 def for_failed(error: str, place: str = "", *, is_refused: bool = False) -> str:

@@ -149,7 +149,7 @@ def _lines(found: Reconciled) -> list[str]:
     lines = []
     for labels, reported in (
         (found.adopted, "{} were|was found again: run the manifest again to fetch them|it"),
-        (found.failed, "{} failed, and cost nothing: `wanbatch retry` tries again"),
+        (found.failed, "{} failed, and cost nothing: `wanbatch status` says how to try them|it again"),
         (found.planned, "{} left no trace: run the manifest again to send them|it"),
         (found.open, "{} wait|waits for your decision or for the provider's log: `wanbatch status` says why"),
         (found.doubles, "DOUBLE: the provider made more than one generation for {}: contact its support"),

@@ -240,7 +240,7 @@ class RunContext:
                 ExitCode.TAKES_FAILED,
                 f"{ALIKE_LIMIT} tries in a row failed in the same way, most recently {self.takes[take_id].label}"
                 f" ({cause}): wanbatch sends nothing more and finishes what is still running. Run the same command"
-                " again to continue with the others, or `wanbatch retry` to try these again",
+                " again to continue with the others; `wanbatch status` says how to try these again",
             )
 
     def trouble(self, code: ExitCode, message: str, *, is_at_end: bool = False) -> None:

@@ -6,7 +6,15 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from wanbatch.batch.advice import for_failed, in_folder, is_refused_prompt
+from wanbatch.batch.advice import (
+    for_beside_refused,
+    for_failed,
+    in_folder,
+    is_refused_prompt,
+    is_same_again,
+    retried_with,
+    retry_flags,
+)
 from wanbatch.batch.fallback_words import told_of_fallback
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
@@ -31,6 +39,11 @@ class Problem:
     todo: str
     needs_user: bool = False
     can_be_looked_up: bool = False
+
+    @property
+    def shot_id(self) -> str:
+        """The shot of the take."""
+        return self.take.rpartition("_t")[0]
 
     def __str__(self) -> str:
         return f"{self.take} {self.state}: {self.error}" + (f". {self.todo}" if self.todo else "")
@@ -89,8 +102,38 @@ def problems_in(
         error = f"{stray.source} shows this submit, which belongs to no take here: {_made_text(stray)}"
         found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
     return tuple(
-        replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder)) for each in found
+        replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder))
+        for each in _without_refused(found)
     )
+
+
+def takes_to_change(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the failed takes that the provider would refuse again as they are."""
+    return [each for each in problems if _is_failed(each, is_refused=True)]
+
+
+def shots_to_retry(problems: Sequence[Problem]) -> list[str]:
+    """Return the shots of failed takes that a retry may make: none that is to be changed or decided about first."""
+    changed = {each.shot_id for each in takes_to_change(problems)}
+    again = dict.fromkeys(each.shot_id for each in problems if _is_failed(each, is_refused=False))
+    return [each for each in again if each not in changed]
+
+
+def _is_failed(problem: Problem, *, is_refused: bool) -> bool:
+    return problem.state == "failed" and not problem.needs_user and is_same_again(problem.todo) is is_refused
+
+
+def _without_refused(found: Sequence[Problem]) -> list[Problem]:
+    """Return problems whose retries leave out what the provider would refuse again."""
+    refused = {each.shot_id: each.take for each in takes_to_change(found)}
+    asked = [each for each in found if each.state == "failed" and is_same_again(each.todo) is False]
+    again = list(dict.fromkeys(each.shot_id for each in asked if each.shot_id not in refused))
+    flags, told = retry_flags(again, list(refused)), []
+    for each in found:
+        is_beside = each.shot_id in refused and each.todo == for_failed("")
+        todo = for_beside_refused(refused[each.shot_id]) if is_beside else retried_with(each.todo, flags)
+        told.append(replace(each, todo=todo))
+    return told
 
 
 WAITS = "will be sent when that take has a clip"  # ends what a run says of takes that wait for another

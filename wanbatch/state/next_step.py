@@ -11,11 +11,11 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
-from wanbatch.batch.advice import is_same_again
+from wanbatch.batch.advice import retry_flags
 from wanbatch.errors import MEANINGS, ExitCode
 from wanbatch.money.credits import credits_of_usd, exact_usd, usd_text
 from wanbatch.money.remaining import Remaining
-from wanbatch.state.needs import WAITING, Problem
+from wanbatch.state.needs import WAITING, Problem, shots_to_retry, takes_to_change
 from wanbatch.state.tables import Run
 from wanbatch.units import agreeing, count_text, local_text
 
@@ -99,19 +99,12 @@ class NextStep:
         is_all_refused = bool(self._refused_shots) and not self._to_retry
         if is_all_refused or self.last_run.exit_code != ExitCode.TAKES_FAILED:
             return None, False
-        return self._of_folder("retry", *self._without_refused()), True
+        return self._of_folder("retry", *retry_flags(self._to_retry, self._refused_shots)), True
 
     def _of_folder(self, command: str, *words: str) -> str:
         """Return a command about the output folder."""
         folder = self.folder if not self.folder.startswith("-") else f"./{self.folder}"
         return shlex.join(("wanbatch", command, folder, *words))
-
-    def _without_refused(self) -> list[str]:
-        """Return the words that keep a retry from the shots that have to be changed first."""
-        only, excepted = self._to_retry, self._refused_shots
-        only = [each for each in only if each not in excepted]
-        flag, shots = ("--except", excepted) if len(excepted) <= len(only) else ("--only", only)
-        return [word for each in shots if excepted for word in (flag, each)]
 
     def _changed_command(self) -> tuple[str, str]:
         """Return the command that goes on once what the provider refused is changed, and what is said of its cap."""
@@ -156,7 +149,7 @@ class NextStep:
         """Say what to change before what the provider refused is sent again: a condition of nothing else."""
         command, cap = self._changed_command()
         elsewhere = ", in the folder in which it was run before" if self.is_elsewhere and command else ""
-        refused = count_text(self._failed(is_refused=True), "take")
+        refused = count_text(len(takes_to_change(self.problems)), "take")
         shots = agreeing(len(self._refused_shots), "shots|shot")
         then = f"then {mark(command)}" if command else "and run the manifest again"
         what = f"to send what the provider refused ({refused}){cap}{elsewhere}"
@@ -192,22 +185,12 @@ class NextStep:
     @property
     def _to_retry(self) -> list[str]:
         """The shots of failed takes that a retry may make."""
-        return self._shots(is_refused=False)
+        return shots_to_retry(self.problems)
 
     @property
     def _refused_shots(self) -> list[str]:
         """The shots of failed takes that the provider would refuse again as they are."""
-        return self._shots(is_refused=True)
-
-    def _shots(self, *, is_refused: bool) -> list[str]:
-        return list(dict.fromkeys(each.take.rpartition("_t")[0] for each in self._failed_takes(is_refused=is_refused)))
-
-    def _failed(self, *, is_refused: bool) -> int:
-        return len(self._failed_takes(is_refused=is_refused))
-
-    def _failed_takes(self, *, is_refused: bool) -> list[Problem]:
-        failed = [each for each in self.problems if each.state == "failed" and not each.needs_user]
-        return [each for each in failed if is_same_again(each.todo) is is_refused]
+        return list(dict.fromkeys(each.shot_id for each in takes_to_change(self.problems)))
 
 
 def without_choice(command: str) -> str:
