@@ -17,7 +17,6 @@ from wanbatch.batch.followers import with_followers
 from wanbatch.batch.names import composed
 from wanbatch.batch.orders import orders_of
 from wanbatch.batch.origin import Likeness, Origin, differences
-from wanbatch.batch.pins import as_pinned_now, with_other_pins
 from wanbatch.batch.plan import Plan, ShotRow, make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
@@ -153,10 +152,11 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     `reader` is None if the folder holds no state file. Raises UsageInvalid for a renaming that cannot be.
     """
     takes: list[Take] = [] if reader is None else reader.takes()
+    known: list[ShotRow] = [] if reader is None else reader.shots()
     past = Past() if reader is None else reader.past()
     wanted = frozenset(shot.id for shot in batch.shots)
     renames = renames_asked(options.renames, takes, past, wanted) if options.renames else ()
-    plan, after, past = _planned(batch, reader, takes, past, renames)
+    plan, after, past = _planned(batch, takes, known, past, renames)
     settled: Settled = frozenset() if reader is None else settled_in(reader.noted(SETTLED_NOTE))
     matches = find_matches(plan, past.first_recipes, settled)
     while options.take_over and any(match.take is not None for match in matches):  # one found makes more of its chain
@@ -164,7 +164,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
         if not more:
             break
         renames = (*renames, *more)
-        plan, after, past = _planned(batch, reader, after, past, more)
+        plan, after, past = _planned(batch, after, known, past, more)
         matches = find_matches(plan, past.first_recipes, settled)
     found = {match.order for match in matches}
     reframed = [each for each in find_reframed(plan, past, settled) if each.order not in found]
@@ -182,7 +182,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     questions = [taken_over(renames)] if renames else list[Question]()
     questions += _dropped(plan)
     if reader is not None and not options.same_batch:
-        common = _common(batch, takes, reader.shots(), plan, {match.order.shot_id for match in matches})
+        common = _common(batch, takes, known, plan, {match.order.shot_id for match in matches})
         remembered = Origin.of(reader.noted(ORIGIN_NOTE))
         told = differences(remembered, reader.batch(), origin, common)
         if told:
@@ -199,20 +199,16 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
 
 
 def _planned(
-    batch: Batch, reader: StateReader | None, takes: Sequence[Take], past: Past, renames: tuple[Rename, ...]
+    batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow], past: Past, renames: tuple[Rename, ...]
 ) -> tuple[Plan, list[Take], Past]:
-    """Plan with takes as they are called after a renaming, and with the pins of the manifest."""
+    """Plan with takes as they are called after a renaming."""
     after = renamed(takes, renames)
     past = replace(past, renames=(*past.renames, *renames))
     names = past.names_of_gone({shot.id for shot in batch.shots})
     asked = [_with_new_ids(take, names) for take in after] if names else after
     first = {take_id: with_new_ids(text, names) for take_id, text in past.first_recipes.items()}
     past = replace(past, first_recipes=first)
-    if reader is None:
-        return make_plan(batch, asked, (), past), after, past
-    pinned = frames_sent(reader, with_other_pins(asked, batch.shots), names)
-    asked = as_pinned_now(asked, batch.shots, pinned) if pinned else asked
-    return make_plan(batch, asked, reader.shots(), past), after, past
+    return make_plan(batch, asked, known, past), after, past
 
 
 def _with_new_ids(take: Take, names: Mapping[str, str]) -> Take:
