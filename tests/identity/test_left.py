@@ -174,3 +174,6 @@ def test_a_shot_that_is_meant_to_repeat_another_is_not_asked_about(say: Tell) ->
     path.write_text("\n".join([*rows, "  - {id: b, prompt: A hill, seed: 5, allow: [duplicate]}", ""]))
     code, told = say("run", "film.yaml", "--sandbox", "--yes", "--speed", "600")
     assert (code, "2 verified" in told) == (0, True)
+    path.write_text(path.read_text() + "  - {id: c, prompt: A hill, seed: 5}\n")  # which does not say it
+    code, told = say("run", "film.yaml", "--sandbox", "--yes", "--speed", "600")
+    assert (code, "c_t1 is the same as a_t1" in told) == (2, True)

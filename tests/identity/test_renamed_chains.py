@@ -29,3 +29,13 @@ def test_a_renamed_chain_is_taken_over_at_once(flag: tuple[str, ...], say: Tell)
         ["x_t1", "y_t1", "z_t1"],
     ), told
     assert code in (0, 3)
+
+
+def test_a_renamed_shot_that_pins_the_take_it_was_made_from_is_asked_about(say: Tell) -> None:
+    path = write("film.yaml", chain("a", "b", "c"))
+    output = bought(path, Path("outputs/film"))
+    before = [take.label for take in takes_in(output)]
+    path.write_text(HEAD + FIRST % "a" + NEXT % ("x", "a, take: 1"))
+    code, told = say("run", "film.yaml", *SANDBOX, "--same-batch")
+    assert (code, "x_t1 exists as b_t1" in told, "names the frame in another way" in told) == (2, True, True), told
+    assert [take.label for take in takes_in(output)] == before

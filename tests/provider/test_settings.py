@@ -111,6 +111,20 @@ def test_good_addresses_are_taken(url: str, is_loopback: bool) -> None:
     assert endpoint.base_url == endpoint.base_url.lower()
 
 
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://api.aimlapi.com:443", "https://api.aimlapi.com"),
+        ("https://api.aimlapi.com:443/v1", "https://api.aimlapi.com/v1"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("https://[::1]:443", "https://[::1]"),
+        ("http://127.0.0.1:443", "http://127.0.0.1:443"),
+    ],
+)
+def test_an_address_has_one_spelling(url: str, same: str) -> None:
+    assert read_endpoint(url).base_url == same
+
+
 def test_a_fingerprint_tells_keys_apart_and_nothing_else() -> None:
     from wanbatch.provider.protocol import Secret
 

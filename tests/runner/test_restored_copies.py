@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.runner.shared import HOURS, charged_twice, put_back, saving, states
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
 from wanbatch.errors import ExitCode
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import NotSent
@@ -39,6 +41,20 @@ def test_a_state_file_older_than_the_truth_buys_nothing_twice(tmp_path: Path, af
         assert f"--adopt {made['inference_id']}" in take.error
     assert world.run(batch_of(4)).exit_code is ExitCode.DECISION_NEEDED
     assert world.submits == bought
+
+
+@pytest.mark.parametrize("seed", [None, 9])
+def test_what_came_to_light_is_not_bought_under_another_id(tmp_path: Path, seed: int | None) -> None:
+    world = World(tmp_path / "out")
+    first, second = batch_of(2).shots
+    second = replace(second, seed=seed)
+    copy = saving(world, "submit_started")  # of the first shot: in the copy the second is planned
+    assert world.run(Batch("world", (first, second))).exit_code is ExitCode.OK
+    put_back(world, copy)
+    end = world.run(Batch("world", (first, replace(second, id="new"))))
+    assert (end.exit_code, world.submits) == (ExitCode.DECISION_NEEDED, 2)
+    words = f"new_t1 was not sent: a submit of {second.id}_t1 came to light with the same request"
+    assert words in "; ".join(end.messages)
 
 
 def test_a_batch_begun_anew_is_offered_what_the_lost_one_bought(tmp_path: Path) -> None:

@@ -114,6 +114,11 @@ def shots_of_frames(canonical: str) -> set[str]:
     return {found[1] for found in _IN_TEXT.finditer(canonical)}
 
 
+def without_pins(canonical: str) -> str:
+    """Return a recipe without the numbers of the takes whose frames it is sent: two of these may be one clip."""
+    return _IN_TEXT.sub(lambda found: f'"{FRAME_MARK}{found[1]}:{found[2]}"', canonical)
+
+
 def without_shots_of_frames(canonical: str) -> str:
     """Return a recipe without the ids and take numbers of the shots whose frames it is sent: two of these are alike."""
     return _IN_TEXT.sub(lambda found: f'"{FRAME_MARK}{found[2]}"', canonical)

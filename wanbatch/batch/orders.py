@@ -137,6 +137,19 @@ def orders_left(takes: Iterable[Take], fallbacks: Mapping[str, Fallback]) -> Ite
         yield from _by_fallback(order, take.recipe, fallbacks.get(take.shot_id))
 
 
+def is_same_order(take: Take, other: Take) -> bool:
+    """Say whether a take asks for the clip that another was sent for: of its seed, or both of derived ones.
+
+    Shots that are asked for together may have one text: a derived seed is as good as another only where nothing asks
+    for the other take any more.
+    """
+    (text, seed), (text_there, seed_there) = likeness(take.recipe_json), likeness(other.recipe_json)
+    if text != text_there:
+        return False
+    is_free = other.superseded and _is_derived(seed, take) and _is_derived(seed_there, other)
+    return seed is not None and (seed == seed_there or is_free)
+
+
 def _is_derived(seed: int | None, take: Take) -> bool:
     """Say whether a take's seed is one that its shot's id gives, so that the manifest gave none."""
     slots = (take.number, *range(1, SLOTS_TRIED + 1))

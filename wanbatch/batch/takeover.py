@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from wanbatch.batch.changes import Past, Rename
-from wanbatch.batch.frames import shots_of_frames, without_shots_of_frames
+from wanbatch.batch.frames import shots_of_frames, without_pins, without_shots_of_frames
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed, twin_key
 from wanbatch.batch.orders import Order, OrderKind, new_orders
@@ -140,25 +140,33 @@ def match_orders(
 
 
 def find_reframed(plan: Plan, past: Past, settled: Settled = frozenset()) -> list[Match]:
-    """Find new takes that differ from a bought one that nothing asks for in the id of the shot of a frame alone.
+    """Find new takes that differ from a bought one that nothing asks for only in how their frame is named.
 
-    Only where an id of such a frame was renamed once: the same frame may be meant by both.
+    That is the id of its shot, where such an id was renamed once, or the number of its take, where the bought one is of
+    another shot: the same frame may be meant by both.
     """
     ids = {name for each in past.renames for name in (each.was[0], each.shot_id)}
-    there: dict[str, list[Take]] = {}
-    for take in plan.kept if ids else ():
+    orders = [each for each in new_orders(plan) if shots_of_frames(each.text)]
+    there: dict[str, list[tuple[str, Take]]] = {}
+    for take in plan.kept if orders else ():
         if is_there(take.state):
             for text in asked_texts(take, past.first_recipes):
                 if shots_of_frames(text):
-                    there.setdefault(without_shots_of_frames(text), []).append(take)
+                    there.setdefault(without_shots_of_frames(text), []).append((text, take))
     matches = []
-    for order in new_orders(plan) if there else ():
+    for order in orders:
         alike = there.get(without_shots_of_frames(order.text), [])
-        fit = [each for each in alike if (order.label, each.take_id, order.digest) not in settled]
-        named = {*shots_of_frames(order.text), *(name for each in fit for name in shots_of_frames(each.recipe_json))}
-        if fit and ids & named:
+        alike = [each for each in alike if (order.label, each[1].take_id, order.digest) not in settled]
+        fit = [take for text, take in alike if _may_be_one(order, text, take, ids)]
+        if fit:
             matches.append(Match(order, None, tuple(fit)))
     return matches
+
+
+def _may_be_one(order: Order, text: str, take: Take, ids: set[str]) -> bool:
+    """Say whether an order and a recipe, alike but for the names of their frames, may mean the same frames."""
+    named = shots_of_frames(order.text) | shots_of_frames(text)
+    return bool(ids & named) or (take.shot_id != order.shot_id and without_pins(text) == without_pins(order.text))
 
 
 def find_twins(orders: Iterable[Order], takes: Iterable[Take], kept: Iterable[Take], settled: Settled) -> list[Twin]:

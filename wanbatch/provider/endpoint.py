@@ -166,8 +166,9 @@ def read_endpoint(raw: str) -> Endpoint:
         )
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-        url = urlunsplit(parts._replace(netloc=parts.netloc.lower()))  # one spelling, since the state file compares it
+        host, is_default = parts.hostname, parts.port == {"https": 443, "http": 80}.get(parts.scheme)
+        netloc = parts.netloc.lower()  # one spelling, since folders and state files compare it
+        url = urlunsplit(parts._replace(netloc=netloc.rpartition(":")[0] if is_default else netloc))
     except ValueError as error:
         raise UsageInvalid(
             f"{BASE_URL_NAME} is not a URL: it must be a plain address such as {DEFAULT_BASE_URL}"

@@ -64,6 +64,7 @@ class RunContext:
         self.nonce = state.identity().nonce
         self.takes = OpenTakes(state)
         self.troubles: list[tuple[ExitCode, str]] = []
+        self.came_to_light: set[int] = set()  # takes of which this run found submits that the state file does not know
         self.named_now: set[str] = set()  # generations of charges without a take that this run named
         self.sendable: set[int] | None = None  # the takes that a limit allows; None if there is no limit
         self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others

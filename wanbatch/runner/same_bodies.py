@@ -9,14 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 
 from wanbatch.batch.attempts import NO_POST
-from wanbatch.batch.lifecycle import IN_FLIGHT_STATES
-from wanbatch.batch.orders import digest_of
+from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
+from wanbatch.batch.orders import digest_of, is_same_order
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import settled_in, settled_text
 from wanbatch.errors import ExitCode
 from wanbatch.runner.context import RunContext
 from wanbatch.state.reader import SETTLED_NOTE
 
+_UNDECIDED = (State.UNKNOWN, State.HELD)
 NAMED_NOTE = "named by body"  # takes that were kept back, each with the one that has its body: what --buy-again answers
 
 
@@ -42,10 +43,25 @@ class SameBodies:
         """
         takers = self._sent.setdefault(sha256, set())
         others = takers - {take.take_id}
-        if self._made_by_another(take, sha256, others):
+        if self._came_to_light(take) or self._made_by_another(take, sha256, others):
             return True
         takers.add(take.take_id)
         return False
+
+    def _came_to_light(self, take: Take) -> bool:
+        """Keep a take back if this run found a submit of the same request that the state file did not know."""
+        context = self._context
+        found = (context.takes[each] for each in sorted(context.came_to_light - {take.take_id}))
+        other = next((each for each in found if each.state in _UNDECIDED and is_same_order(take, each)), None)
+        if other is None:
+            return False
+        self._kept[take.take_id] = f"which was not sent, as a submit of {other.label} came to light with its request"
+        context.trouble(
+            ExitCode.DECISION_NEEDED,
+            f"{take.label} was not sent: a submit of {other.label} came to light with the same request. Decide on"
+            f" {other.label} first, then run the same command again",
+        )
+        return True
 
     def _made_by_another(self, take: Take, sha256: str, others: set[int]) -> bool:
         context = self._context

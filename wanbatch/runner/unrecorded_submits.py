@@ -124,6 +124,7 @@ class UnrecordedSubmits:
         if take.state in (State.QUEUED, State.GENERATING):
             context.schedule.generation_ended()
         context.schedule.drop_planned(take.take_id)
+        context.came_to_light.add(take.take_id)
         is_another = recipe is not None and recipe != take.recipe
         sent = replace(take, recipe_json=recipe.canonical) if recipe is not None and is_another else take
         context.budget.see_price(sent, row.credits)

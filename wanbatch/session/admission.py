@@ -116,8 +116,15 @@ def _beside_questions(
 
 
 def _unmeant(twins: Sequence[Twin], batch: Batch) -> list[Twin]:
-    """Return what repeats another although the manifest does not say that it is meant to."""
-    return [twin for twin in twins if batch.repeats.isdisjoint((twin.order.shot_id, twin.label.rpartition("_t")[0]))]
+    """Return what repeats another although the manifest does not say that it is meant to.
+
+    Where a clip is there, the shot that would be bought says so; of two that are to be bought, either.
+    """
+    said = {
+        twin: {twin.order.shot_id, *(() if isinstance(twin.ref, int) else (twin.label.rpartition("_t")[0],))}
+        for twin in twins
+    }
+    return [twin for twin in twins if batch.repeats.isdisjoint(said[twin])]
 
 
 def _dropped(plan: Plan) -> list[Question]:

@@ -172,13 +172,13 @@ def here_question(folder: Folder, matches: Sequence[Match], price_of: PriceOf) -
 
 
 def reframed_question(folder: Folder, matches: Sequence[Match], price_of: PriceOf) -> Question:
-    """Ask about takes to be bought whose clips are there, but for the id of the shot that their frame comes from."""
+    """Ask about takes to be bought whose clips are there, but for how the manifest names the frame they are given."""
     pairs = tuple((match.order.label, each.label) for match in matches for each in match.candidates[:1])
     exist = "exists" if len(matches) == 1 else "exist"
     what = f"{count_text(len(matches), 'take')} that this run would buy {exist} in {folder.path} already"
-    lines = [f"{what}, except that the shot that gives the frame has another id:", *_pair_lines(pairs)]
+    lines = [f"{what}, except that the manifest names the frame in another way:", *_pair_lines(pairs)]
     remedies = (
-        "If the frame is still the same, give that shot its earlier id in the manifest",
+        "If the frame is still the same, name it in the manifest as before (the shot's id, and `take:` or none)",
         f"Buy them again, {_price(matches, price_of)}: {folder.run('--buy-again')}",
     )
     return Question(Kind.HERE, tuple(lines), remedies, "Buy them again?", "--buy-again", pairs)
