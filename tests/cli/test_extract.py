@@ -80,4 +80,4 @@ def test_nothing_is_overwritten_and_no_link_is_followed(is_link: bool, capsys: p
 def test_a_clip_that_was_changed_gives_no_still(capsys: pytest.CaptureFixture[str]) -> None:
     Path("o/clips/a_t1.mp4").write_bytes(b"other")
     assert call(["extract", "o", "a"]) == 2
-    assert "the clip of a_t1 is not the one that was verified: `wanbatch verify`" in capsys.readouterr().err
+    assert "the clip of a_t1 is not the one that was verified: `wanbatch verify --fetch`" in capsys.readouterr().err

@@ -246,8 +246,8 @@ def test_a_clip_that_is_gone_or_altered_is_a_hole_that_says_so(tmp_path: Path) -
     made, timeline = cut(output)
     assert read_frames(made) == [*[None] * 60, *whole(Reel(3))]
     assert [choice.note for choice in timeline.missing] == [
-        "the clip of take 1 is not on disk (No such file or directory): `wanbatch verify` offers to fetch it again",
-        "the clip of take 1 is not as recorded: `wanbatch verify` offers to fetch it again",
+        "the clip of take 1 is not on disk (No such file or directory): `wanbatch verify --fetch` fetches it again",
+        "the clip of take 1 is not as recorded: `wanbatch verify --fetch` fetches it again",
     ]
 
 

@@ -223,6 +223,19 @@ def test_the_first_and_the_last_picture_of_a_clip_have_one_shape(tmp_path: Path)
     load_manifest(film(tmp_path, wide, tall, {**both, "first_frame": A}))
 
 
+def test_a_frame_that_is_larger_than_the_documented_maximum_is_a_warning(tmp_path: Path) -> None:
+    save(tmp_path / "panorama.png", still(1960, 400))
+    batch = load_manifest(film(tmp_path, {"first_frame": "panorama.png"}, {"first_frame": {"from": "sh002"}}))
+    (warning,) = (each.message for each in batch.warnings)
+    assert warning == (
+        "first_frame continues from sh002, whose picture is 3528x720 pixels, but the documented maximum is 2000 pixels a"
+        f" side; {I2V} may refuse it"
+    )
+    save(tmp_path / "tall.png", still(400, 1960))
+    batch = load_manifest(film(tmp_path, {"first_frame": "tall.png"}, {"first_frame": {"from": "sh002"}}))
+    assert ["is 720x3528 pixels" in each.message for each in batch.warnings] == [True]
+
+
 def test_another_size_and_a_take_that_is_not_planned_are_warnings(tmp_path: Path) -> None:
     batch = load_manifest(film(tmp_path, {"first_frame": {"from": "sh001", "take": 2}, "resolution": "1080p"}))
     assert [each.message for each in batch.warnings] == [

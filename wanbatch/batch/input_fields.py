@@ -63,7 +63,7 @@ def input_fields(model: Model) -> Mapping[str, InputField]:
             kind = next((kind for kind, word in _KINDS if any(word.search(each) for each in names)), None)
             kind = None if "video" in name else kind
             told = kind is not None and _IN_THE_REQUEST.search(" ".join(_descriptions(shape))) is not None
-            found[name] = InputField(name, kind, told, frozenset(inside) - {""}, _bounds_of(model))
+            found[name] = InputField(name, kind, told, frozenset(inside) - {""}, bounds_of(model))
     return found
 
 
@@ -84,6 +84,7 @@ def _descriptions(shape: Mapping[str, Any]) -> Iterator[str]:
         yield from _descriptions(each)
 
 
-def _bounds_of(model: Model) -> Bounds:
+def bounds_of(model: Model) -> Bounds:
+    """Return what is documented of the pictures that a model takes."""
     told = model_facts()["pictures"].get(model.facts.get("pictures"))
     return NO_BOUNDS if told is None else Bounds(**told)

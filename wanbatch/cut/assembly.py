@@ -76,7 +76,7 @@ def _read_steps(reader: StateReader, takes: Sequence[Take]) -> dict[int, Step]:
 
 
 def _hole(output: Path, choice: Choice, why: str | Measured | None) -> Choice:
-    note = choice.note if why is None else f"{why}: `wanbatch verify` offers to fetch it again"
+    note = choice.note if why is None else f"{why}: `wanbatch verify --fetch` fetches it again"
     return replace(choice, take=None, note=shown_text(note, output))
 
 

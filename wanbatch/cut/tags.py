@@ -93,7 +93,7 @@ def _take_of(piece: Piece) -> Take:
 
 def _tag(clip: Path, take: Take, tags: Mapping[str, str], copy: Path) -> None:
     if sha256_of(clip) != take.sha256:
-        mend = in_folder("`wanbatch verify` offers to fetch it again", str(clip.parent.parent))
+        mend = in_folder("`wanbatch verify --fetch` fetches it again", str(clip.parent.parent))
         raise LocalFault(f"{clip} is not as recorded: {mend}")
     with replacing(copy) as part:
         try:

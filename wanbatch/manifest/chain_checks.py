@@ -8,8 +8,10 @@ from math import gcd
 
 from wanbatch.batch.chains import Chains
 from wanbatch.batch.frames import frame_in, seconds_text
-from wanbatch.batch.given_files import Files, hash_in
+from wanbatch.batch.given_files import FileKind, Files, GivenFile, hash_in
+from wanbatch.batch.input_fields import bounds_of
 from wanbatch.batch.models import Order, order_of
+from wanbatch.batch.picture_bounds import doubts_about
 from wanbatch.batch.registry import registry
 from wanbatch.batch.shots import Shot
 from wanbatch.manifest.frames import AT, FROM, TAKE, Link
@@ -82,12 +84,30 @@ class ChainChecker:
         if frame.at_ms is not None and length_s is not None and frame.at_ms >= length_s * 1000:
             words = f"{link.written}.at is {seconds_text(frame.at_ms)} s, and {other.id} lasts {length_s} s"
             problems.add(link.place_of(AT), f"{words}; leave out at for its last frame")
+        self._check_bounds(shot, other, link)
         ends = [shot.request.get(_field(shot, role) or "") for role in _ENDS]
         if frame.text in ends and not self._check_ends(shot, link, ends):
             self._check_shape(shot, other, link)
 
+    def _check_bounds(self, shot: Shot, other: Shot, link: Link) -> None:
+        """Warn of a frame that is too large or too small by what is documented, where its size is known before."""
+        model, size = registry().get(shot.model), self._size_of(other)
+        if model is not None and size is not None:
+            picture = GivenFile("", "", FileKind.PICTURE, "PNG", 0, *size)
+            for doubt in doubts_about(picture, bounds_of(model), has_alpha=False):
+                words = f"{link.written} continues from {other.id}, whose picture {doubt}"
+                self._problems.warn(link.place_of(FROM), f"{words}; {model.name} may refuse it")
+
+    def _size_of(self, shot: Shot) -> tuple[int, int] | None:
+        """Return width and height of a shot in pixels, as far as its resolution and its shape tell them."""
+        order, shape = order_of(shot.recipes[0]), self._shape_of(shot.id)
+        short = _lines_of(order)
+        if order.frame_size is not None or short is None or shape is None:
+            return order.frame_size
+        return (round(short * shape[0]), short) if shape[0] >= 1 else (short, round(short / shape[0]))
+
     def _check_ends(self, shot: Shot, link: Link, ends: Sequence[object]) -> bool:
-        """Compare the first picture of a clip with the last one; say whether they differ, which is told once."""
+        """Compare the first picture of a clip with the last one; say whether they differ. That is one problem."""
         first, last = map(self._shape_of_end, ends)
         if self._own_shape(shot) is not None or first is None or last is None or abs(first[0] / last[0] - 1) <= _NEAR:
             return False

@@ -14,12 +14,12 @@ from typing import Any
 
 from wanbatch.batch.given_files import FileKind, GivenFile, reference_to
 from wanbatch.batch.input_fields import InputField, input_fields
+from wanbatch.batch.picture_bounds import doubts_about
 from wanbatch.batch.registry import Model, registry
 from wanbatch.clip.given import OpenedFile
 from wanbatch.errors import MediaInvalid
 from wanbatch.manifest.addresses import is_path
 from wanbatch.manifest.frames import Link, is_frame, link_in
-from wanbatch.manifest.picture_bounds import doubts_about
 from wanbatch.manifest.roles import file_takers_text, written_name
 from wanbatch.manifest.tree import Listing, Node, Place, Problems
 from wanbatch.manifest.words import shown

@@ -7,13 +7,17 @@ the recipe names, whatever happens to the file meanwhile. A body is there from t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from wanbatch.batch.chosen_frames import ChosenFrame
 from wanbatch.batch.frames import frames_in, may_hold_frames
 from wanbatch.batch.given_files import MARK, Body, GivenFile, body_with, hashes_in, reference_to
+from wanbatch.batch.input_fields import bounds_of
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.picture_bounds import doubt_about_png
+from wanbatch.batch.registry import registry
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, MediaInvalid
 from wanbatch.runner.context import RunContext
@@ -91,17 +95,33 @@ class Bodies:
         try:
             frames = await self._predecessors.given_to(take)
             if frames is not None:
-                return frames, {each.reference: await self._predecessors.url_of(each) for each in frames}
+                urls: dict[str, tuple[bytes, ...]] = {
+                    each.reference: await self._predecessors.url_of(each) for each in frames
+                }
+                self._warn_of(take, frames, urls)
+                return frames, urls
         except FrameMissing as error:
             self._context.trouble(
                 ExitCode.LOCAL_FAULT,
-                f"{take.label} is not sent, and costs nothing: {error}. The others go on; `wanbatch verify` looks at"
-                " all clips, and fetches what is missing",
+                f"{take.label} is not sent, and costs nothing: {error}. The others go on; `wanbatch verify --fetch`"
+                " looks at all clips, and fetches what is missing",
             )
             return None
         if _is_as_planned(self._context.takes[take.take_id], take):
             self._queue_again(take)
         return None
+
+    def _warn_of(self, take: Take, frames: Sequence[ChosenFrame], urls: Mapping[str, tuple[bytes, ...]]) -> None:
+        """Record before the submit which of its frames is outside of what is documented for its model."""
+        model = registry().get(take.recipe.model)
+        if model is None:
+            return
+        for each in frames:
+            text = urls[each.reference][1]
+            size_bytes = len(text) // 4 * 3 - text[-2:].count(b"=")
+            doubt = doubt_about_png(base64.b64decode(text[:32]), size_bytes, bounds_of(model))
+            if doubt:
+                self._context.warn(take, f"its frame of {each.take} {doubt}; {model.name} may refuse it")
 
     def _queue_again(self, take: Take) -> None:
         """Queue a take whose frames are others by now, or that has to wait for one after all."""

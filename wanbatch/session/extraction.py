@@ -80,7 +80,7 @@ def _png_of(output: Path, take: Take, moment: str) -> bytes:
         raise LocalFault(f"the clip of {take.label} cannot be read: {error.strerror or error}") from error
     if not is_same:
         raise UsageInvalid(
-            f"the clip of {take.label} is not the one that was verified: `wanbatch verify` fetches it again"
+            f"the clip of {take.label} is not the one that was verified: `wanbatch verify --fetch` fetches it again"
         )
     with closing(WorkerPool()) as workers:
         try:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 from wanbatch.batch.given_files import FileKind, GivenFile
 from wanbatch.batch.input_fields import Bounds
 from wanbatch.units import size_text
+
+_PNG_HEAD = 24  # bytes until the end of width and height
+
+
+def doubt_about_png(head: bytes, size_bytes: int, bounds: Bounds) -> str:
+    """Say what may keep a model from taking a picture without transparency; `head` is how its PNG begins."""
+    if len(head) < _PNG_HEAD:
+        return ""
+    width, height = struct.unpack(">II", head[16:24])  # of the IHDR chunk, which is the first
+    told = GivenFile("", "", FileKind.PICTURE, "PNG", size_bytes, width, height)
+    return ", and ".join(doubts_about(told, bounds, has_alpha=False))
 
 
 def doubts_about(file: GivenFile, bounds: Bounds, *, has_alpha: bool) -> Iterator[str]:
