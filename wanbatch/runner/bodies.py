@@ -36,6 +36,7 @@ class Bodies:
         self._predecessors = predecessors
         self._opening = asyncio.Semaphore(AT_ONCE)
         self._files: Mapping[str, GivenFile] | None = None
+        self._stopped: dict[int, str] = {}  # why takes are left for the next run, by id
         self.held = 0  # bodies that are in memory now, or soon will be
 
     def is_needed(self, take_id: int) -> bool:
@@ -79,7 +80,7 @@ class Bodies:
             return None
         chosen, urls = found
         for sha256 in hashes_in(take.recipe.body):
-            url = await self._url_of(sha256, take.label)
+            url = await self._url_of(sha256, take)
             if url is None:
                 return None
             urls[reference_to(sha256)] = url
@@ -101,6 +102,7 @@ class Bodies:
                 self._warn_of(take, frames, urls)
                 return frames, urls
         except FrameMissing as error:
+            self._stopped[take.take_id] = str(error)
             self._context.trouble(
                 ExitCode.LOCAL_FAULT,
                 f"{take.label} is not sent, and costs nothing: {error}. The others go on; `wanbatch verify --fetch`"
@@ -128,32 +130,38 @@ class Bodies:
         if not self._predecessors.keeps_back(take.take_id):
             self._context.schedule.add_planned(take.take_id, first=True)
 
-    async def _url_of(self, sha256: str, label: str) -> tuple[bytes, bytes] | None:
+    def why_kept(self, take: Take) -> tuple[str, ExitCode] | None:
+        """Return why the body of a take could not be made in this run, in words, and the exit code of that."""
+        why = self._stopped.get(take.take_id)
+        return None if why is None else (f"which was not sent, as {why}", ExitCode.LOCAL_FAULT)
+
+    async def _url_of(self, sha256: str, take: Take) -> tuple[bytes, bytes] | None:
         context = self._context
         if self._files is None:
             self._files = context.state.files()
         known, opener = self._files.get(sha256), context.settings.open_given
         if known is None or opener is None:
-            self._stop(label, "wanbatch does not know where its picture or sound is")
+            self._stop(take, "wanbatch does not know where its picture or sound is")
             return None
         try:
             async with self._opening:
                 opened = await asyncio.to_thread(opener, known)
         except MediaInvalid as error:
-            self._stop(label, f"{known.name} {error}")
+            self._stop(take, f"{known.name} {error}")
             return None
         except OSError as error:
-            self._stop(label, f"{known.name} cannot be read ({error.strerror or error})")
+            self._stop(take, f"{known.name} cannot be read ({error.strerror or error})")
             return None
         if opened.sha256 != sha256:
-            self._stop(label, f"{known.name} was changed after it was planned")
+            self._stop(take, f"{known.name} was changed after it was planned")
             return None
         return opened.url
 
-    def _stop(self, label: str, why: str) -> None:
+    def _stop(self, take: Take, why: str) -> None:
+        self._stopped[take.take_id] = why
         self._context.trouble(
             ExitCode.LOCAL_FAULT,
-            f"{label} is not sent, and costs nothing: {why}. The others go on; run the manifest again: it will use"
+            f"{take.label} is not sent, and costs nothing: {why}. The others go on; run the manifest again: it will use"
             " the files as they are then",
         )
 

@@ -110,7 +110,7 @@ class Runner:
                     await self._loop(group)
                     await self._charges.match_ledger()
                 self._charges.name_breaches()
-                self._predecessors.name_blocked(self._submits.why_kept)
+                self._predecessors.name_blocked(lambda take: self.bodies.why_kept(take) or self._submits.why_kept(take))
             except WanbatchError as error:
                 context.halt(error.exit_code, str(error))
             finally:
