@@ -106,6 +106,34 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             ),
             [f"{RAISED}: wanbatch retry out --max-usd 5.00"],
         ),
+        (  # a shot that the run left out is included: what waits for its take gets on only then
+            replace(
+                STEP,
+                command="wanbatch run film.yaml --only '[bc]'",
+                last_run=replace(CAPPED, exit_code=1, message="1 take (b_t1) waits for a_t1, which is not sent. It"),
+                remaining=replace(LEFT, cap=None),
+            ),
+            ["to continue: wanbatch run film.yaml --only '[bc]' --only a"],
+        ),
+        (
+            replace(
+                STEP,
+                command="wanbatch run film.yaml --except a",
+                last_run=replace(CAPPED, exit_code=1, message="2 takes (b_t1, c_t1) wait for a_t1, which is not sent."),
+                remaining=replace(LEFT, cap=None),
+            ),
+            ["to continue: wanbatch run film.yaml"],
+        ),
+        (  # no run makes a take that nobody planned: `status` says beside the take what does
+            replace(
+                STEP,
+                problems=(
+                    Problem("b_t1", WAITING, "continues from a, which has no take 3", "`wanbatch retake out a`"),
+                ),
+                remaining=replace(LEFT, takes=1),
+            ),
+            [],
+        ),
         (  # a later run lowered the cap: the command keeps to it
             replace(STEP, command="wanbatch run film.yaml --max-usd 40", remaining=replace(LEFT, cap=9 * USD)),
             ["to continue, under the cap of the last run, 9.00 USD: wanbatch run film.yaml --max-usd 9.00"],

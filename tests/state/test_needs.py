@@ -95,3 +95,12 @@ def test_a_take_that_was_given_up_says_that_another_try_may_pay_again(*, is_supe
     asked = "`wanbatch retry out` sends it again, and may pay a second time"
     gone = "It may have been charged. The manifest no longer asks for it"
     assert (found.todo.endswith(asked), found.todo == gone) == (not is_superseded, is_superseded)
+
+
+def test_a_take_that_waits_for_one_that_nobody_planned_says_which_command_plans_it() -> None:
+    waiting = {"b_t1": "a, which has no take 3", "c_t1": "b_t1, which failed"}
+    told = [each.todo for each in problems_in((), findings=AttemptFindings(waiting=waiting), folder="out")]
+    assert told == [
+        "`wanbatch retake out a` makes another take of a; or name a take that exists",
+        "It will be sent when the take it waits for has a clip",
+    ]

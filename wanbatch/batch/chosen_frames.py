@@ -16,6 +16,7 @@ from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.take import Entry, Take
 
 COMING = "is being made"
+NOT_SENT = "is not sent"
 _ON_THE_WAY = IN_FLIGHT_STATES | {State.COMPLETED, State.DOWNLOADED}
 
 
@@ -166,6 +167,6 @@ def _missing(take: Take) -> Source:
         State.FAILED: "failed",
         State.HELD: "is held",
         State.UNKNOWN: "may have been made, and its answer was lost",
-        State.PLANNED: "is not sent",
+        State.PLANNED: NOT_SENT,
     }
     return Source(cause=take, why=words.get(take.state, "has no clip"))

@@ -80,6 +80,7 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
     source = read_manifest(options, manifest, strict=strict)
     if flags["explain"] is not None:
         return _explain(options, manifest, flags["explain"])
+    _assert_meant(source, asked)
     with Follower(options) as follower:
         session = session_of(asked, follower.watch(lambda _: False), options.env_file)
         preview = asyncio.run(session.preview(source.batch(), offline=offline))
@@ -160,12 +161,17 @@ def demo_command(options: Global, /, output: Path | None, speed: float | None) -
     return _run(options, source, RunOptions(sandbox=True, is_agreed=True, output=output, speed=speed))
 
 
-def _run(options: Global, source: Manifest, asked: RunOptions, *, is_asking: bool = False) -> int:
-    warnings = warnings_json(*source.warnings())
+def _assert_meant(source: Manifest, asked: RunOptions) -> None:
+    """Raise UsageInvalid if no shot of a manifest is meant."""
     if asked.only or asked.excepted:
         wanted = asked.selection(places_of(source.batch().shots))
         if not any(wanted.has(shot.id) for shot in source.batch().shots):
             raise UsageInvalid(f"no shot of the manifest matches {wanted.words}. Nothing was sent")
+
+
+def _run(options: Global, source: Manifest, asked: RunOptions, *, is_asking: bool = False) -> int:
+    warnings = warnings_json(*source.warnings())
+    _assert_meant(source, asked)
     with Follower(options) as follower:
         watch = follower.watch(
             lambda preview: confirm(options, preview, is_agreed=asked.is_agreed, is_asking=is_asking, more=warnings),

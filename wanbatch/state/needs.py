@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -95,9 +96,7 @@ def problems_in(
             told = (take.label, take.state.value, take.error, todo)
             found.append(Problem(*told, needs_user=take.needs_user, can_be_looked_up=is_lost))
     for label, why in findings.waiting.items():
-        found.append(
-            Problem(label, WAITING, f"continues from {why}", "It will be sent when the take it waits for has a clip")
-        )
+        found.append(Problem(label, WAITING, f"continues from {why}", _todo_of_waiting(why)))
     for stray in strays:
         error = f"{stray.source} shows this submit, which belongs to no take here: {_made_text(stray)}"
         found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
@@ -134,6 +133,22 @@ def _without_refused(found: Sequence[Problem]) -> list[Problem]:
         todo = for_beside_refused(refused[each.shot_id]) if is_beside else retried_with(each.todo, flags)
         told.append(replace(each, todo=todo))
     return told
+
+
+_NO_TAKE = re.compile(r"(.+), which has no take [0-9]+")
+
+
+def shot_without_take(why: str) -> str | None:
+    """Return the shot of a take that is waited for by its number and that nobody planned; None for any other cause."""
+    found = _NO_TAKE.fullmatch(why.removeprefix("continues from "))
+    return None if found is None else found[1]
+
+
+def _todo_of_waiting(why: str) -> str:
+    shot_id = shot_without_take(why)
+    if shot_id is None:
+        return "It will be sent when the take it waits for has a clip"
+    return f"`wanbatch retake {shlex.quote(shot_id)}` makes another take of {shot_id}; or name a take that exists"
 
 
 WAITS = "will be sent when that take has a clip"  # ends what a run says of takes that wait for another

@@ -12,10 +12,11 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from wanbatch.batch.advice import retry_flags
+from wanbatch.batch.chosen_frames import NOT_SENT
 from wanbatch.errors import MEANINGS, ExitCode
 from wanbatch.money.credits import credits_of_usd, exact_usd, usd_text
 from wanbatch.money.remaining import Remaining
-from wanbatch.state.needs import WAITING, Problem, shots_to_retry, takes_to_change
+from wanbatch.state.needs import WAITING, Problem, shot_without_take, shots_to_retry, takes_to_change
 from wanbatch.state.tables import Run
 from wanbatch.units import agreeing, count_text, local_text
 
@@ -25,6 +26,7 @@ _CAPS = ("--max-usd", "--max-credits")
 _STOPPED = r"(is (reached|passed|exceeded)|has been exceeded|stops (the run|it))"
 _BATCH_CAP = re.compile(rf"\bthe (budget|cap) of (?!scene )[^:;]* {_STOPPED}")
 _SCENE_CAP = re.compile(rf"\bscene [^:;]* has reached its cap of |\bthe (budget|cap) of scene [^:;]* {_STOPPED}")
+_LEFT_OUT = re.compile(rf"\bwaits? for ([^\s,;:]+)_t[0-9]+, which {NOT_SENT}\b")
 _NEW_PRICE = "accept the new price"
 _STOPS_EARLY = frozenset(set(ExitCode) - {ExitCode.OK, ExitCode.TAKES_FAILED})
 
@@ -90,8 +92,10 @@ class NextStep:
         waiting = sum(each.state == WAITING for each in self.problems)
         # all that is left may continue from what failed
         is_chained = self._to_retry and 0 < self.remaining.takes <= waiting
+        if not self._to_retry and self._is_all_without_take:
+            return None, False
         if not self.is_finished and not is_chained:
-            own = own_command(self.command)
+            own = with_shots(own_command(self.command), left_out_in(self.last_run.message))
             # All that was chosen is done: what is left is the rest.
             return (without_choice(own) if self.last_run.exit_code == ExitCode.OK else own), False
         if not self._to_retry and self._decisions:
@@ -111,6 +115,12 @@ class NextStep:
         own = own_command(self.command)
         command, cap = self._with_cap(own or "run the manifest again", is_changed=True)
         return (self._there(command, is_retry=False) if own else "", cap)
+
+    @property
+    def _is_all_without_take(self) -> bool:
+        """Say whether all that is left waits for takes that nobody planned: no run would send or fetch anything."""
+        waiting = sum(each.state == WAITING and shot_without_take(each.error) is not None for each in self.problems)
+        return 0 < self.remaining.takes <= waiting and not self.remaining.unfetched
 
     @property
     def _decisions(self) -> int:
@@ -202,6 +212,22 @@ def without_choice(command: str) -> str:
             words.append(word)
         is_value = not is_value and name in _CHOICES and not is_joined
     return shlex.join(words)
+
+
+def left_out_in(message: str) -> list[str]:
+    """Return the shots that a run's message names as left out by it, though others wait for their takes."""
+    return list(dict.fromkeys(_LEFT_OUT.findall(message)))
+
+
+def with_shots(command: str, shots: Sequence[str]) -> str:
+    """Return a command that also makes these shots."""
+    if not shots or not command:
+        return command
+    words = shlex.split(command)
+    if any(each.partition("=")[0] == "--except" for each in words):
+        return without_choice(command)
+    is_chosen = any(each.partition("=")[0] == "--only" for each in words)
+    return shlex.join([*words, *(word for each in shots if is_chosen for word in ("--only", each))])
 
 
 def own_command(text: str) -> str:
