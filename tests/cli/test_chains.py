@@ -64,6 +64,12 @@ def test_a_plan_shows_the_longest_chain_and_what_has_no_predecessor(capsys: pyte
     ]
 
 
+def test_a_choice_that_matches_no_shot_ends_a_plan_as_it_ends_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    write()
+    assert [call([each, "film.json", "--sandbox", "--only", "z*"]) for each in ("plan", "run")] == [2, 2]
+    assert capsys.readouterr().err.count("no shot of the manifest matches --only z*. Nothing was sent") == 2
+
+
 @pytest.mark.long
 def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
     write()
@@ -100,6 +106,7 @@ def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytes
             {"depth": 0, "shot_id": "c", "text": "c_t2 is verified (a retake)"},
             {"depth": 0, "shot_id": "c", "text": "it was made from the last frame of b, take 2"},
         ],
+        "first_cause": None,
         "news": [],
     }
     news = f"a has another take circled (a_t1): 3 shots {OLD}".replace("its earlier take", "the take chosen before")
@@ -212,6 +219,7 @@ def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.Capture
         "it continues from the last frame of b, and waits for b_t1, which failed",
         "b_t1 failed: GenerationError: it burnt",
         "it was made from the last frame of a, take 1",
+        "first cause: b_t1 failed: GenerationError: it burnt. `wanbatch retry outputs/film` tries again",
     ]
     assert call(["-q", "retry", "outputs/film", "--yes", "--speed", "600"]) == 0
     assert told(capsys, "status")["counts"] == {"verified": 4}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.markup import escape
 
-from wanbatch.batch.whys import whys_of
+from wanbatch.batch.whys import Why, whys_of
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.parameters import completed_shots, split_run
@@ -15,6 +17,8 @@ from wanbatch.cli.screen import console_of, print_json
 from wanbatch.cli.which import output_seen
 from wanbatch.errors import UsageInvalid
 from wanbatch.state.chained_takes import read_chained, read_successions
+from wanbatch.state.needs import WAITING
+from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.reader import StateReader
 
 
@@ -38,12 +42,21 @@ def why_command(options: Global, /, names: tuple[str, ...]) -> int:
     mine = [each for each in every if shot_ids[0] in (each.news.shot_id, *each.news.shots)]
     news = [each.text(str(output)) for each in mine]
     whys = whys_of(shot_ids[0], takes, chained)
+    todo = _first_cause(output, whys)
     if options.is_json:
-        print_json({"shot": shot_ids[0], "why": [asdict(each) for each in whys], "news": news})
+        told = [asdict(each) for each in whys]
+        print_json({"shot": shot_ids[0], "why": told, "first_cause": todo or None, "news": news})
         return 0
     console = console_of(options)
     for each in whys:
         say(console, escape(f"{'  ' * each.depth}{each.text}"))
-    for line in news:
+    for line in ([f"first cause: {todo}"] if todo else []) + news:
         say(console, escape(line), style="yellow")
     return 0
+
+
+def _first_cause(output: Path, whys: Sequence[Why]) -> str:
+    """Return what keeps a shot from its clip in the end, and what helps, as `status` says it; empty for nothing."""
+    problems = {each.take: each for each in read_overview(output).problems if each.state != WAITING}
+    labels = (each.text.partition(" ")[0] for each in reversed(whys))
+    return next((str(problems[label]) for label in labels if label in problems), "")
