@@ -139,7 +139,7 @@ _NO_TAKE = re.compile(r"(.+), which has no take [0-9]+")
 
 
 def shot_without_take(why: str) -> str | None:
-    """Return the shot of a take that is waited for by its number and that nobody planned; None for any other cause."""
+    """Return the shot of a take that is waited for by its number and that no plan has; None for any other cause."""
     found = _NO_TAKE.fullmatch(why.removeprefix("continues from "))
     return None if found is None else found[1]
 

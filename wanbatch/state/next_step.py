@@ -118,7 +118,7 @@ class NextStep:
 
     @property
     def _is_all_without_take(self) -> bool:
-        """Say whether all that is left waits for takes that nobody planned: no run would send or fetch anything."""
+        """Say whether all that is left waits for takes that no plan has: no run would send or fetch anything."""
         waiting = sum(each.state == WAITING and shot_without_take(each.error) is not None for each in self.problems)
         return 0 < self.remaining.takes <= waiting and not self.remaining.unfetched
 
