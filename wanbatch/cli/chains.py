@@ -31,8 +31,10 @@ def print_chains(console: Console, preview: Preview) -> None:
 def _longest_text(preview: Preview, longest: LongestChain) -> str:
     shots = longest.shots
     ends = f"{count_text(len(shots), 'shot')} from {shots[0]} to {shots[-1]}"
-    takes = f"takes about {duration_text(longest.seconds / preview.speed)}, however many run at once"
-    return f"{count_text(longest.chains, 'chain')} to make: the longest, {ends}, {takes}"
+    usual, slow = (duration_text(each / preview.speed) for each in (longest.seconds, longest.slow_seconds))
+    takes = f"takes about {usual}, or {slow} if each clip is as slow as 1 in 20, however many run at once"
+    lost = f"if {shots[0]} fails, {longest.behind} {agreeing(longest.behind, 'takes|take are|is')} not sent"
+    return f"{count_text(longest.chains, 'chain')} to make: the longest, {ends}, {takes}; {lost}"
 
 
 def _follows(preview: Preview) -> str:

@@ -44,11 +44,17 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class LongestChain:
-    """The chain of a run that takes longest, of so many: its shots in order, and for how long they are made."""
+    """The chain of a run that takes longest, of so many: its shots in order, and for how long they are made.
+
+    `slow_seconds` is how long if each is as slow as one in 20. `behind` counts the takes that are not sent if the first
+    shot fails.
+    """
 
     chains: int
     shots: tuple[str, ...]
     seconds: float
+    slow_seconds: float
+    behind: int
 
 
 @dataclass(frozen=True)
@@ -241,7 +247,11 @@ class Basis:
 
         shots = tuple(each for each in chains.longest_path(lasts_s) if each in kinds)
         groups = sum(any(each in kinds for each in group) for group in chains.groups)
-        return LongestChain(groups, shots, sum(map(lasts_s, shots))) if len(shots) > 1 else None
+        if len(shots) < 2:
+            return None
+        slow_s = sum(measured.life(kinds[each]).lasts_s(0.95) for each in shots)
+        behind = sum(each.shot_id in chains.downstream(shots[0]) for each in self.to_send)
+        return LongestChain(groups, shots, sum(map(lasts_s, shots)), slow_s, behind)
 
     def successions(
         self, listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]
