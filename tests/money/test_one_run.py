@@ -88,7 +88,10 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
     shown = " ".join(capsys.readouterr().out.split())
     yield "status", {name: _before(name, shown) for name in ("charged", "committed")}
     spent = status["spending"]
-    told = {"in the cut": spent["charged_in_cut"], "outside the cut": spent["charged_outside_cut"]}
+    told = {  # null while the ledger shows nothing
+        "in the cut": spent["charged_in_cut"] or 0,
+        "outside the cut": spent["charged_outside_cut"] or 0,
+    }
     yield "status --json: spending", told
     summary = json.loads(files.summary_json.read_text())["credits"]
     yield (
@@ -310,6 +313,20 @@ def test_after_a_kill_no_place_says_0_for_what_is_charged(tmp_path: Path, capsys
     assert "film unknown unknown unknown unknown" in page
     assert [row[name] for name in ("charged_credits", "charged_usd", "in_cut_credits", "outside_cut_usd")] == [""] * 4
     assert [level[name] for name in ("charged_credits", "in_cut_credits", "outside_cut_credits")] == [None] * 3
+    cells = sheets(files.costs.parent / "costs.xlsx")["summary"][0]
+    beside = {cells[f"A{at[1:]}"][2] for at, cell in cells.items() if cell[2] == "and 2 charges not seen yet"}
+    assert beside == {"charged"}
+
+
+def test_after_a_kill_status_in_json_and_in_another_currency_says_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = killed_mid_run(tmp_path)
+    assert call(["--json", "status", str(folder)]) == 0
+    spent = json.loads(capsys.readouterr().out)["spending"]
+    assert [spent["charged_in_cut"], spent["charged_outside_cut"]] == [None, None]
+    assert call(["status", "--currency", "EUR=0.92", str(folder)]) == 0
+    assert re.search(r"converted at 1 USD = 0.92 EUR: committed [\d.]+ EUR; charged unknown", capsys.readouterr().out)
 
 
 @pytest.mark.sampled(2)

@@ -23,7 +23,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli import call
 from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_balance, print_preview
-from wanbatch.cli.screen import print_result
+from wanbatch.cli.screen import print_result, progress_text
 from wanbatch.errors import ExitCode, ProviderUnreachable
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.ledger import LedgerReading, LoggedSubmit, Verdict, match_ledger
@@ -40,6 +40,7 @@ from wanbatch.state.progress_reader import read_overview
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
 OTHER = PriceClass("alibaba/wan-2-6-image-to-video-flash", "1080p", 15)
 NIGHT = 200 * 3_150_000
+NOW = datetime(2026, 8, 21, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +170,21 @@ def test_the_ledger_and_the_figures_fit_80_columns() -> None:
     assert "confirmed 1 0.525 0.525 1,050,000 charged what was held" in text
     assert "unknown 1 sent, but no generation is known" in text
     assert "charged 1.05 2,100,000 3 charges not seen yet" in text
+
+
+def test_a_figure_of_which_nothing_is_known_is_unknown_on_the_screen() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, no_color=True, highlight=False)
+    figures_grid(Figures(Figure(0, 2), Figure(0, 0), Figure(0, 3))).show(console)
+    text = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
+    assert "estimated unknown 2 takes without a price" in text
+    assert "held 0.00 0" in text
+    assert "charged unknown 3 charges not seen yet" in text
+
+
+def test_the_progress_line_says_that_an_amount_is_unknown() -> None:
+    line = progress_text(BatchProgress(counts={}, credits_committed=0, credits_charged=0, uncosted=2), NOW)
+    assert line == "; an unknown amount of money committed (2 takes)"
 
 
 def test_what_was_released_counts_in_no_sum_of_what_is_held() -> None:

@@ -367,7 +367,8 @@ def _sums(groups: Sequence[Sequence[int | None]]) -> list[tuple[str, str]]:
 def figures_grid(figures: Figures) -> Grid:
     """Lay out estimated, held and charged credits below each other, and how many takes are missing from each.
 
-    Charged is what the ledger shows: what it does not show yet is counted beside, and leaves no sum unknown.
+    Charged is what the ledger shows: what it does not show yet is counted beside. A figure of which nothing is known is
+    unknown, never 0.
     """
     grid = Grid(("", "USD", "credits", ""), left=(0, 3))
     for name, figure, unknown in (
@@ -375,10 +376,11 @@ def figures_grid(figures: Figures) -> Grid:
         ("held", figures.held, ("unknown hold", "of takes or submits")),
         ("charged", figures.charged, ("charge", "not seen yet")),
     ):
-        more = "+?" if figure.unknown and name != "charged" else ""
+        more = "+?" if figure.seen is not None and figure.unknown and name != "charged" else ""
         mark = f"{more} ".lstrip()
         remark = f"{mark}{count_text(figure.unknown, unknown[0])} {unknown[1]}" if figure.unknown else ""
-        grid.add(name, f"{_usd(figure.known)}{more}", f"{figure.known:,}{more}", remark)
+        told = "" if figure.seen is None else f"{figure.seen:,}{more}"
+        grid.add(name, f"{_usd(figure.seen)}{more}", told, remark)
     return grid
 
 

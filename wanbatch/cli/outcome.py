@@ -21,7 +21,11 @@ def tell(options: Global, result: RunResult) -> int:
     found = read_overview(result.output)
     if options.is_json:
         left = remaining_json(found.remaining)
-        more = {"spending": spending_json(found.spending), "remaining": left, "next": found.next_step.next_command}
+        more = {
+            "spending": spending_json(found.spending, found.progress.charges_not_seen),
+            "remaining": left,
+            "next": found.next_step.next_command,
+        }
         print_json({"event": "end", **result_json(result), **more, "sandbox": found.is_sandbox})
     elif options.verbosity >= 0 or result.exit_code:
         reported = [*problems_of(result.output, 10, "; ".join(result.messages)), *_warnings_of(result.output)]

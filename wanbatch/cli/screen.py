@@ -122,8 +122,14 @@ def progress_text(
     """Return one line on the progress of a run; `elapsed_s` is how long it goes on."""
     order = ("verified", "downloaded", "completed", "generating", "queued", "planned", "failed", "held", "superseded")
     counts = counts_text({name: progress.counts[name] for name in order if progress.counts.get(name)})
-    money = f"{usd_text(progress.credits_committed)}{' play money' if is_play else ''} committed"
+    play, known = " play money" if is_play else "", progress.credits_committed
+    money = f"{usd_text(known)}{play} committed"
     unknown = f" + {progress.uncosted} with an unknown cost" if progress.uncosted else ""
+    if unknown and not known:
+        money, unknown = (
+            f"an unknown amount of{play or ' money'} committed ({count_text(progress.uncosted, 'take')})",
+            "",
+        )
     elapsed = f", {duration_text(elapsed_s)} elapsed" if elapsed_s is not None else ""
     eta = f", {left_text(progress.eta_s, now)}" if progress.eta_s is not None else ""
     return f"{counts}; {money}{unknown}{elapsed}{eta}"

@@ -34,11 +34,15 @@ def spending_lines(spending: Spending) -> list[str]:
     return lines
 
 
-def spending_json(spending: Spending) -> dict[str, Any]:
-    """Return the same as JSON values: whole credits, null where a part is unknown, its known part beside it."""
+def spending_json(spending: Spending, charges_not_seen: int) -> dict[str, Any]:
+    """Return the same as JSON values: whole credits, null where a part is unknown, its known part beside it.
+
+    What was charged for the cut and outside it is null while the ledger shows no charge of what may be charged.
+    """
+    is_seen = spending.charged > 0 or not charges_not_seen
     return {
-        "charged_in_cut": spending.in_cut,
-        "charged_outside_cut": spending.outside_cut,
+        "charged_in_cut": spending.in_cut if is_seen else None,
+        "charged_outside_cut": spending.outside_cut if is_seen else None,
         "left_out_takes": spending.left_out_takes,
         "superseded_failed_takes": spending.replaced,
         "scenes": [

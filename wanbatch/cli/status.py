@@ -58,7 +58,7 @@ def _overview_json(found: BatchOverview) -> dict[str, Any]:
         "uncosted_takes": progress.uncosted,
         "charges_not_seen": progress.charges_not_seen,
         "eta_s": progress.eta_s,
-        "spending": spending_json(found.spending),
+        "spending": spending_json(found.spending, progress.charges_not_seen),
         "elapsed_s": found.elapsed_s,
         "running": bool(found.holder),
         "last_run": None if found.last_run is None else _last_run_json(found, found.last_run),
@@ -89,8 +89,14 @@ def _more_lines(found: BatchOverview, currency: Currency | None) -> list[str]:
 def converted_line(currency: Currency, found: BatchOverview) -> str:
     """Say the sums of a batch in another currency, marked as converted."""
     progress = found.progress
-    sums = {"committed": progress.credits_committed, "charged": progress.credits_charged, "cap": found.cap}
-    told = [f"{name} {currency.text(value)}" for name, value in sums.items() if value is not None]
+    sums = {
+        "committed": (progress.credits_committed, progress.uncosted),
+        "charged": (progress.credits_charged, progress.charges_not_seen),
+        **({} if found.cap is None else {"cap": (found.cap, 0)}),
+    }
+    told = [
+        f"{name} {currency.text(known) if known or not more else 'unknown'}" for name, (known, more) in sums.items()
+    ]
     return f"{currency.note}: {'; '.join(told)}"
 
 

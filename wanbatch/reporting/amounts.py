@@ -120,6 +120,6 @@ def _amount_or_unknown(credit_count: int | None) -> Amount:
 
 
 def _with_unknown(amount: Amount) -> Amount:
-    if not amount.credits:  # nothing of it is known
+    if not amount.credits:  # no part of it is known
         return _UNKNOWN
     return Amount(f"{amount.usd}+?", f"{amount.credits}+?" if amount.credits else "")
