@@ -77,6 +77,14 @@ def test_the_first_confirmed_plan_is_kept_whole_and_no_later_one_changes_it(said
     ] * 3
 
 
+def test_a_first_run_that_sends_nothing_leaves_the_baseline_to_the_first_confirmed_plan(said: Any) -> None:
+    write(SHOTS[0], SHOTS[1].replace("{id", "{omit: true, id"))
+    said(*RUN, "--only", "s1", "--no-report")
+    assert "no baseline: no plan was confirmed yet" in said("status")
+    said(*RUN, "--no-report")
+    assert "baseline 0.525 USD, final cost 0.525 USD: no difference" in said("status")
+
+
 def rows() -> list[tuple[str, str, str, str, str]]:
     with Path("outputs/film/reports/variance.csv").open(encoding="utf-8-sig", newline="") as stream:
         return [

@@ -244,8 +244,11 @@ class Execution:
         )
 
     def _keep_baseline(self, preview: Preview, at: datetime) -> None:
-        """Keep what the first plan that goes out is to cost: later ones are compared with it."""
-        if preview.refusal is None and not self.state.inventory().was_sent:
+        """Keep what the first plan that goes out is to cost: later ones are compared with it.
+
+        A run that sends nothing asks for no price, so what it would keep is unknown.
+        """
+        if preview.takes and preview.refusal is None and not self.state.inventory().was_sent:
             recipes = self.state.recipe_keys()
             lines = lines_of(self.state.inventory().due, preview.every_quote)
             self.state.keep_baseline([replace(each, recipe=recipes[each.shot_id]) for each in lines], at)
