@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.batch.takes import shot, take_of
 from wanbatch.batch.changes import Supersede
+from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Due, First, make_plan, submit_order
 from wanbatch.batch.shots import Batch
@@ -61,7 +63,7 @@ def test_a_removed_shot_keeps_what_is_paid_and_drops_what_is_not() -> None:
 def test_an_omitted_shot_keeps_its_takes_current() -> None:
     each = shot()
     plan = make_plan(Batch("b", (replace(each, omit=True),)), [take_of(each, state=State.VERIFIED)])
-    assert (plan.changes, plan.counts) == ((), {"stale": 1, "omitted": 1})
+    assert (plan.changes, plan.counts) == ((), {"done": 1, "omitted": 1})  # as `status` counts them
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.randoms())
@@ -95,12 +97,27 @@ def test_what_others_go_on_from_goes_before_them_and_the_longest_chain_first() -
     assert [one.shot_id for one in submit_order(due, First.STORY)] == ["a", "d", "e", "c", "b"]
 
 
-def test_a_plan_tells_what_is_under_way_and_drops_what_was_never_sent() -> None:
+def test_a_plan_counts_takes_as_the_batch_does_once_the_plan_is_written() -> None:
+    edited = shot("a")
+    takes = [
+        take_of(edited, state=State.VERIFIED, superseded=True),
+        take_of(edited, take_id=2, state=State.HELD, superseded=True),
+        take_of(shot("b"), take_id=3, state=State.PLANNED, superseded=True),
+        take_of(shot("gone"), take_id=4, state=State.VERIFIED),
+    ]
+    plan = make_plan(Batch("b", (replace(shot("b"), omit=True),)), takes)
+    status = Counter(take.shown_state for take in takes)
+    assert (status["superseded"], status["held"], status["verified"]) == (2, 1, 1)
+    assert plan.counts == {"done": 1, "held": 1, "stale": 2, "omitted": 1}
+    assert Inventory.of(takes, plan.shots).counts == plan.counts
+
+
+def test_a_plan_tells_what_is_under_way_and_counts_what_was_never_sent_as_superseded() -> None:
     running = take_of(shot("a"), state=State.GENERATING)
     planned = take_of(shot("b"), take_id=2, state=State.PLANNED)
     batch = Batch("b", (shot("a"), replace(shot("b"), omit=True)))
     plan = make_plan(batch, [running, planned])
-    assert plan.counts == {"in progress": 1, "omitted": 1}
+    assert plan.counts == {"in progress": 1, "stale": 1, "omitted": 1}
     assert plan.changes == (Supersede(2),)
     held = take_of(shot("a"), state=State.HELD)
     assert make_plan(Batch("b", (shot("a"),)), [held]).counts == {"held": 1}

@@ -89,12 +89,8 @@ class Inventory:
         groups = Counter({"omitted": self.omitted})
         groups.update(due_group(each.cause) for each in self.due)
         for take, count in self.kinds:
-            if take.state is State.PLANNED:
-                continue
-            if not take.superseded:
+            if take.superseded or take.state is not State.PLANNED:
                 groups[group_of(take)] += count
-            else:
-                groups["stale"] += count
         return in_table_order(groups)
 
     @property

@@ -170,8 +170,10 @@ class Plan:
         """Takes by what a run would do with them, for the plan's table; only groups that occur."""
         groups = Counter(due_group(each.cause) for each in self.due)
         settled = (each.take for each in self.wanted if each.take is not None)
-        groups.update(group_of(take) for take in settled if take.state is not State.PLANNED)
-        groups.update("stale" for take in self.kept if take.state is not State.PLANNED)
+        groups.update(group_of(replace(take, superseded=False)) for take in settled if take.state is not State.PLANNED)
+        left = {change.take_id for change in self.changes if isinstance(change, Supersede)}
+        kept = (replace(take, superseded=take.superseded or take.take_id in left) for take in self.kept)
+        groups.update(group_of(take) for take in kept if take.superseded or take.state is not State.PLANNED)
         groups["omitted"] = self.omitted
         return in_table_order(groups)
 
@@ -206,7 +208,9 @@ def due_group(cause: Cause) -> str:
 
 
 def group_of(take: Spend) -> str:
-    """Return what a run would do with a take that is asked for and not to be sent, in the words of a plan's table."""
+    """Return how a plan's table counts a take that is not to be sent: as superseded where `status` does so, too."""
+    if take.shown_state == "superseded":
+        return "stale"
     match take.state:
         case State.VERIFIED:
             return "done"
