@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from tests.runner.shared import PRICE, states
 from tests.worlds import World, batch_of, with_prompt
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
 from wanbatch.errors import ExitCode
+from wanbatch.money.prices import Quote
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
@@ -192,6 +195,15 @@ def test_only_selected_takes_are_sent(tmp_path: Path) -> None:
     world = World(tmp_path / "out", settings=settings)
     end = world.run(batch_of(4))
     assert (end.exit_code, states(world)) == (ExitCode.OK, ["planned", "planned", "verified", "planned"])
+
+
+def test_a_take_that_the_cap_of_its_scene_forbids_uses_up_no_limit(tmp_path: Path) -> None:
+    batch = batch_of(4)
+    shots = tuple(replace(shot, scene="a" if at < 2 else "b") for at, shot in enumerate(batch.shots))
+    quotes = {PriceClass("alibaba/wan2.1-t2v-turbo", "480P", None): Quote(PRICE, "test", is_proven=True)}
+    world = World(tmp_path / "out", settings=RunSettings(limit=1, scene_caps={"a": 1}, quotes=quotes, rates=Rates()))
+    world.run(replace(batch, shots=shots))
+    assert (world.submits, states(world)) == (1, ["planned", "planned", "verified", "planned"])
 
 
 def test_a_limit_sends_no_more_than_that(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from wanbatch.batch.fallbacks import recipes_of
 from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.plan import Due
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
@@ -67,6 +68,7 @@ class RunContext:
         self.came_to_light: set[int] = set()  # takes of which this run found submits that the state file does not know
         self.named_now: set[str] = set()  # generations of charges without a take that this run named
         self.sendable: set[int] | None = None  # the takes that a limit allows; None if there is no limit
+        self.spares: list[Due] = []  # those after them, in order: each may stand in for one that is not sent
         self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others
         self.failing_since: dict[int, float] = {}  # takes whose newest answer says that they failed, by its time
         self.wake = asyncio.Event()
@@ -127,6 +129,20 @@ class RunContext:
         """Say whether this run sends a take that is planned, or planned again."""
         is_allowed = self.sendable is None or take.take_id in self.sendable
         return is_allowed and not take.superseded and self.settings.is_selected(take)
+
+    def leave_out(self, take: Take) -> None:
+        """Leave a take that a cap forbids to a later run; under a limit, the next one is sent in its place.
+
+        Only one of the same price: the estimate that the user confirmed still holds.
+        """
+        if self.sendable is None or take.take_id not in self.sendable:
+            return
+        self.sendable.discard(take.take_id)
+        instead = next((each for each in self.spares if each.price_class == take.price_class), None)
+        if instead is not None:
+            self.spares.remove(instead)
+            self.sendable.add(instead.take_id)
+            self.schedule.add_planned(instead.take_id)
 
     def plan_again(self, take_id: int) -> None:
         """Queue a take that is planned again, if this run may send it; else the next one does."""

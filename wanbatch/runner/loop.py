@@ -125,10 +125,12 @@ class Runner:
         for take in context.takes:
             self._resume_take(take, now)
         settings = context.settings
-        order = order_to_send(inventory.due, settings.is_selected, inventory.clips, settings.first, settings.limit)
+        order = order_to_send(inventory.due, settings.is_selected, inventory.clips, settings.first)
         unready = [take.take_id for take, _ in order.unready] if settings.limit is None else []
-        chosen = [*(each.take_id for each in order.takes), *unready]
-        context.sendable = None if context.settings.limit is None else set(chosen)
+        chosen = [*(each.take_id for each in order.takes[: settings.limit]), *unready]
+        if settings.limit is not None:
+            context.sendable, rest = set(chosen), order.takes[settings.limit :]
+            context.spares.extend(each for each in rest if inventory.clips.issuperset(each.predecessors))
         context.schedule.places = {take_id: place for place, take_id in enumerate(chosen)}
         for take_id in chosen:
             if not self._predecessors.keeps_back(take_id):

@@ -74,6 +74,7 @@ class Submits:
             return False
         if fit is Fit.SCENE:
             self._pause_scene(take)
+            context.leave_out(take)
             return False
         if not self._has_room() or not self._can_read_clips():
             schedule.add_planned(take_id, first=True)
@@ -180,8 +181,7 @@ class Submits:
         """Leave a take of a scene whose own cap is reached to a later run; the others go on."""
         context, budget = self._context, self._context.budget
         allowance, scene = budget.scene_allowance(take), budget.scene_of(take)
-        assert allowance is not None
-        if scene in self._paused_scenes:
+        if allowance is None or scene in self._paused_scenes:
             return
         self._paused_scenes.add(scene)
         spent = f"{usd_text(allowance.committed)} is committed"
