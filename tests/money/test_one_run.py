@@ -50,7 +50,7 @@ def _killed(folder: Path, sent: int, *, late: bool = False) -> Path:
     if late:
         pen.lead(3, State.HELD, estimated=CREDITS)
         pen.tell(3, Fact.ABANDONED)
-        pen.tell(3, Fact.CHARGED, credits_charged=CREDITS, generation_id="gen-3", attempt=1)
+        pen.tell(3, Fact.CHARGED, credits_charged=CREDITS, credits_at_risk=0, generation_id="gen-3", attempt=1)
     write_run(pen, None)
     pen.state.close()
     return folder
@@ -66,6 +66,16 @@ def killed_mid_run(folder: Path) -> Path:
 
 def given_up_and_charged_late(folder: Path) -> Path:
     return _killed(folder, 2, late=True)
+
+
+def only_first(folder: Path) -> Path:
+    """A run with `--only` that made the clip of one shot, and left the others for later."""
+    pen = begin(folder, Batch("film", tuple(shot(f"s{n}", n, scene=f"sc{n}") for n in range(3))))
+    pen.lead(1, State.VERIFIED, estimated=CREDITS, file="clips/s0_t1.mp4")
+    pen.tell(1, Fact.CHARGED, credits_charged=CREDITS, attempt=1)
+    write_run(pen, None)
+    pen.state.close()
+    return folder
 
 
 def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, Told]]:
@@ -296,7 +306,22 @@ _STATES_OF_A_RUN = (
     killed_before_the_first_submit,
     killed_mid_run,
     given_up_and_charged_late,
+    only_first,
 )
+
+
+def test_a_take_that_was_given_up_and_charged_later_is_committed_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = given_up_and_charged_late(tmp_path)
+    with StateReader.open(folder) as reader:
+        files = write_reports(reader, made_at=MADE_AT)
+    assert call(["--json", "status", str(folder)]) == 0
+    status = json.loads(capsys.readouterr().out)
+    summary = json.loads(files.summary_json.read_text())["credits"]
+    level = json.loads((files.costs.parent / "costs.json").read_text())["levels"][0]
+    told = [status["credits"]["committed"], summary["committed"], level["committed_credits"]]
+    assert (told, status["charges_not_seen"], level["charges_not_seen"]) == ([3 * CREDITS] * 3, 2, 2)
 
 
 def test_after_a_kill_no_place_says_0_for_what_is_charged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -310,7 +335,7 @@ def test_after_a_kill_no_place_says_0_for_what_is_charged(tmp_path: Path, capsys
     level = json.loads((files.costs.parent / "costs.json").read_text())["levels"][0]
     assert "charged unknown; " in capsys.readouterr().out
     assert "charged unknown (2 charges not seen yet)" in page
-    assert "film unknown unknown unknown unknown" in page
+    assert "film unknown unknown unknown – – – – – –" in page
     assert [row[name] for name in ("charged_credits", "charged_usd", "in_cut_credits", "outside_cut_usd")] == [""] * 4
     assert [level[name] for name in ("charged_credits", "in_cut_credits", "outside_cut_credits")] == [None] * 3
     cells = sheets(files.costs.parent / "costs.xlsx")["summary"][0]

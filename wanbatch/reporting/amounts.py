@@ -33,7 +33,7 @@ def levels_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[st
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Amount]:
-    amounts = {name: _marked(row, name, _amount_or_unknown(_known(row, name))) for name in ADDED_UP}
+    amounts = {name: _marked(row, name, _amount_or_unknown(name, _known(row, name))) for name in ADDED_UP}
     return amounts | {name: amount_of(row[f"{name}_credits"]) for name in COMPARED}
 
 
@@ -94,7 +94,7 @@ def _credits(credit_count: int) -> str:
 def paid_amounts(row: Mapping[str, Any]) -> dict[str, Amount]:
     """Return what was charged for a shot, and what for: unknown while the ledger shows nothing of it."""
     return {
-        name: _marked(row, name, _amount_or_unknown(row[f"{name}_credits"]))
+        name: _marked(row, name, _amount_or_unknown(name, row[f"{name}_credits"]))
         for name in ("charged", "outside_cut", *WENT_INTO)
     }
 
@@ -107,7 +107,7 @@ def _known(row: Mapping[str, Any], name: str) -> int | None:
 def _marked(row: Mapping[str, Any], name: str, amount: Amount) -> Amount:
     if name == "charged" and row[f"{name}_credits"] and row.get("charges_not_seen"):
         return _with_unknown(amount)
-    if row[f"{name}_credits"] is not None or amount == _UNKNOWN:
+    if row[f"{name}_credits"] is not None or amount in (_UNKNOWN, Amount(UNSEEN)):
         return amount
     return _with_unknown(amount)
 
@@ -115,8 +115,9 @@ def _marked(row: Mapping[str, Any], name: str, amount: Amount) -> Amount:
 _UNKNOWN = Amount("unknown")
 
 
-def _amount_or_unknown(credit_count: int | None) -> Amount:
-    return _UNKNOWN if credit_count is None else amount_of(credit_count)
+def _amount_or_unknown(name: str, credit_count: int | None) -> Amount:
+    """Return an amount, or `unknown`; a dash for a part of an unknown sum, as its columns are narrow."""
+    return _UNKNOWN if credit_count is None and name not in OUTSIDE_WORDS else amount_of(credit_count)
 
 
 def _with_unknown(amount: Amount) -> Amount:
