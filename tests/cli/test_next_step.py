@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.worlds import EPOCH
+from wanbatch.batch.selection import Selection
 from wanbatch.money.remaining import Purchase, Remaining
 from wanbatch.state.needs import WAITING, WAITS, Problem, screen_lines
-from wanbatch.state.next_step import NextStep, cap_in, with_cap
+from wanbatch.state.next_step import EVERYTHING, Choice, NextStep, cap_in, choice_in, with_cap
 from wanbatch.state.tables import Run
 
 USD = 2_000_000
@@ -19,6 +20,7 @@ STEP = NextStep("wanbatch run film.yaml --max-usd 4", "out", CAPPED, LEFT, (), i
 
 LOST = Problem("a_t1", "held", "lost", "", needs_user=True, can_be_looked_up=True)
 REFUSED = Problem("r_t1", "failed", "no", "The provider would refuse the same prompt again: change it")
+CHOSEN = "wanbatch run film.yaml --only 'a*'"
 RAISED = "to continue, with the cap raised to 5.00 USD"
 
 
@@ -236,6 +238,51 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             replace(STEP, command="wanbatch run f.yaml\n; curl evil"),
             [f"{RAISED}: wanbatch run f.yaml ';' curl evil --max-usd 5.00"],
         ),
+        (  # the cap is for what the command sends, not for all that is left
+            replace(
+                STEP, command=f"{CHOSEN} --max-usd 4", remaining=replace(LEFT, chosen=Purchase(1, USD, 0, 2 * USD))
+            ),
+            [f"{RAISED} for 1 of these 4 takes: {CHOSEN} --max-usd 5.00"],
+        ),
+        (  # what it chooses has no price
+            replace(STEP, command=f"{CHOSEN} --max-usd 4", remaining=replace(LEFT, chosen=Purchase(1, 0, 1, 0))),
+            [f"to continue, with a higher --max-usd: {CHOSEN} --max-usd 4"],
+        ),
+        (  # nothing that it chooses is left to be sent: the rest is
+            replace(STEP, command=f"{CHOSEN} --max-usd 4", remaining=replace(LEFT, chosen=Purchase())),
+            [f"{RAISED}: wanbatch run film.yaml --max-usd 5.00"],
+        ),
+        (  # nor does it pay for anything, but it fetches
+            replace(
+                STEP,
+                command=f"{CHOSEN} --max-usd 4",
+                remaining=replace(LEFT, chosen=Purchase(), cap=5 * USD, unfetched=1),
+            ),
+            [f"to continue, under the cap of the last run, 5.00 USD: {CHOSEN} --max-usd 5.00"],
+        ),
+        (  # what has to be changed may be outside of what was chosen
+            replace(
+                STEP,
+                command=f"{CHOSEN} --limit 2 --max-usd 4",
+                remaining=replace(
+                    LEFT,
+                    chosen=Purchase(1, 0, 0, 0),
+                    failed=1,
+                    tries=1,
+                    failed_known=2 * USD,
+                    changed=Purchase(1, 2 * USD),
+                ),
+                problems=(REFUSED,),
+            ),
+            [
+                f"to continue, with a higher --max-usd: {CHOSEN} --limit 2 --max-usd 4",
+                (
+                    "to send what the provider refused (1 take), with the cap raised to 5.00 USD: change the shot in the"
+                    " manifest, then wanbatch run film.yaml --only r --max-usd 5.00. To leave the shot out, write"
+                    " `omit: true` there"
+                ),
+            ],
+        ),
         (replace(STEP, command="rm -rf /"), [f"{RAISED}: run the manifest again"]),
         (replace(STEP, is_running=True), []),
         (replace(STEP, is_finished=True), []),
@@ -257,3 +304,16 @@ def test_a_choice_of_shots_that_is_done_is_not_repeated(exit_code: int, command:
     words = "wanbatch run film.yaml --only 'a*' --yes --except=x --limit 3"
     step = replace(STEP, command=words, last_run=run, remaining=replace(LEFT, cap=None))
     assert step.next_command == command
+
+
+@pytest.mark.parametrize(
+    ("words", "choice"),
+    [
+        ("", EVERYTHING),
+        ("--only 'a*' --except=x --only tag:hero", Choice(Selection(["a*", "tag:hero"], ["x"]))),
+        ("--limit 3 --yes", Choice(limit=3)),
+        ("--limit=x", EVERYTHING),
+    ],
+)
+def test_what_a_command_chooses_is_read_from_it(words: str, choice: Choice) -> None:
+    assert choice_in(f"wanbatch run film.yaml {words}") == choice

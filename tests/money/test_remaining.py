@@ -135,6 +135,32 @@ def test_status_pages_and_workbook_say_why_takes_wait_after_a_later_run_ended_we
     assert "What needs your attention in film A run stopped early An earlier run ended at" in read(page).words
 
 
+@pytest.mark.parametrize(
+    ("flags", "chosen"),
+    [
+        ("", None),
+        ("--only scene:sc2 --max-usd 1", (1, CREDITS)),
+        ("--only 'a*' --only tag:hero", (2, 3 * CREDITS)),
+        ("--except b --limit 1", (1, 2 * CREDITS)),  # that which costs most
+    ],
+)
+def test_what_the_command_that_goes_on_sends_has_a_price_of_its_own(
+    tmp_path: Path, flags: str, chosen: tuple[int, int] | None
+) -> None:
+    long, hero = {"request": {"duration": 10}}, {"tags": ("hero",)}
+    made = (shot("e", 4), shot("f", 5, **long))
+    shots = (shot("a", 0, **long), shot("b", 1, scene="sc2"), shot("c", 2, **hero), shot("d", 3), *made)
+    pen = begin(tmp_path, Batch("film", shots), base_url="sandbox", sandbox=True)
+    for take_id, price in ((5, CREDITS), (6, 2 * CREDITS)):
+        pen.lead(take_id, State.VERIFIED, held=price, charged=price, label=f"made{take_id}")
+    pen.state.note(COMMAND_NOTE, f"wanbatch run film.yaml {flags}")
+    pen.state.store_run(CAPPED)
+    pen.state.close()
+    with StateReader.open(tmp_path) as reader:
+        told = read_remaining(reader).chosen
+    assert (None if told is None else (told.takes, told.known)) == chosen
+
+
 def test_what_failed_has_a_price_of_its_own_and_what_is_not_asked_for_is_not_tried_again(tmp_path: Path) -> None:
     shots = (shot("a", 0), shot("b", 1), shot("c", 2))
     pen = begin(tmp_path / "one", Batch("film", shots))

@@ -37,7 +37,8 @@ class Remaining:
     `failed` counts takes that failed, `tries` the takes that are bought to make them after all: those, and the others
     of a shot that has to be changed. `failed_known` and the others are what these cost; `changed` is the part of it for
     the shots that have to be changed, which no retry buys. `unfetched` clips are ordered and not fetched yet, of which
-    `paid` are in the ledger already. `later` is what the ledger has not listed yet of `clips_listed_later`.
+    `paid` are in the ledger already. `chosen` is what the command that goes on sends of them, None for all. `later` is
+    what the ledger has not listed yet of `clips_listed_later`.
     """
 
     takes: int
@@ -52,6 +53,7 @@ class Remaining:
     failed_unpriced: int = 0
     failed_worst: int | None = None
     changed: Purchase = NOTHING_BOUGHT
+    chosen: Purchase | None = None
     unfetched: int = 0
     paid: int = 0
     later: AtRisk = NOTHING_AT_RISK
@@ -66,6 +68,16 @@ class Remaining:
     def needed_cap(self) -> int | None:
         """The cap under which a run sends all of them; None if they fit, or if a price is unknown."""
         return None if self.unpriced else self._cap_for(_higher(self.known, self.worst))
+
+    @property
+    def cap_for_chosen(self) -> int | None:
+        """The cap under which the command that goes on sends what it chooses; None as for `needed_cap`."""
+        return self.needed_cap if self.chosen is None else self._cap_for_alone(self.chosen)
+
+    @property
+    def cap_for_changed_alone(self) -> int | None:
+        """The cap under which the takes of shots that have to be changed fit, and nothing else."""
+        return self._cap_for_alone(self.changed)
 
     @property
     def cap_for_failed(self) -> int | None:
@@ -99,6 +111,9 @@ class Remaining:
         if self.unpriced or more.unpriced:
             return None
         return self._cap_for(_higher(self.known, self.worst) + _higher(more.known, more.worst))
+
+    def _cap_for_alone(self, bought: Purchase) -> int | None:
+        return None if bought.unpriced else self._cap_for(_higher(bought.known, bought.worst))
 
     def _cap_for(self, price: int) -> int | None:
         if self.room is None or self.committed is None or price <= self.room:
@@ -202,6 +217,22 @@ def remaining_of(
         later=AtRisk(sum((each or 0) * n for each, n in later), sum(n for each, n in later if each is None)),
         clips_listed_later=sum(n for _, n in later),
     )
+
+
+def most_of(
+    classes: Iterable[PriceClass],
+    limit: int | None,
+    kinds: Iterable[tuple[Kind, int]],
+    prices: Mapping[PriceClass, int],
+) -> Purchase:
+    """Price some of the takes that are still to be sent: of more than `limit` those that cost most at worst."""
+    highest = _highest(kinds)
+
+    def worst(each: PriceClass) -> tuple[bool, int]:
+        return each not in prices, max(prices.get(each, 0), highest.get(each, 0))
+
+    dearest = sorted(classes, key=worst, reverse=True)
+    return _priced(((each, 1) for each in dearest[:limit]), prices, highest)
 
 
 def _priced(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from wanbatch.batch.advice import retry_flags
 from wanbatch.batch.chosen_frames import NOT_SENT
+from wanbatch.batch.selection import EVERY_SHOT, Selection
 from wanbatch.errors import MEANINGS, ExitCode
 from wanbatch.money.credits import credits_of_usd, exact_usd, usd_text
 from wanbatch.money.remaining import Remaining
@@ -21,6 +22,7 @@ from wanbatch.state.tables import Run
 from wanbatch.units import agreeing, count_text, local_text
 
 _CHOICES = ("--only", "--except")
+_LIMIT = "--limit"
 _CAPS = ("--max-usd", "--max-credits")
 # What a run says that a cap stopped; older versions say budget, "is reached", "is passed" and, for a scene, "stops it".
 _STOPPED = r"(is (reached|passed|exceeded)|has been exceeded|stops (the run|it))"
@@ -95,9 +97,8 @@ class NextStep:
         if not self._to_retry and self._is_all_without_take:
             return None, False
         if not self.is_finished and not is_chained:
-            own = with_shots(own_command(self.command), left_out_in(self.last_run.message))
-            # All that was chosen is done: what is left is the rest.
-            return (without_choice(own) if self.last_run.exit_code == ExitCode.OK else own), False
+            command = going_on(self.command, self.last_run)
+            return (without(command, _CHOICES) if self._is_choice_done else command), False
         if not self._to_retry and self._decisions:
             return own_command(self.command), False  # what is decided may have to be sent or fetched
         is_all_refused = bool(self._refused_shots) and not self._to_retry
@@ -113,6 +114,9 @@ class NextStep:
     def _changed_command(self) -> tuple[str, str]:
         """Return the command that goes on once what the provider refused is changed, and what is said of its cap."""
         own = own_command(self.command)
+        if choice_in(own) != EVERYTHING:  # what was chosen then may leave these out
+            words = [word for each in self._refused_shots for word in ("--only", each)]
+            own = shlex.join([*shlex.split(without(own, (*_CHOICES, _LIMIT))), *words])
         command, cap = self._with_cap(own or "run the manifest again", is_changed=True)
         return (self._there(command, is_retry=False) if own else "", cap)
 
@@ -171,14 +175,30 @@ class NextStep:
         As it is, the command would stop at once if its own cap is too low, or replace the cap of a later run.
         """
         left, (flag, own) = self.remaining, cap_in(command)
-        needed = left.needed_cap if left.takes else None
+        is_all = left.chosen is None or self._is_choice_done
+        needed = left.needed_cap if is_all else left.cap_for_chosen
+        part = f" for {left.chosen.takes} of these {left.takes} takes" if left.chosen and not is_all else ""
+        needed = needed if left.takes else None
         if is_retry or is_changed:
-            needed = left.cap_for_retry if is_retry else left.cap_for_changed
+            needed, part = (left.cap_for_retry if is_retry else self._cap_for_changed), ""
         if needed is not None:
-            return with_cap(command, needed), f", with the cap raised to {usd_text(needed)}"
+            return with_cap(command, needed), f", with the cap raised to {usd_text(needed)}{part}"
         if own is not None and left.cap is not None and own != left.cap:
             return with_cap(command, left.cap), f", under the cap of the last run, {usd_text(left.cap)}"
         return command, self._higher_cap(flag, own)
+
+    @property
+    def _is_choice_done(self) -> bool:
+        """Say whether the command chooses nothing that is left: the rest is."""
+        left = self.remaining
+        return left.chosen is not None and not left.chosen.takes and not left.unfetched
+
+    @property
+    def _cap_for_changed(self) -> int | None:
+        """The cap for what has to be changed: beside all that is left, or alone where the command chooses."""
+        left = self.remaining
+        is_all = choice_in(own_command(self.command)) == EVERYTHING
+        return left.cap_for_changed if is_all else left.cap_for_changed_alone
 
     def _higher_cap(self, flag: str, own: int | None) -> str:
         """Say which cap has to be higher, if one stopped the last run, or would stop the command at once."""
@@ -203,14 +223,44 @@ class NextStep:
         return list(dict.fromkeys(each.shot_id for each in takes_to_change(self.problems)))
 
 
-def without_choice(command: str) -> str:
-    """Return a command without the flags that choose shots."""
+def going_on(command: str, last_run: Run) -> str:
+    """Return the command line that goes on after a run, empty if it is not known."""
+    own = with_shots(own_command(command), left_out_in(last_run.message))
+    # All that was chosen is done: what is left is the rest.
+    return without(own, _CHOICES) if last_run.exit_code == ExitCode.OK else own
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a command line sends of all that is left: which shots, and how many takes at most."""
+
+    shots: Selection = EVERY_SHOT
+    limit: int | None = None
+
+
+EVERYTHING = Choice()
+
+
+def choice_in(command: str) -> Choice:
+    """Return what a command line chooses."""
+    told: dict[str, list[str]] = {flag: [] for flag in (*_CHOICES, _LIMIT)}
+    for flag, word in pairwise([*shlex.split(command), ""]):
+        name, is_joined, value = flag.partition("=")
+        if name in told:
+            told[name].append(value if is_joined else word)
+    only, excepted, limits = (told[flag] for flag in (*_CHOICES, _LIMIT))
+    limit = int(limits[-1]) if limits and limits[-1].isdecimal() else None
+    return Choice(Selection(only, excepted) if only or excepted else EVERY_SHOT, limit)
+
+
+def without(command: str, flags: Container[str]) -> str:
+    """Return a command without some flags and their values."""
     words, is_value = list[str](), False
     for word in shlex.split(command):
         name, is_joined, _ = word.partition("=")
-        if not is_value and name not in _CHOICES:
+        if not is_value and name not in flags:
             words.append(word)
-        is_value = not is_value and name in _CHOICES and not is_joined
+        is_value = not is_value and name in flags and not is_joined
     return shlex.join(words)
 
 
@@ -225,7 +275,7 @@ def with_shots(command: str, shots: Sequence[str]) -> str:
         return command
     words = shlex.split(command)
     if any(each.partition("=")[0] == "--except" for each in words):
-        return without_choice(command)
+        return without(command, _CHOICES)
     is_chosen = any(each.partition("=")[0] == "--only" for each in words)
     return shlex.join([*words, *(word for each in shots if is_chosen for word in ("--only", each))])
 
@@ -265,13 +315,7 @@ def with_cap(command: str, cap: int) -> str:
         return command
     if given[:1] != ["wanbatch"]:
         return command  # words, not a command line
-    kept, is_value = [], False
-    for word in given:
-        name, is_joined, _ = word.partition("=")
-        if not is_value and name not in _CAPS:
-            kept.append(word)
-        is_value = name in _CAPS and not is_joined and not is_value
-    return shlex.join([*kept, "--max-usd", exact_usd(cap)])
+    return shlex.join([*shlex.split(without(command, _CAPS)), "--max-usd", exact_usd(cap)])
 
 
 def early_end(runs: Sequence[Run], waiting_since: datetime | None) -> Run | None:

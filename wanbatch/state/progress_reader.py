@@ -14,11 +14,12 @@ from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Counted, Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.progress import BatchProgress
+from wanbatch.batch.selection import places_of
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.baseline import Baseline, baseline_of, why_none, with_causes
 from wanbatch.money.costs import Figures, figures_of
-from wanbatch.money.remaining import NOTHING_REMAINS, Failed, Remaining, remaining_of
+from wanbatch.money.remaining import NOTHING_REMAINS, Failed, Remaining, most_of, remaining_of
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.money.spending import NOTHING_SPENT, Spending
 from wanbatch.money.successions import Succession
@@ -31,7 +32,7 @@ from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.kept_command import read_command
 from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import Problem, problems_in, screen_lines
-from wanbatch.state.next_step import NextStep, early_end
+from wanbatch.state.next_step import EVERYTHING, NextStep, choice_in, early_end, going_on
 from wanbatch.state.notes import answered_charges
 from wanbatch.state.reader import StateReader
 from wanbatch.state.spending import read_spending
@@ -119,7 +120,15 @@ def read_remaining(reader: StateReader) -> Remaining:
     prices = prices_now([kind for kind, _ in kinds], reader.quotes())
     strays = [each.credits_held for each in reader.strays()]
     cap = runs[-1].cap_credits if runs else None
-    return remaining_of(kinds, _tried_again(reader), prices, strays, cap)
+    remaining = remaining_of(kinds, _tried_again(reader), prices, strays, cap)
+    choice = choice_in(going_on(read_command(reader).text, runs[-1])) if runs and remaining.takes else EVERYTHING
+    if choice == EVERYTHING:
+        return remaining
+    shots = choice.shots
+    if shots.needs_places:
+        shots = replace(shots, places=places_of(reader.shots()))
+    classes = [due.price_class for due in reader.inventory().due if shots.has(due.shot_id)]
+    return replace(remaining, chosen=most_of(classes, choice.limit, kinds, prices))
 
 
 def _tried_again(reader: StateReader) -> Failed:
