@@ -17,7 +17,8 @@ import pytest
 
 from tests.reporting.states import MADE_AT, begin, every_state, place_clips, shot, write_run
 from wanbatch.batch.lifecycle import State
-from wanbatch.batch.shots import Batch
+from wanbatch.batch.shots import Batch, Shot
+from wanbatch.cli import call
 from wanbatch.reporting.files import ReportFiles, write_reports
 from wanbatch.reporting.page import ROWS_SHOWN, _by_need, _coded, visible
 from wanbatch.reporting.sheet import SHOTS_SHOWN
@@ -261,6 +262,24 @@ def test_takes_in_one_state_are_in_one_box_each_with_its_own_commands() -> None:
         ("held", 2, ["decide about a_t1", "decide about b_t1"]),
         ("failed", 3, ["`wanbatch retry` tries again"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("shots", "words"),
+    [
+        ((), "verified no plan yet no run has recorded its plan here: run the manifest, which plans its takes"),
+        ((shot("a", 0), shot("b", 1, takes=2)), "verified 0 of 3 3 planned"),
+        ((shot("a", 0, omit=True),), "verified none asked for 1 shot omitted"),
+    ],
+    ids=["killed before it planned", "killed before it sent", "omitted"],
+)
+def test_the_report_says_how_many_takes_are_asked_for_before_the_first_is_sent(
+    tmp_path: Path, shots: tuple[Shot, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(tmp_path, Batch("b", shots)).state.close()
+    assert words in read(reported(tmp_path).report).words
+    assert call(["status", str(tmp_path)]) == 0
+    assert ("no plan yet: no run has" in " ".join(capsys.readouterr().out.split())) is not bool(shots)
 
 
 def test_a_page_never_says_0_for_what_is_not_known(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from wanbatch.batch.spend import Spend
 
+NO_PLAN = "no plan yet"
+NO_PLAN_WHY = "no run has recorded its plan here: run the manifest, which plans its takes before it sends any"
+
 
 @dataclass(frozen=True)
 class BatchProgress:

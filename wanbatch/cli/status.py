@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from wanbatch.batch.advice import in_folder
+from wanbatch.batch.progress import NO_PLAN, NO_PLAN_WHY
 from wanbatch.cli import Global
 from wanbatch.cli.chains import succession_json
 from wanbatch.cli.grid import PLAY_MARK, say
@@ -160,7 +161,12 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     if found.cap is not None:
         money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")
-    for line in (*spending_lines(found.spending), *_more_lines(found, currency), *remaining_lines(found)):
+    for line in (
+        *_plan_lines(found),
+        *spending_lines(found.spending),
+        *_more_lines(found, currency),
+        *remaining_lines(found),
+    ):
         say(console, escape(f"  {line}"))
     if found.holder:
         left = "" if progress.eta_s is None else f"; {left_text(progress.eta_s / found.speed, system_now())}"
@@ -174,6 +180,11 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
         _print_first(console, lines, page)
     for line in found.next_step.lines:
         say(console, escape(f"  {line}"))
+
+
+def _plan_lines(found: BatchOverview) -> list[str]:
+    """Say that there is nothing to count yet."""
+    return [] if found.progress.counts else [f"{NO_PLAN}: {NO_PLAN_WHY}"]
 
 
 def _print_first(console: Console, lines: Sequence[str], page: Path) -> None:

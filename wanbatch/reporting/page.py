@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from wanbatch.batch.lifecycle import State, state_words
+from wanbatch.batch.progress import NO_PLAN, NO_PLAN_WHY
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import charged_text, difference_text, partly_known, usd_text
 from wanbatch.money.spending import OUTSIDE_WORDS, left_out_words, replaced_words
@@ -142,7 +143,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["cost_words"] = COST_WORDS
+    environment.globals |= {"cost_words": COST_WORDS, "no_plan": NO_PLAN, "no_plan_why": NO_PLAN_WHY}
     environment.filters |= {
         "visible": visible,
         "named": _named,
@@ -211,7 +212,7 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
     from wanbatch.reporting.record import values_of
 
     summary, takes = list(facts["summary"]), book.record.takes
-    rows = summary[1:]
+    rows, states = summary[1:], takes.loc[book.is_asked_for, "state"].tolist()
     figures = figures_of(book, facts)
     return page(
         "report.html.j2",
@@ -241,10 +242,16 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         figures=figures,
         headlines=headlines(takes, book.record.attempts),
         timings=("queued", "generating", "download", "total"),
-        asked=int(book.is_asked_for.sum()),
         meanings=meanings(facts["counts"]),
-        done=int((book.is_asked_for & (takes["state"] == State.VERIFIED.value)).sum()),
+        done=_done_words(states, facts["counts"]),
     )
+
+
+def _done_words(asked: Sequence[str], counts: Mapping[str, int]) -> str:
+    """Say how many of the takes that are asked for are verified, by their states; without a plan there are none."""
+    if not asked:
+        return "none asked for" if counts else NO_PLAN
+    return f"{asked.count(State.VERIFIED.value):,} of {len(asked):,}"
 
 
 def render_combined(costs: Mapping[str, Any], workbook: str = "") -> str:
