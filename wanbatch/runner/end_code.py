@@ -33,26 +33,29 @@ TROUBLED_STATES = frozenset({State.SUBMITTING, State.UNKNOWN, State.HELD, State.
 """States that decide how a run ended."""
 
 
-def end_code(takes: Iterable[Take], offered: Collection[int] = ()) -> ExitCode:
+def end_code(takes: Iterable[Take], offered: Collection[int] = (), given_up: Collection[int] = ()) -> ExitCode:
     """Return what these takes say of how a run ended.
 
     Those that the manifest no longer asks for say nothing, unless they may have been charged and are held, or a
-    generation of theirs waits for the user: `offered` are the ids of such takes.
+    generation of theirs waits for the user: `offered` are the ids of such takes. `given_up` are the ids of those that
+    the user gave up with all their charges known: nothing is left to decide about them.
     """
     shown = [take for take in takes if not take.superseded or take.take_id in offered or take.state is State.HELD]
-    if any(map(_needs_decision, shown)):
+    if any(_needs_decision(take) and take.take_id not in given_up for take in shown):
         return ExitCode.DECISION_NEEDED
     return ExitCode.TAKES_FAILED if any(take.state is State.FAILED for take in shown) else ExitCode.OK
 
 
-def codes_of_takes(codes: Collection[ExitCode], takes: Sequence[Take], offered: Collection[int]) -> list[ExitCode]:
+def codes_of_takes(
+    codes: Collection[ExitCode], takes: Sequence[Take], offered: Collection[int], given_up: Collection[int] = ()
+) -> list[ExitCode]:
     """Return what these takes add to the codes of a run that was stopped, or was not.
 
     A lost answer that the next run looks up anyway does not hide the cap, the key or the line that stopped this one.
     """
     is_stopped = bool(_STOPS & set(codes))
     settled = [take for take in takes if take.state not in (State.UNKNOWN, State.SUBMITTING)]
-    return [end_code(settled if is_stopped else takes, offered)]
+    return [end_code(settled if is_stopped else takes, offered, given_up)]
 
 
 _STOPS = frozenset({ExitCode.ACCOUNT_STOPPED, ExitCode.BUDGET_REACHED, ExitCode.PROVIDER_UNREACHABLE})

@@ -309,17 +309,18 @@ class Runner:
     def _end(self) -> RunEnd:
         context = self._context
         takes: list[Take] = []
-        offered: set[int] = set()
+        offered, given_up = set[int](), set[int]()
         try:
             takes += filter(context.settings.is_selected, context.state.takes_in(TROUBLED_STATES))
             offered |= context.state.offered()
+            given_up |= context.state.given_up()
         except WanbatchError as error:  # a disk that died: earlier messages must still be read
             context.trouble(error.exit_code, str(error))
         if self._is_deadline_reached and context.schedule.planned:
             context.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)
         codes = [code for code, _ in context.troubles]
         return RunEnd(
-            most_urgent([*codes, *codes_of_takes(codes, takes, offered)]),
+            most_urgent([*codes, *codes_of_takes(codes, takes, offered, given_up)]),
             tuple(message for _, message in context.troubles),
             has_new_price=context.has_new_price and set(codes) == {ExitCode.BUDGET_REACHED},
             was_stopped=not context.schedule.is_submitting,

@@ -52,4 +52,4 @@ def _made_at(invocation: Invocation, clock: Clock | None) -> datetime:
 
 def settled_code(state: StateFile, settings: RunSettings) -> ExitCode:
     """Return how a batch ends that has nothing left to do."""
-    return end_code(filter(settings.is_selected, state.takes_in(TROUBLED_STATES)), state.offered())
+    return end_code(filter(settings.is_selected, state.takes_in(TROUBLED_STATES)), state.offered(), state.given_up())

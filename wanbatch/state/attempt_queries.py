@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from wanbatch.batch.attempts import MAY_BE_CHARGED, NO_POST, Attempt, Outcome
-from wanbatch.batch.lifecycle import State
+from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.state.connection import foreign_errors
 from wanbatch.state.record_reader import Records
 from wanbatch.state.tables import to_sql
@@ -75,6 +75,17 @@ class AttemptRecords(Records):
         )
         with foreign_errors(self.path):
             return frozenset(take_id for (take_id,) in self._db.execute(sql))
+
+    def given_up(self) -> frozenset[int]:
+        """The failed takes, by id, whose newest charge was recorded before the user gave them up."""
+        sql = (
+            "SELECT take_id FROM facts WHERE fact IN (?, ?) AND take_id IN"
+            " (SELECT take_id FROM takes WHERE state = 'failed' AND credits_charged IS NOT NULL)"
+            " GROUP BY take_id HAVING max(CASE fact WHEN ? THEN seq END) > max(CASE fact WHEN ? THEN seq END)"
+        )
+        names = (Fact.ABANDONED.value, Fact.CHARGED.value)
+        with foreign_errors(self.path):
+            return frozenset(take_id for (take_id,) in self._db.execute(sql, (*names, *names)))
 
     def made_for_failed(self) -> dict[int, str]:
         """A generation that each failed take can still have, by take id: that of a submit which it went on without."""
