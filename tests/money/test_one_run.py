@@ -177,8 +177,8 @@ def pages(files: ReportFiles) -> Iterator[tuple[str, Told]]:
     words = {"final cost": "final"}
     yield "the tiles", {words.get(name, name): int(found[1].replace(",", "")) for name, found in tiles.items() if found}
     if "(no take)" not in page:
-        rows = re.findall(r'data-name="(held|charged)" data-sort="(\d*)"', files.report.read_text())
-        told = {name: sum(int(cell or 0) for word, cell in rows if word == name) for name in ("held", "charged")}
+        rows = re.findall(r'data-name="(set aside|charged)" data-sort="(\d*)"', files.report.read_text())
+        told = {name: sum(int(cell or 0) for word, cell in rows if word == shown) for name, shown in _SHOWN}
         yield "the table of takes", told
     sheet = " ".join(re.sub(r"<[^>]+>", " ", files.storyboard.read_text()).split())
     for where, text in (("the tiles", page), ("storyboard.html", sheet)):
@@ -275,7 +275,7 @@ def summary_sheet(cells: Cells) -> Iterator[tuple[str, Told]]:
 
 def _known_columns(unit: str) -> list[tuple[str, str]]:
     """The heading of each sum; one of which a part is unknown has a column of its known part, whose total it is."""
-    words = {"final": "final cost"}
+    words = {"final": "final cost", "held": "set aside"}
     parts = [(name, words.get(name, name)) for name in (part.replace("_", " ") for part in _KNOWN)]
     both = [(name, f"{head}{known} {unit}") for name, head in parts for known in ("", ", known part")]
     return [("charged", f"charged {unit}"), ("in the cut", f"in the cut {unit}"), *both]
@@ -287,6 +287,7 @@ _ADDED_UP = {
     **dict.fromkeys((f"{each} details" for each in _GROUPINGS), _known_columns),
     "shots": lambda unit: [("charged", f"charged {unit}")],
 }
+_SHOWN = (("held", "set aside"), ("charged", "charged"))
 _TILES = ("charged", "committed", "baseline", "final cost")
 _STATES = ("verified", "failed", "held", "unknown", "planned", "superseded")
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")

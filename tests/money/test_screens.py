@@ -167,7 +167,7 @@ def test_the_ledger_and_the_figures_fit_80_columns() -> None:
         table.show(console)
     text = "\n".join(" ".join(line.split()) for line in stream.getvalue().splitlines())
     assert max(len(line.rstrip()) for line in stream.getvalue().splitlines()) <= 80
-    assert "confirmed 1 0.525 0.525 1,050,000 charged what was held" in text
+    assert "confirmed 1 0.525 0.525 1,050,000 charged what was set aside" in text
     assert "unknown 1 sent, but no generation is known" in text
     assert "charged 1.05 2,100,000 3 charges not seen yet" in text
 
@@ -197,7 +197,7 @@ def test_what_was_released_counts_in_no_sum_of_what_is_held() -> None:
     stream = io.StringIO()
     ledger_grid(lines).show(Console(file=stream, width=100, no_color=True, highlight=False))
     text = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
-    assert "confirmed 1 0.525 0.525 1,050,000 charged what was held" in text
+    assert "confirmed 1 0.525 0.525 1,050,000 charged what was set aside" in text
     assert "released 1 failed; the ledger shows no charge" in text
 
 

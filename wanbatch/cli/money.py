@@ -324,7 +324,7 @@ def _print_findings(console: Console, preview: Preview) -> None:
     findings = preview.findings
     assert findings is not None
     say(console, "[bold]result of the pilot[/bold]" if preview.why is Why.PILOT else "[bold]so far[/bold]")
-    grid = Grid(("per take", "verified", "USD\nexpected", "USD\nheld", "USD\ncharged", "time"))
+    grid = Grid(("per take", "verified", "USD\nexpected", "USD\nset aside", "USD\ncharged", "time"))
     for each in findings.classes:
         money = (_usd(each.expected), _usd(each.held), _usd(each.charged))
         verified = f"{each.verified} of {each.takes}"
@@ -340,11 +340,11 @@ def _print_findings(console: Console, preview: Preview) -> None:
 
 
 def ledger_grid(lines: Sequence[LedgerLine]) -> Grid:
-    """Lay out what the ledger shows, by verdict: how many generations, what is held and charged.
+    """Lay out what the ledger shows, by verdict: how many generations, what is set aside and charged.
 
     What was released is held no longer: no sum of it includes that.
     """
-    grid = Grid(("ledger", "submits", "USD\nheld", "USD\ncharged", "credits\ncharged", ""), left=(0, 5))
+    grid = Grid(("ledger", "submits", "USD\nset aside", "USD\ncharged", "credits\ncharged", ""), left=(0, 5))
     groups = {each: [line for line in lines if line.verdict is each] for each in Verdict}
     rows = [(verdict, mine) for verdict, mine in groups.items() if mine]
     held = _sums([[] if verdict is Verdict.RELEASED else [line.held for line in mine] for verdict, mine in rows])
@@ -365,7 +365,7 @@ def _sums(groups: Sequence[Sequence[int | None]]) -> list[tuple[str, str]]:
 
 
 def figures_grid(figures: Figures) -> Grid:
-    """Lay out estimated, held and charged credits below each other, and how many takes are missing from each.
+    """Lay out estimated, set aside and charged credits below each other, and how many takes are missing from each.
 
     Charged is what the ledger shows: what it does not show yet is counted beside. A figure of which nothing is known is
     unknown, never 0.
@@ -373,7 +373,7 @@ def figures_grid(figures: Figures) -> Grid:
     grid = Grid(("", "USD", "credits", ""), left=(0, 3))
     for name, figure, unknown in (
         ("estimated", figures.estimated, ("take", "without a price")),
-        ("held", figures.held, ("unknown hold", "of takes or submits")),
+        ("set aside", figures.held, ("unknown hold", "of takes or submits")),
         ("charged", figures.charged, ("charge", "not seen yet")),
     ):
         more = "+?" if figure.seen is not None and figure.unknown and name != "charged" else ""

@@ -85,7 +85,7 @@ SPEND: Mapping[str, str] = {
     "take": "the take",
     "generation_id": "the provider's id",
     "event": "`submitted` or `charged`",
-    "submitted_credits": "of a submit: what it held, or was expected to cost",
+    "submitted_credits": "of a submit: what the provider set aside for it, or what it was expected to cost",
     "submitted_usd": "the same in USD",
     "charged_credits": "of a charge: what the ledger showed",
     "charged_usd": "the same in USD",

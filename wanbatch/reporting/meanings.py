@@ -23,7 +23,7 @@ STATES: Mapping[str, str] = {
 }
 MONEY: Mapping[str, str] = {
     "estimated": "What the takes were expected to cost when they were sent or, if not sent yet, what they cost today.",
-    "held": "What the provider set aside when it accepted a take. The charge replaces it.",
+    "set aside": "What the provider set aside when it accepted a take. The charge replaces it.",
     "charged": "What the provider's ledger, its list of charges, shows. Only this was paid.",
     "at risk": "What was sent and may still be charged. It is charged or free once the provider's ledger or log shows"
     " what became of it. What was given up and leaves no trace stays at risk: contact the provider's support.",
@@ -48,6 +48,7 @@ MONEY: Mapping[str, str] = {
 COST_WORDS: Mapping[str, str] = {  # the words for columns of the cost report
     "budget": "cap",
     "estimated": "estimated",
+    "held": "set aside",
     "charged": "charged",
     "at_risk": "at risk",
     "committed": "committed",
@@ -77,6 +78,4 @@ def meanings(states: Iterable[str], *, has_money: bool = True) -> dict[str, str]
     """Return the words that a page with takes in these states uses, with their meanings."""
     told = set(states)
     used = {word: text for word, text in STATES.items() if word in told}
-    if has_money and "held" in used:
-        used["held take"] = used.pop("held")  # of money the word has another meaning
     return used | dict(MONEY) if has_money else used

@@ -70,7 +70,7 @@ class ChargeRecorder:
             context.trouble(
                 ExitCode.BUDGET_REACHED,
                 f"the cap of {usd_text(cap)} is exceeded: {usd_text(context.budget.committed)} is committed, as the"
-                " ledger charges more than was held. Contact the provider's support",
+                " ledger charges more than was set aside. Contact the provider's support",
             )
 
     def _charged(self, found: NewCharge) -> None:
@@ -96,10 +96,8 @@ class ChargeRecorder:
             self._warn(take_id, f"{text}, so contact the provider's support", attempt.generation_id)
         elif attempt.credits_held is not None and found.credits_charged > attempt.credits_held:
             self._is_more = True
-            held = usd_text(attempt.credits_held)
-            text = (
-                f"the ledger charges {usd_text(found.credits_charged)} for {attempt.generation_id}, and {held} was held"
-            )
+            held, cost = usd_text(attempt.credits_held), usd_text(found.credits_charged)
+            text = f"the ledger charges {cost} for {attempt.generation_id}, and {held} was set aside"
             self._warn(take_id, f"{text}: contact the provider's support")
         if attempt.has_failed:
             self._is_more = True
