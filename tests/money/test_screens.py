@@ -132,7 +132,7 @@ def test_what_has_no_price_is_unknown_once_and_its_sum_says_so() -> None:
     [
         (Decimal(900), ""),
         (Decimal(400), "it covers the expected cost, not the worst case"),
-        (Decimal("314.99"), "the balance is below the estimate by 0.01 USD"),
+        (Decimal("314.99"), "the balance is below the expected cost by 0.01 USD"),
     ],
 )
 def test_the_balance_is_held_against_the_estimate(balance: Decimal, words: str) -> None:

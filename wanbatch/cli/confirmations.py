@@ -63,7 +63,8 @@ def confirm(
     balance = preview.balance_credits
     if balance is not None and balance < preview.estimate.credits:
         console.print(
-            "  The balance does not cover the estimate: the run will stop when the balance is used up.", style="yellow"
+            "  The balance does not cover the expected cost: the run will stop when the balance is used up.",
+            style="yellow",
         )
     return click.confirm(visible(question_text(preview)), default=False, err=True)
 

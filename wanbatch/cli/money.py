@@ -316,7 +316,7 @@ def _balance_text(preview: Preview) -> str:
         return ""
     if balance < preview.estimate.credits:
         missing = usd_text(preview.estimate.credits - balance)
-        return f"; [red]the balance is below the estimate by {missing}[/red]"
+        return f"; [red]the balance is below the expected cost by {missing}[/red]"
     return "; it covers the expected cost, not the worst case"
 
 
