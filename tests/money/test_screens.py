@@ -178,7 +178,7 @@ def test_a_figure_of_which_nothing_is_known_is_unknown_on_the_screen() -> None:
     figures_grid(Figures(Figure(0, 2), Figure(0, 0), Figure(0, 3))).show(console)
     text = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
     assert "estimated unknown 2 takes without a price" in text
-    assert "held 0.00 0" in text
+    assert "set aside 0.00 0" in text
     assert "charged unknown 3 charges not seen yet" in text
 
 

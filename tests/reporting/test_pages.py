@@ -328,10 +328,10 @@ def test_a_sandbox_says_so_on_every_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "told", "shown"),
     [
-        ("empty", "verified 0 of 0", "No shots yet."),
+        ("empty", "verified no plan yet", "No shots yet."),
         ("all planned", "verified 0 of 3 3 planned", "s2 planned"),
         ("all failed", "verified 0 of 3 3 failed", "s2 failed"),
-        ("all omitted", "verified 0 of 0 3 shots omitted", "s2 omitted"),
+        ("all omitted", "verified none asked for 3 shots omitted", "s2 omitted"),
         ("all verified", "verified 3 of 3 3 verified", "s2 no still for this clip T1"),
     ],
 )
