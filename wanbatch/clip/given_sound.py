@@ -14,6 +14,7 @@ from wanbatch.clip.media import judged
 from wanbatch.errors import MediaInvalid
 
 _MIMES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+_OTHER = "is not a WAV or MP3 sound by its content"
 _CAREFUL = {"protocol_whitelist": "none"}
 
 
@@ -37,15 +38,17 @@ def _damaged(error: MediaInvalid) -> MediaInvalid:
 def _form_of(source: bytes) -> str:
     if source[:4] == b"RIFF" and source[8:12] == b"WAVE":
         return "wav"
-    if source[:3] == b"ID3" or (source[:1] == b"\xff" and source[1:2] and source[1] & 0xE6 in (0xE2, 0xE4, 0xE6)):
+    if source[:3] == b"ID3" or (source[:1] == b"\xff" and source[1:2] and source[1] & 0xE6 == 0xE2):
         return "mp3"
-    raise MediaInvalid("is not a WAV or MP3 sound by its content")
+    raise MediaInvalid(_OTHER)
 
 
 def _read(sound: Any, form: str) -> GivenBytes:
     if len(sound.streams.audio) != 1:
         raise MediaInvalid(f"has {len(sound.streams.audio)} audio tracks; it may have only one")
     track = sound.streams.audio[0]
+    if form == "mp3" and not track.codec_context.name.startswith("mp3"):
+        raise MediaInvalid(_OTHER)  # an MP2 with a tag: what is sent has to be what its type says
     if track.codec_context.channels > CHANNELS_MAX or track.codec_context.sample_rate > RATE_HZ_MAX:
         raise MediaInvalid(f"has more than {CHANNELS_MAX} channels, or more than {RATE_HZ_MAX} samples a second")
     made = io.BytesIO()

@@ -19,6 +19,8 @@ from typing import Any
 from PIL import Image, ImageOps
 from starlette.requests import Request
 
+from wanbatch.sandbox.sounds import seconds_of
+
 BODY_CAP_BYTES = 64 * 1024 * 1024
 _TEXT_CAP = 1024 * 1024  # of a body that is kept as it came
 _FILE_CAP_BYTES = 20_000_000
@@ -27,7 +29,7 @@ _SIDE_CAP = 1920  # of what is kept for drawing
 _URL = re.compile(r"data:([a-z]+/[a-z0-9.+-]+);base64,([A-Za-z0-9+/]+={0,2})")
 _BASE64 = re.compile(r"base64|data[ -]ur[il]", re.IGNORECASE)
 _FORMS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/bmp": "BMP"}
-_SOUNDS = {"audio/wav": b"RIFF", "audio/mpeg": b""}
+_SOUNDS = frozenset({"audio/wav", "audio/mpeg"})
 _TEXTS = ("prompt", "negative_prompt")
 
 
@@ -118,8 +120,7 @@ def _file_in(url: str) -> tuple[str, bytes | None]:
         raise ValueError("File is too large")
     name = f"data:{mime};sha256,{hashlib.sha256(data).hexdigest()}"
     if mime in _SOUNDS:
-        if not data.startswith(_SOUNDS[mime]):
-            raise ValueError(f"The data is not {mime}")
+        seconds_of(data, mime)
         return name, None
     return name, _small(data, mime)
 
