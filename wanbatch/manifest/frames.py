@@ -18,6 +18,7 @@ FROM, AT, FRAME, TAKE, FOLLOW = "from", "at", "frame", "take", "follow"
 FIELDS = (FROM, FRAME, AT, TAKE, FOLLOW)
 ALWAYS = "always"
 _TEXT = re.compile(r"\s*from\s*:")
+_NEAR_TEXT = re.compile(r"\s*(?:form|frm|at|take|follow)\s*:")
 _PART = re.compile(r"\s*([A-Za-z_]+)\s*:\s*(.*?)\s*")
 _SECONDS = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)\s*(ms|s|sec)?")
 _WHOLE = re.compile(r"[1-9][0-9]{0,5}")
@@ -46,6 +47,13 @@ def is_frame(value: object) -> bool:
     return (isinstance(value, Mapping) and FROM in value) or (isinstance(value, str) and _TEXT.match(value) is not None)
 
 
+def is_meant_as_frame(value: object) -> bool:
+    """Say whether a value is a frame of another shot, or has a field of one: `from` may be missing or misspelt."""
+    if isinstance(value, Mapping):
+        return any(name in FIELDS or meant(str(name), (FROM,)) for name in value)
+    return is_frame(value) or (isinstance(value, str) and _NEAR_TEXT.match(value) is not None)
+
+
 def cell_text(value: Mapping[str, Any]) -> str:
     """Return a frame in one text, as a cell of a table holds it."""
     return ",".join(f"{name}:{each}" for name, each in value.items() if each is not None)
@@ -55,10 +63,12 @@ def link_in(node: Node, written: str, problems: Problems) -> Link | None:
     """Read a frame; None, and the problems with their places, if it cannot be one."""
     before = len(problems.found)
     nodes, places = _parts(node, written, problems)
-    for name in [name for name in nodes if name not in FIELDS]:
+    unknown = [name for name in nodes if name not in FIELDS]
+    for name in unknown:
         hint = meant(name, FIELDS) or f"; it takes {', '.join(FIELDS)}"
         problems.add(places[name], f"{shown(name)} is not a field of a frame{hint}")
-    shot_id = _shot_id(nodes, written, places.get(FROM, node.at), problems)
+    is_misspelt = FROM not in nodes and any(meant(name, (FROM,)) for name in unknown)
+    shot_id = None if is_misspelt else _shot_id(nodes, written, places.get(FROM, node.at), problems)
     at_ms = _milliseconds(nodes.get(AT), written, problems)
     edge = _edge(nodes.get(FRAME), written, problems)
     if at_ms is not None and FRAME in nodes:
@@ -101,7 +111,11 @@ def _parts(node: Node, written: str, problems: Problems) -> tuple[dict[str, Scal
 
 def _shot_id(nodes: Mapping[str, Scalar], written: str, at: Place, problems: Problems) -> str | None:
     node = nodes.get(FROM)
-    if node is None or not node.text.strip() or node.value is None:
+    if node is None:
+        words = "does not say which shot its frame is of; add from and the shot's id, such as from: sc010_sh010"
+        problems.add(at, f"{written} {words}")
+        return None
+    if not node.text.strip() or node.value is None:
         problems.add(at, f"{written} has from but names no shot; write the shot's id, such as from: sc010_sh010")
         return None
     return composed(node.text.strip())

@@ -19,7 +19,7 @@ from wanbatch.batch.registry import Model, registry
 from wanbatch.clip.given import OpenedFile
 from wanbatch.errors import MediaInvalid
 from wanbatch.manifest.addresses import is_path
-from wanbatch.manifest.frames import Link, is_frame, link_in
+from wanbatch.manifest.frames import Link, is_meant_as_frame, link_in
 from wanbatch.manifest.roles import file_takers_text, written_name
 from wanbatch.manifest.tree import Listing, Node, Place, Problems
 from wanbatch.manifest.words import shown
@@ -65,7 +65,7 @@ class GivenFiles:
         if isinstance(value, list):
             nodes = node.items if isinstance(node, Listing) and len(node.items) == len(value) else [node] * len(value)
             return [made for each, inner in zip(value, nodes, strict=True) for made in self._listed(each, place, inner)]
-        if is_frame(value):
+        if is_meant_as_frame(value) or (isinstance(value, Mapping) and place.takes_only_pictures):
             return self._frame(place, node)
         if isinstance(value, Mapping):
             inside = {name: each for name, each in value.items() if place.is_inside(name, each)}
@@ -80,7 +80,7 @@ class GivenFiles:
 
     def _listed(self, value: Any, place: _Place, node: Node) -> Iterator[Any]:
         """Yield what one entry of a list stands for: a pattern for each of its files, also inside an object."""
-        if is_frame(value):
+        if is_meant_as_frame(value):
             yield self._frame(place, node)
         elif isinstance(value, Mapping):
             wild = [name for name, each in value.items() if is_path(each) and place.is_inside(name, each)]
@@ -215,6 +215,11 @@ class _Place:
     field: InputField
     node: Node
     written: str
+
+    @property
+    def takes_only_pictures(self) -> bool:
+        """Say whether it holds pictures, and no objects with pictures in them: an object there means a frame."""
+        return self.field.kind is FileKind.PICTURE and not self.field.inside
 
     def is_inside(self, name: str, value: Any) -> bool:
         """Say whether a value of an object may hold an address: others of its values are texts of another kind."""
