@@ -47,7 +47,10 @@ def make_chain(output: Path, links: Mapping[str, str], *, is_measured: bool = Tr
         if is_measured:
             sha256 = str(pen.state.take(takes[shot_id]).sha256)
             measured = MeasuredClip(sha256, FIRST, WORSE)
-            if frame is not None and not each.startswith(">"):
+            if frame is not None and each.startswith(">"):
+                closing = {"closing_psnr_db": 28.5, "closing_png_sha256": frame.png_sha256}
+                measured = MeasuredClip(sha256, FIRST, WORSE, **closing)
+            elif frame is not None:
                 measured = MeasuredClip(sha256, WORSE, WORSE, FIRST, 31.5, frame.png_sha256)
             pen.tell(takes[shot_id], Fact.MEASURED, **measured.told)
     pen.state.close()

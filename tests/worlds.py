@@ -154,8 +154,8 @@ class Unlooked:
     def frame(self, clip: Path, moment: str) -> bytes:
         return self.checking.frame(clip, moment)
 
-    def ends(self, clip: Path, given: Path | None) -> Ends:
-        raise MediaInvalid(f"{clip} is not measured in a small world, and {given} is not either")
+    def ends(self, clip: Path, given: Path | None, closing: Path | None = None) -> Ends:
+        raise MediaInvalid(f"{clip} is not measured in a small world, and {given} and {closing} are not either")
 
 
 def planned(batch: Batch, state: StateFile) -> Plan:

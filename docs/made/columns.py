@@ -55,6 +55,7 @@ _TAKES = {
     "chain_start": "the take that the chain of this clip begins with; this and what follows is empty for clips"
     " that were not measured",
     "join_psnr_db": "how closely the clip's first frame matches the frame that it was given: PSNR in dB, at most 100",
+    "last_frame_psnr_db": "how closely the clip's last frame matches the `last_frame` that it was given: PSNR in dB",
     **{
         f"{name}_{where}": f"{what} {frame}"
         for where, frame in (

@@ -54,6 +54,20 @@ def test_only_what_all_joins_change_together_is_a_warning(firsts: tuple[FrameMea
     assert Drift(line).doubts == wanted
 
 
+def test_a_clip_that_ends_unlike_its_given_last_frame_is_warned_about() -> None:
+    closing = ChosenFrame("frame:b:first", 2, "b_t1", None, "d" * 64, "png", "frames/b.png")
+    measured = MeasuredClip("c" * 64, PLAIN, PLAIN, closing_psnr_db=24.9, closing_png_sha256="png")
+    ended = Step(1, "s1_t1", None, measured, closing)
+    assert Drift((ended,)).doubts == ["ends unlike the last frame that it was given: PSNR 24.9 dB, less than 25 dB"]
+    assert Drift((replace(ended, closing=replace(closing, png_sha256="other")),)).doubts == []
+
+
+def test_measures_from_before_last_frames_were_measured_are_read() -> None:
+    measured = MeasuredClip("c" * 64, PLAIN, PLAIN, PLAIN, 40.0, "png")
+    told = {name: each for name, each in measured.told.items() if not name.startswith("closing")}
+    assert MeasuredClip.of(told) == measured
+
+
 def test_a_jump_is_a_warning_of_its_own() -> None:
     assert Drift((step(1), step(2, psnr_db=24.9))).doubts == [
         "begins unlike the frame that it was given: PSNR 24.9 dB, less than 25 dB"

@@ -112,6 +112,7 @@ class TestAChild:
         given.write_bytes(workers.frame(clip, "first"))
         ends = workers.ends(clip, given)
         assert (ends, ends.given, ends.psnr_db) == (Here().ends(clip, given), ends.first, PSNR_MAX_DB)
+        assert workers.ends(clip, None, given).closing_psnr_db == Here().ends(clip, None, given).closing_psnr_db
         assert (workers.ends(clip, None).given, workers.ends(clip, None).psnr_db) == (None, None)
 
     def test_a_given_frame_that_is_no_picture_is_refused(self, workers: WorkerPool, clip: Path, tmp_path: Path) -> None:

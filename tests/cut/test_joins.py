@@ -40,7 +40,7 @@ def test_a_clip_that_begins_as_the_one_before_it_begins_is_not_joined(tmp_path: 
 def test_a_clip_is_joined_to_one_that_was_given_its_first_frame_to_end_with(tmp_path: Path) -> None:
     output = make_chain(tmp_path, {"a": ">b:first", "b": "", "c": ">e:first", "d": ">e:last", "e": ""})
     found = joins(output)
-    assert found == dict.fromkeys(found) | {"b_t1": Join("a_t1", Edge.FIRST)}  # d ends with another frame of e
+    assert found == dict.fromkeys(found) | {"b_t1": Join("a_t1", Edge.FIRST, 28.5)}  # d ends with another frame of e
     assert Join("a_t1", Edge.FIRST).text == "begins with the frame that a_t1 was given to end with"
     assert "BEGINS WITH THE FRAME THAT A_T1" in export(output, EditFormat.EDL)[0].read_text(encoding="ascii")
 

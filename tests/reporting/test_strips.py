@@ -71,6 +71,19 @@ def test_a_frame_that_is_gone_or_a_link_is_not_shown(tmp_path: Path) -> None:
     assert ('src="frames/' in page, page.count("the frame is not there")) == (False, 2)
 
 
+def test_a_clip_that_was_given_its_last_frame_shows_it_behind_itself_with_its_figure(tmp_path: Path) -> None:
+    output = make_chain(tmp_path, {"a": ">b:first", "b": ""})
+    (strip,) = strips_in(page_of(output))
+    told = re.findall(r"<b>(.*?)</b>|<span>(ends with .*?)</span><span>(.*?)</span>", strip)
+    assert told == [("a_t1", "", ""), ("", "ends with the first frame of b_t1", "PSNR 28.5 dB")]
+    assert strip.index("<b>a_t1</b>") < strip.index('src="frames/b_t1_first.png"')
+    with StateReader.open(output) as reader:
+        figures = dict(zip(*(frames(reader).takes[name] for name in ("shot_id", "last_frame_psnr_db")), strict=True))
+    assert (figures["a"], str(figures["b"])) == (28.5, "<NA>")
+    drift = json.loads((output / "clips" / "a_t1.json").read_text(encoding="utf-8"))["drift"]
+    assert (drift["join_psnr_db"], drift["last_frame_psnr_db"]) == (None, 28.5)
+
+
 def test_a_batch_without_chains_has_no_strips(tmp_path: Path) -> None:
     assert '<details class="chains"' not in page_of(make_chain(tmp_path, {"a": "", "b": ""}))
 
@@ -90,6 +103,7 @@ def test_the_table_and_the_sidecar_have_the_figures(tmp_path: Path) -> None:
     assert drift == {
         "start": "a_t1",
         "join_psnr_db": 31.5,
+        "last_frame_psnr_db": None,
         "first": {"sharpness": 0.6, "contrast": 0.92, "colour": 5.0},
         "last": {"sharpness": 0.6, "contrast": 0.92, "colour": 5.0},
         "joins": {"sharpness": 0.36, "contrast": 0.846, "colour": 10.0},

@@ -26,7 +26,7 @@ TAKES_HEADER = (
     "detect_lag_s,download_s,file,sha256,size_bytes,clip_duration_s,width,height,has_audio,warning,error,"
     "sequence,tags,cost_code,notes,recipe_sha256,usd_estimated,credits_estimated,total_s,circled,take_note,provider,in_cut,"
     "chain_start,join_psnr_db,sharpness_first,contrast_first,colour_first,sharpness_last,contrast_last,colour_last,"
-    "sharpness_joins,contrast_joins,colour_joins"
+    "sharpness_joins,contrast_joins,colour_joins,last_frame_psnr_db"
 )
 ATTEMPTS_HEADER = (
     "shot_id,take,attempt,request_id,outcome,http_status,generation_id,usd_estimated,credits_estimated,usd_held,"
@@ -60,10 +60,10 @@ def test_a_small_takes_table_is_exactly_this(tmp_path: Path) -> None:
         f"\ufeff{TAKES_HEADER}\n"
         "b_sh2,1,sc1,verified,alibaba/wan-2-6-t2v,720p,16:9,5,7,A dragon lands.,gen-1,1,0.525,1050000,0.525,1050000,"
         "2026-03-01T20:00:01.000Z,2026-03-01T20:00:03.000Z,2026-03-01T20:00:04.000Z,2026-03-01T20:00:06.000Z,"
-        f"2,1,1,1.5,clips/b_sh2_t1.mp4,{'c' * 64},260939,5,1280,720,true,,,,,,,{recipes[0]},0.525,1050000,5,false,,,true,,,,,,,,,,,\n"
+        f"2,1,1,1.5,clips/b_sh2_t1.mp4,{'c' * 64},260939,5,1280,720,true,,,,,,,{recipes[0]},0.525,1050000,5,false,,,true,,,,,,,,,,,,\n"
         "a_sh1,1,,planned,alibaba/wan-2-6-t2v,720p,16:9,5,7,A dragon lands.,,0,,,,,,,,,,,,,,,,,,,,,,,,,"
-        f"'=1+1,{recipes[1]},0.525,1050000,,false,,,false,,,,,,,,,,,\n"
-        "c,,,omitted,,,,,,A dragon lands.,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
+        f"'=1+1,{recipes[1]},0.525,1050000,,false,,,false,,,,,,,,,,,,\n"
+        "c,,,omitted,,,,,,A dragon lands.,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
     )
 
 

@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.pictures import manifest, rocks, save
+from tests.pictures import LENS, add_lens, manifest, rocks, save
 from tests.runner.test_chains import SMALL, world_of
 from tests.worlds import World
 from wanbatch.batch.drift import COLOUR_MAX, JUMP_DB, Drift, line_of
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.errors import ExitCode
 from wanbatch.manifest import load_manifest
+from wanbatch.sandbox import SandboxOptions
 from wanbatch.sandbox.faults import PLANS, Rule
 from wanbatch.state.drifts import read_step
 from wanbatch.state.reader import StateReader
@@ -71,6 +72,18 @@ def test_a_chain_that_drifts_is_warned_about_once_it_is_far_from_its_first_pictu
 def test_a_clip_that_begins_with_another_picture_is_a_jump(tmp_path: Path) -> None:
     world = ran(tmp_path, (Rule("clip", "black", nth=(2,)),), {"sh001": "sh000"})
     assert "begins unlike the frame that it was given: PSNR " in warnings(world)[1]
+
+
+def test_a_clip_is_measured_against_the_last_frame_that_it_was_given(tmp_path: Path) -> None:
+    save(tmp_path / "still.png", rocks())
+    add_lens(tmp_path)
+    lens = {"model": LENS, "first_frame": "still.png"}
+    world = world_of(tmp_path, looks=True, options=SandboxOptions(models=tmp_path / "models"))
+    shots = ({**lens, "last_frame": {"from": "sh001", "frame": "first"}}, lens)
+    world.run(load_manifest(manifest(tmp_path, *shots)))
+    found = drifts(world)["sh000"].line[-1].closing_psnr_db
+    assert found is not None
+    assert found > JUMP_DB
 
 
 def test_both_branches_of_a_chain_are_compared_with_its_first_picture(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -60,11 +61,12 @@ class Blank:
         self.drawn[sha256], self.pngs[sha256] = (hashlib.sha256(data).hexdigest(), moment), png
         return png
 
-    def ends(self, clip: Path, given: Path | None) -> Ends:
+    def ends(self, clip: Path, given: Path | None, closing: Path | None = None) -> Ends:
         """Measure a clip that has no pixels: what is said of it follows from its bytes, and from those of its frame."""
         if not self._measures:
             raise MediaInvalid(f"a clip of a simulation has no frames to measure: {clip}, {given}")
-        return ends_of(clip.read_bytes(), None if given is None else given.read_bytes())
+        ends = ends_of(clip.read_bytes(), None if given is None else given.read_bytes())
+        return replace(ends, closing_psnr_db=None if closing is None else 40.0)
 
     def poster(self, clip: Path) -> bytes:
         """Fail: a simulation makes no posters."""

@@ -46,6 +46,7 @@ class MeasuredClip:
     """What is recorded of a clip: its ends, and the frame that it was given with the PSNR of the first one against it.
 
     `png_sha256` says which frame that was; all of it is None if the clip was given none, or it was no longer there.
+    The same of `closing`: the PSNR of the last frame against the one that the clip was given to end with, and which.
     """
 
     clip_sha256: str
@@ -54,6 +55,8 @@ class MeasuredClip:
     given: FrameMeasures | None = None
     psnr_db: float | None = None
     png_sha256: str | None = None
+    closing_psnr_db: float | None = None
+    closing_png_sha256: str | None = None
 
     @property
     def told(self) -> dict[str, Any]:
@@ -64,6 +67,7 @@ class MeasuredClip:
     def of(cls, told: Mapping[str, Any]) -> MeasuredClip:
         """Read it from JSON values. Raises KeyError, TypeError or ValueError for others."""
         given, psnr_db, png_sha256 = told["given"], told["psnr_db"], told["png_sha256"]
+        closing_psnr_db, closing_png_sha256 = told.get("closing_psnr_db"), told.get("closing_png_sha256")
         return cls(
             clip_sha256=str(told["clip_sha256"]),
             first=FrameMeasures.of(told["first"]),
@@ -71,6 +75,8 @@ class MeasuredClip:
             given=None if given is None else FrameMeasures.of(given),
             psnr_db=None if psnr_db is None else _number(psnr_db),
             png_sha256=None if png_sha256 is None else str(png_sha256),
+            closing_psnr_db=None if closing_psnr_db is None else _number(closing_psnr_db),
+            closing_png_sha256=None if closing_png_sha256 is None else str(closing_png_sha256),
         )
 
 
@@ -134,6 +140,13 @@ class Step:
     frame: ChosenFrame | None
     measured: MeasuredClip | None
     closing: ChosenFrame | None = None
+
+    @property
+    def closing_psnr_db(self) -> float | None:
+        """How well its last frame meets the one that it was given to end with; None if that is not known."""
+        measured, closing = self.measured, self.closing
+        is_of_it = measured is not None and closing is not None and measured.closing_png_sha256 == closing.png_sha256
+        return measured.closing_psnr_db if measured is not None and is_of_it else None
 
     @property
     def join(self) -> Change | None:
@@ -209,7 +222,8 @@ class Drift:
     def told(self) -> dict[str, Any]:
         """Return it as JSON values."""
         changes = {"first": self.first, "last": self.last, "joins": self.joins}
-        return {"start": self.start, "join_psnr_db": self.psnr_db} | {
+        ends = {"join_psnr_db": self.psnr_db, "last_frame_psnr_db": self.line[-1].closing_psnr_db}
+        return {"start": self.start, **ends} | {
             name: None if each is None else each.told for name, each in changes.items()
         }
 
@@ -220,6 +234,11 @@ class Drift:
         if self.psnr_db is not None and self.psnr_db < JUMP_DB:
             found.append(
                 f"begins unlike the frame that it was given: PSNR {self.psnr_db:.1f} dB, less than {JUMP_DB:g} dB"
+            )
+        closing_db = self.line[-1].closing_psnr_db
+        if closing_db is not None and closing_db < JUMP_DB:
+            found.append(
+                f"ends unlike the last frame that it was given: PSNR {closing_db:.1f} dB, less than {JUMP_DB:g} dB"
             )
         parts = [] if self.joins is None else _large(self.joins)
         if parts:

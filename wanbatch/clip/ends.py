@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,19 @@ from wanbatch.errors import MediaInvalid
 PEAK = 255.0
 
 
-def measure_ends(clip: Path, given: Path | None = None) -> Ends:
-    """Measure the ends of a checked clip; `given` is the PNG that it was to begin with. Slow.
+def measure_ends(clip: Path, given: Path | None = None, closing: Path | None = None) -> Ends:
+    """Measure the ends of a checked clip; `given` is the PNG that it was to begin with, `closing` to end with. Slow.
 
     Raises MediaInvalid, else as `media.opened` does.
     """
     first = _reduced(draw_picture(clip, "first"))
     last = _reduced(draw_picture(clip, "last"))
+    closing_psnr_db = None if closing is None else psnr_db(last, _reduced(_read(closing)))
+    ends = Ends(measures_of(first), measures_of(last), closing_psnr_db=closing_psnr_db)
     if given is None:
-        return Ends(measures_of(first), measures_of(last))
+        return ends
     frame = _reduced(_read(given))
-    return Ends(measures_of(first), measures_of(last), measures_of(frame), psnr_db(first, frame))
+    return replace(ends, given=measures_of(frame), psnr_db=psnr_db(first, frame))
 
 
 def measures_of(picture: Image.Image) -> FrameMeasures:

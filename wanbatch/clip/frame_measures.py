@@ -24,13 +24,14 @@ class FrameMeasures:
 
 @dataclass(frozen=True)
 class Ends:
-    """The first and the last frame of a clip, and how its first meets the frame that it was given, if it was given one.
+    """The first and the last frame of a clip, and how they meet the frames that it was given, if it was given any.
 
     `psnr_db` is the peak signal-to-noise ratio of the first frame against the given one, over the three channels of
-    RGB; `PSNR_MAX_DB` if they are equal.
+    RGB; `PSNR_MAX_DB` if they are equal. `closing_psnr_db` is that of the last frame against the one to end with.
     """
 
     first: FrameMeasures
     last: FrameMeasures
     given: FrameMeasures | None = None
     psnr_db: float | None = None
+    closing_psnr_db: float | None = None

@@ -34,8 +34,8 @@ class Inspection(Protocol):
         """Return the exact frame of a whole clip at a moment (`first`, `last`, `2500ms`) as a PNG."""
         ...
 
-    def ends(self, clip: Path, given: Path | None) -> Ends:
-        """Measure the first and the last frame of a whole clip, and how it meets the PNG that it was given."""
+    def ends(self, clip: Path, given: Path | None, closing: Path | None = None) -> Ends:
+        """Measure the first and the last frame of a whole clip, and how they meet the PNGs that it was given."""
         ...
 
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
@@ -70,11 +70,11 @@ class Here:
 
         return draw_frame(clip, moment)
 
-    def ends(self, clip: Path, given: Path | None) -> Ends:
+    def ends(self, clip: Path, given: Path | None, closing: Path | None = None) -> Ends:
         """See `Inspection`."""
         from wanbatch.clip.ends import measure_ends
 
-        return measure_ends(clip, given)
+        return measure_ends(clip, given, closing)
 
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
         """See `Inspection`."""

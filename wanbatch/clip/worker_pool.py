@@ -113,9 +113,9 @@ class WorkerPool:
         """See `Inspection`."""
         return self._asked(written_frame(clip, moment), frame_of)
 
-    def ends(self, clip: Path, given: Path | None) -> Ends:
+    def ends(self, clip: Path, given: Path | None, closing: Path | None = None) -> Ends:
         """See `Inspection`."""
-        return self._asked(written_ends(clip, given), ends_of)
+        return self._asked(written_ends(clip, given, closing), ends_of)
 
     def given(self, path: Path, kind: str, *, with_data: bool) -> OpenedFile:
         """See `Inspection`."""

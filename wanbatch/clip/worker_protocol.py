@@ -45,10 +45,12 @@ def written_frame(clip: Path, moment: str) -> bytes:
     return _line({"do": "frame", "clip": str(clip.absolute()), "moment": moment})
 
 
-def written_ends(clip: Path, given: Path | None) -> bytes:
-    """Write the request for the measures of a clip's ends; `given` is the PNG that it was to begin with."""
-    told = None if given is None else str(given.absolute())
-    return _line({"do": "ends", "clip": str(clip.absolute()), "given": told})
+def written_ends(clip: Path, given: Path | None, closing: Path | None) -> bytes:
+    """Write the request for the measures of a clip's ends: `given` and `closing` are the PNGs to begin and end with."""
+    told = {
+        name: None if each is None else str(each.absolute()) for name, each in (("given", given), ("closing", closing))
+    }
+    return _line({"do": "ends", "clip": str(clip.absolute()), **told})
 
 
 def written_given(path: Path, kind: str, *, with_data: bool) -> bytes:
@@ -115,7 +117,8 @@ def _done(request: dict[str, Any]) -> dict[str, Any]:
     if do == "frame":
         return {"png": base64.b64encode(here.frame(clip, str(request["moment"]))).decode()}
     if do == "ends":
-        return asdict(here.ends(clip, None if request["given"] is None else Path(request["given"])))
+        given, closing = (None if each is None else Path(each) for each in (request["given"], request["closing"]))
+        return asdict(here.ends(clip, given, closing))
     return asdict(here.check(clip) if do == "check" else here.look(clip))
 
 
@@ -184,12 +187,13 @@ def look_of(done: dict[str, Any]) -> Look:
 def ends_of(done: dict[str, Any]) -> Ends:
     """Read the measures of a clip's ends."""
     try:
-        given, psnr_db = done["given"], done["psnr_db"]
+        given, psnr_db, closing_psnr_db = done["given"], done["psnr_db"], done["closing_psnr_db"]
         return Ends(
             first=_measures_of(done["first"]),
             last=_measures_of(done["last"]),
             given=None if given is None else _measures_of(given),
             psnr_db=None if psnr_db is None else _finite(psnr_db),
+            closing_psnr_db=None if closing_psnr_db is None else _finite(closing_psnr_db),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise AnswerInvalid("its answer is not the measures of a clip's ends") from error

@@ -65,7 +65,7 @@ def _join(before: Piece | None, piece: Piece, steps: Mapping[int, Step]) -> Join
     if step is not None and opening is not None and opening.is_of(source) and opening.moment == Edge.LAST:
         return Join(source.label, Edge.LAST, Drift((step,)).psnr_db)
     if closing is not None and closing.is_of(take) and closing.moment == Edge.FIRST:
-        return Join(source.label, Edge.FIRST)
+        return Join(source.label, Edge.FIRST, None if earlier is None else earlier.closing_psnr_db)
     return None
 
 

@@ -68,6 +68,7 @@ TAKE_COLUMNS: dict[str, str] = {
     "chain_start": "string",
     "join_psnr_db": "Float64",
     **{f"{name}_{where}": "Float64" for where in ("first", "last", "joins") for name in DRIFTS},
+    "last_frame_psnr_db": "Float64",
 }
 ATTEMPT_COLUMNS: dict[str, str] = {
     "shot_id": "string",
@@ -197,10 +198,9 @@ def _drift_cells(book: Book) -> dict[str, pd.Series[Any]]:
     """Return what is measured of the clips of chains; missing for all others."""
     known = book.record.given.drifts
     told = [None if known.get(each) is None else known[each].told for each in book.record.takes["take_id"].tolist()]
-    cells = {
-        "chain_start": series([None if each is None else each["start"] for each in told], "string"),
-        "join_psnr_db": series([None if each is None else each["join_psnr_db"] for each in told], "Float64"),
-    }
+    cells = {"chain_start": series([None if each is None else each["start"] for each in told], "string")}
+    for name in ("join_psnr_db", "last_frame_psnr_db"):
+        cells[name] = series([None if each is None else each[name] for each in told], "Float64")
     for where in ("first", "last", "joins"):
         changes = [None if each is None else each[where] for each in told]
         for name in DRIFTS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wanbatch.batch.chosen_frames import ChosenFrame, frames_recorded, opening_of
+from wanbatch.batch.chosen_frames import ChosenFrame, closing_of, frames_recorded, opening_of
 from wanbatch.batch.drift import Change
 from wanbatch.batch.frames import frame_in
 from wanbatch.batch.take import Take
@@ -34,14 +34,22 @@ class Line:
 
 
 @dataclass(frozen=True)
+class GivenFrame:
+    """A frame that a clip was given: its file, empty if that is gone; whose it is; and how well the clip meets it."""
+
+    file: str
+    words: str
+    jump: str
+
+
+@dataclass(frozen=True)
 class Cell:
-    """A clip of a strip: how its card shows it, and the frame that it begins with."""
+    """A clip of a strip: how its card shows it, and the frames that it begins and ends with."""
 
     shown: Mapping[str, Any]
     label: str
-    frame: str
-    frame_words: str
-    jump: str
+    frame: GivenFrame | None
+    closing: GivenFrame | None
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,11 @@ class Strip:
 def strips_of(shown: Mapping[int, tuple[Take, Mapping[str, Any]]], given: Given, output: Path) -> list[Strip]:
     """Return the chains of takes, given with how each is shown, by id. Each further branch is a strip of its own."""
     by_id = {take_id: take for take_id, (take, _) in shown.items()}
-    frames = {
-        take_id: opening_of(take, frames_recorded(given.frames.get(take_id, ()), take.attempt))
-        for take_id, take in by_id.items()
+    recorded = {
+        take_id: frames_recorded(given.frames.get(take_id, ()), take.attempt) for take_id, take in by_id.items()
     }
+    frames = {take_id: opening_of(take, recorded[take_id]) for take_id, take in by_id.items()}
+    closings = {take_id: closing_of(take, recorded[take_id]) for take_id, take in by_id.items()}
     after: dict[int, list[int]] = {}
     heads = []
     for take_id, frame in frames.items():
@@ -67,31 +76,38 @@ def strips_of(shown: Mapping[int, tuple[Take, Mapping[str, Any]]], given: Given,
         else:
             heads.append(take_id)
     found: list[Strip] = []
-    left = list(reversed([head for head in heads if head in after or frames[head] is not None]))
+    left = list(reversed([head for head in heads if head in after or frames[head] or closings[head]]))
     while left:
         row = [left.pop()]
         while after.get(row[-1]):
             following, *branches = after.pop(row[-1])
             left += reversed(branches)
             row.append(following)
-        cells = tuple(_cell(by_id[each], shown[each][1], frames[each], given, output) for each in row)
+        cells = tuple(
+            _cell(by_id[each], shown[each][1], (frames[each], closings[each]), (given, output)) for each in row
+        )
         found.append(Strip(cells, _lines([by_id[each] for each in row], given)))
     return found
 
 
-def _cell(take: Take, shown: Mapping[str, Any], frame: ChosenFrame | None, given: Given, output: Path) -> Cell:
+def _cell(
+    take: Take,
+    shown: Mapping[str, Any],
+    frames: tuple[ChosenFrame | None, ChosenFrame | None],
+    of: tuple[Given, Path],
+) -> Cell:
+    (frame, closing), (given, output) = frames, of
     drift = given.drifts.get(take.take_id)
-    jump = "" if frame is None else UNKNOWN
-    if drift is not None and drift.psnr_db is not None:
-        jump = f"PSNR {drift.psnr_db:.1f} dB"
-    is_there = frame is not None and is_in(output, FRAMES, frame.file) and (output / frame.file).is_file()
-    return Cell(
-        shown=shown,
-        label=take.label,
-        frame=frame.file if frame is not None and is_there else "",
-        frame_words="" if frame is None else _words_of(frame),
-        jump=jump,
-    )
+    psnr_db, closing_db = (None, None) if drift is None else (drift.psnr_db, drift.line[-1].closing_psnr_db)
+    return Cell(shown, take.label, _given(frame, psnr_db, output), _given(closing, closing_db, output))
+
+
+def _given(frame: ChosenFrame | None, psnr_db: float | None, output: Path) -> GivenFrame | None:
+    if frame is None:
+        return None
+    is_there = is_in(output, FRAMES, frame.file) and (output / frame.file).is_file()
+    jump = UNKNOWN if psnr_db is None else f"PSNR {psnr_db:.1f} dB"
+    return GivenFrame(frame.file if is_there else "", _words_of(frame), jump)
 
 
 def _words_of(frame: ChosenFrame) -> str:

@@ -15,6 +15,11 @@ def read_opening(reader: StateReader, take: Take) -> ChosenFrame | None:
     return opening_of(take, _read_frames(reader, take))
 
 
+def read_closing(reader: StateReader, take: Take) -> ChosenFrame | None:
+    """Read which frame of another clip a take's clip was to end with."""
+    return closing_of(take, _read_frames(reader, take))
+
+
 def _read_frames(reader: StateReader, take: Take) -> tuple[ChosenFrame, ...]:
     return reader.frames_of(take.take_id, take.attempt) if may_hold_frames(take.recipe_json) else ()
 
