@@ -21,7 +21,7 @@ FIRST = FrameMeasures(400.0, 50.0, 128.0, 128.0)
 WORSE = FrameMeasures(240.0, 46.0, 125.0, 132.0)
 
 
-def make_chain(output: Path, links: Mapping[str, str], *, is_measured: bool = True) -> Path:
+def make_chain(output: Path, links: Mapping[str, str], *, is_measured: bool = True, sandbox: bool = True) -> Path:
     """Make a folder of shots in this order, each with the frame that it begins with (`a:last`), empty for none.
 
     `>b:first` is the frame that it ends with.
@@ -34,7 +34,7 @@ def make_chain(output: Path, links: Mapping[str, str], *, is_measured: bool = Tr
         )
         for number, (shot_id, each) in enumerate(links.items())
     ]
-    pen = begin(output, Batch("walk", tuple(shots)), sandbox=True)
+    pen = begin(output, Batch("walk", tuple(shots)), sandbox=sandbox)
     takes = {take.shot_id: take.take_id for take in pen.state.takes()}
     (output / "frames").mkdir()
     ordered = sorted(enumerate(links.items()), key=lambda place: place[1][1].startswith(">"))

@@ -39,7 +39,7 @@ def test_each_branch_is_a_strip_with_the_frames_that_join_its_clips(tmp_path: Pa
 
 
 def test_a_line_says_in_words_what_it_draws(tmp_path: Path) -> None:
-    strip, _ = strips_in(page_of(make_chain(tmp_path, FORK)))
+    strip, _ = strips_in(page_of(make_chain(tmp_path, FORK, sandbox=False)))
     words = re.findall(r"<title>(.*?)</title>", strip)
     assert words[0] == (
         "sharpness of the first and the last frame against the chain&#39;s first frame:"
@@ -50,6 +50,16 @@ def test_a_line_says_in_words_what_it_draws(tmp_path: Path) -> None:
     )
     assert re.findall(r'points="(.*?)"', strip)[0] == "2,2 25.2,10 48.4,10 71.6,10 94.8,10 118,10"
     assert strip.count("60% at its end") == 1
+
+
+def test_the_texts_of_slates_are_no_drift(tmp_path: Path) -> None:
+    strip, _ = strips_in(page_of(make_chain(tmp_path, FORK)))
+    words = re.findall(r"<title>(.*?)</title>", strip)
+    assert words[0] == (
+        "sharpness after the joins so far, against the chain&#39;s first frame: a_t1 100%, b_t1 60%, c_t1 36%"
+    )
+    assert words[2].endswith(": a_t1 0.0 levels, b_t1 5.0 levels, c_t1 10.0 levels")
+    assert re.findall(r'points="(.*?)"', strip)[0] == "2,2 60,10 118,14.8"
 
 
 def test_a_chain_from_before_there_were_measures_has_a_strip_and_no_figures(tmp_path: Path) -> None:

@@ -19,19 +19,21 @@ class Given:
     """The files of a batch by hash, and of each shot what the models are sent of its cast, as its plan said last.
 
     `frames` are the facts about frames of other clips, and `drifts` what is measured of chains, by take id.
+    `are_slates` if the clips are those of the sandbox.
     """
 
     files: Files = field(default_factory=dict)
     cast: Mapping[str, Sequence[str]] = field(default_factory=dict)
     frames: Mapping[int, Sequence[Entry]] = field(default_factory=dict)
     drifts: Mapping[int, Drift] = field(default_factory=dict)
+    are_slates: bool = False
 
     @classmethod
     def of(cls, reader: StateReader, take: Take | None = None) -> Given:
         """Read it from what a state file keeps of files, origins and frames; the drift of one take alone, if given."""
         cast = {shot_id: told["cast"] for shot_id, told in reader.origins().items() if "cast" in told}
         if take is None:
-            return cls(reader.files(), cast, reader.frame_facts(), read_drifts(reader))
+            return cls(reader.files(), cast, reader.frame_facts(), read_drifts(reader), reader.identity().sandbox)
         drift = read_drift(reader, take.take_id)
         drifts = {} if drift is None else {take.take_id: drift}
         return cls(reader.files(), cast, reader.frame_facts(), drifts)

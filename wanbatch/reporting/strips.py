@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wanbatch.batch.chosen_frames import ChosenFrame, closing_of, frames_recorded, opening_of
-from wanbatch.batch.drift import Change
+from wanbatch.batch.drift import SAME, Change, Drift
 from wanbatch.batch.frames import frame_in
 from wanbatch.batch.take import Take
 from wanbatch.folders import FRAMES, is_in
@@ -17,6 +17,8 @@ from wanbatch.reporting.given import Given
 WIDTH, HEIGHT, EDGE = 120, 24, 2  # of a line, in the units of its SVG
 MOST = 4.0  # of a share that a line shows: what is sharper still would flatten all else
 UNKNOWN = "not measured"
+ENDS = "of the first and the last frame against the chain's first frame"
+JOINS = "after the joins so far, against the chain's first frame"
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def _words_of(frame: ChosenFrame) -> str:
 
 def _lines(takes: Sequence[Take], given: Given) -> tuple[Line, ...]:
     drifts = [given.drifts.get(take.take_id) for take in takes]
-    pairs = [(None, None) if drift is None else (drift.first, drift.last) for drift in drifts]
+    pairs = [_changes(drift, given) for drift in drifts]
+    what = JOINS if given.are_slates else ENDS
     if not any(change is not None for pair in pairs for change in pair):
         return ()
     labels = [take.label for take in takes]
@@ -127,9 +130,18 @@ def _lines(takes: Sequence[Take], given: Given) -> tuple[Line, ...]:
         ("colour", lambda change: change.colour, lambda value: f"{value:.1f} levels", 0.0),
     )
     return tuple(
-        _line(name, [tuple(_value(change, value) for change in pair) for pair in pairs], labels, (text, base))
+        _line(name, [tuple(_value(change, value) for change in pair) for pair in pairs], labels, (what, text, base))
         for name, value, text, base in measures
     )
+
+
+def _changes(drift: Drift | None, given: Given) -> tuple[Change | None, ...]:
+    """Return what is drawn of a clip: its first and its last frame; of a slate, whose text differs, its join alone."""
+    if not given.are_slates:
+        return (None, None) if drift is None else (drift.first, drift.last)
+    if drift is not None and len(drift.line) == 1 and drift.line[0].frame is None:
+        return (SAME,)
+    return (None if drift is None else drift.joins,)
 
 
 def _value(change: Change | None, value: Callable[[Change], float | None]) -> float | None:
@@ -140,9 +152,9 @@ def _line(
     name: str,
     pairs: Sequence[tuple[float | None, ...]],
     labels: Sequence[str],
-    how: tuple[Callable[[float], str], float],
+    how: tuple[str, Callable[[float], str], float],
 ) -> Line:
-    text, base = how
+    what, text, base = how
     values = [value for pair in pairs for value in pair]
     known = [value for value in values if value is not None]
     top = max(1.0, *(min(each, MOST) if base else each for each in known), 0.0)
@@ -165,7 +177,7 @@ def _line(
         pieces=tuple(_pieces(points)),
         base_y=y_of(base),
         end=UNKNOWN if last is None else text(last),
-        words=f"{name} of the first and the last frame against the chain's first frame: {', '.join(told)}",
+        words=f"{name} {what}: {', '.join(told)}",
     )
 
 
