@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,14 @@ def lines(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     assert call([*words]) == 0
     said = capsys.readouterr()
     return [" ".join(line.split()) for line in (said.out + said.err).splitlines()]
+
+
+def cards_with(words: str) -> list[str]:
+    """Return the shots whose cards on the storyboard say this."""
+    page = html.unescape(Path("outputs/film/storyboard.html").read_text(encoding="utf-8"))
+    cards = re.findall(r'<article class="shot[^>]*data-shot="(.*?)".*?</article>', page, re.DOTALL)
+    texts = re.findall(r"<article.*?</article>", page, re.DOTALL)
+    return [shot_id for shot_id, text in zip(cards, texts, strict=True) if words in text]
 
 
 OLD = (
@@ -85,6 +95,7 @@ def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytes
     news = f"a has a new take (a_t2): 3 shots {OLD}"
     for words in (("status",), ("plan", "film.json", "--sandbox", "--offline"), ("why", "c")):
         assert news in lines(capsys, *words)
+    assert cards_with(news) == ["b", "c", "d"]
     assert run() == 0
     assert told(capsys, "status")["successions"] == [
         {

@@ -10,6 +10,8 @@ from wanbatch.batch.chosen_frames import frames_recorded
 from wanbatch.batch.drift import Drift
 from wanbatch.batch.given_files import Files, hashes_in
 from wanbatch.batch.take import Entry, Take
+from wanbatch.money.successions import Succession
+from wanbatch.state.chained_takes import read_successions
 from wanbatch.state.drifts import read_drift, read_drifts
 from wanbatch.state.reader import StateReader
 
@@ -19,7 +21,8 @@ class Given:
     """The files of a batch by hash, and of each shot what the models are sent of its cast, as its plan said last.
 
     `frames` are the facts about frames of other clips, and `drifts` what is measured of chains, by take id.
-    `are_slates` if the clips are those of the sandbox.
+    `are_slates` if the clips are those of the sandbox. `successions` are the shots with new takes that others continue
+    from the earlier ones of.
     """
 
     files: Files = field(default_factory=dict)
@@ -27,16 +30,22 @@ class Given:
     frames: Mapping[int, Sequence[Entry]] = field(default_factory=dict)
     drifts: Mapping[int, Drift] = field(default_factory=dict)
     are_slates: bool = False
+    successions: Sequence[Succession] = ()
 
     @classmethod
     def of(cls, reader: StateReader, take: Take | None = None) -> Given:
         """Read it from what a state file keeps of files, origins and frames; the drift of one take alone, if given."""
         cast = {shot_id: told["cast"] for shot_id, told in reader.origins().items() if "cast" in told}
         if take is None:
-            return cls(reader.files(), cast, reader.frame_facts(), read_drifts(reader), reader.identity().sandbox)
+            known = (reader.files(), cast, reader.frame_facts(), read_drifts(reader))
+            return cls(*known, reader.identity().sandbox, read_successions(reader))
         drift = read_drift(reader, take.take_id)
         drifts = {} if drift is None else {take.take_id: drift}
         return cls(reader.files(), cast, reader.frame_facts(), drifts)
+
+    def news_of(self, shot_id: str, folder: str) -> list[str]:
+        """Say which shots before this one have other takes than those that its clip was made from, as `status` does."""
+        return [each.text(folder) for each in self.successions if shot_id in each.news.shots]
 
     def told(self, take: Take) -> dict[str, Any]:
         """Return what a take was given, as JSON values; nothing for one that was given words alone.

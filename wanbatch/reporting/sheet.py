@@ -143,7 +143,8 @@ def _add_texts(cards: Sequence[dict[str, Any]], book: Book, rows: Iterable[int])
     told = zip(own_words([card["prompt"] for card in cards]), _own_cells(book, rows), strict=True)
     for card, (words, own) in zip(cards, told, strict=True):
         origins = _origins(card, book.record.origins)
-        card.update(prompt=words.own, shared=words.shared, origins=origins, own=own)
+        news = book.record.given.news_of(card["shot"].shot_id, shown_folder(book.record.output))
+        card.update(prompt=words.own, shared=words.shared, origins=origins, own=own, news=news)
 
 
 def _own_cells(book: Book, rows: Iterable[int]) -> list[list[tuple[str, str]]]:
