@@ -2,16 +2,19 @@
 
     python benchmarks/film.py [--kills 12] [--seed 1] [--drift]
 
-Two chains branch. Each begins with a still of its own, and some of their shots name one of the cast.
+Two chains branch. Each begins with a still of its own. Every second shot names one of the cast and is made by a model
+that takes her picture as a reference: one beside the manifest, as no model that wanbatch knows takes such files.
 Runs are killed with SIGKILL at random moments and started again, then run to the end. Prints what the books say, and
-exits 1 unless every clip was sent the frame that is recorded for it, that frame is the last one of its predecessor's
-clip to the pixel and measured, no take was charged twice, the ledger says what the report says, and what has no clip is
-held by name, or waits for what is held. Everything runs on this machine.
+exits 1 unless every charged submit held the bytes of its files as they are prepared and the frame that is recorded for
+it, that frame is the last one of its predecessor's clip to the pixel and measured, no take was charged twice, the
+ledger says what the report says, and what has no clip is held by name, or waits for what is held. Everything runs
+on this machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -22,8 +25,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import av
 import httpx
@@ -34,10 +39,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.kill_nine import states_of  # noqa: E402
+from tests.pictures import LENS, add_lens  # noqa: E402
 from wanbatch.batch.chosen_frames import ChosenFrame  # noqa: E402
 from wanbatch.batch.frames import may_hold_frames  # noqa: E402
+from wanbatch.batch.given_files import hashes_in  # noqa: E402
 from wanbatch.batch.lifecycle import State  # noqa: E402
 from wanbatch.batch.take import Take  # noqa: E402
+from wanbatch.clip.still import read_still  # noqa: E402
 from wanbatch.sandbox.faults import PLANS, Rule  # noqa: E402
 from wanbatch.state.drifts import read_drifts  # noqa: E402
 from wanbatch.state.reader import StateReader  # noqa: E402
@@ -85,11 +93,14 @@ def _film(folder: Path, rng: random.Random) -> None:
         for number in range(LONG):
             before = 1 if chain in BRANCHING and number == LONG - 1 else number - 1
             frame = f"still{chain}.png" if number == 0 else {"from": f"c{chain}_s{before}"}
-            cast = {"cast": ["mara"], "prompt": "{cast.mara} walks on."} if number % 2 else {"prompt": "A ridge."}
+            cast = {"prompt": "A ridge."}
+            if number % 2:
+                cast = {"cast": ["mara"], "prompt": "{cast.mara} walks on.", "model": LENS, "resolution": None}
             shots.append({"id": f"c{chain}_s{number}", "first_frame": frame, **cast})
     head = {"model": "alibaba/wan-2-7-i2v", "resolution": "720p", "duration": 5}
     mara = {"look": "A woman in red", "images": ["mara.png"]}
     told = {"version": 1, "name": "film", "defaults": head, "cast": {"mara": mara}, "shots": shots}
+    add_lens(folder)
     (folder / "film.json").write_text(json.dumps(told), encoding="utf-8")
 
 
@@ -100,7 +111,7 @@ def _sandbox(folder: Path, options: argparse.Namespace) -> tuple[subprocess.Pope
     path = folder / "faults.json"
     path.write_text(json.dumps(rules), encoding="utf-8")
     command = [*WANBATCH, "--json", "sandbox", "--speed", SPEED, "--data", str(folder / "account")]
-    command += ["--faults", str(path), "--seed", str(options.seed)]
+    command += ["--models", str(folder / "models"), "--faults", str(path), "--seed", str(options.seed)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())["base_url"]
@@ -158,6 +169,8 @@ def _verdict(output: Path, url: str, codes: Counter[int]) -> bool:
     verified = [take for take in takes if take.state is State.VERIFIED]
     joins = [(take, frame) for take in verified for frame in frames[take.take_id]]
     wrong = [take.label for take, frame in joins if not _is_last_frame(output, frame, by_id[frame.take_id])]
+    sent = [_is_sent(row, by_id[owner[row["client_request_id"]]], output.parent, frames) for row in charged]
+    print(f"{sum(map(len, sent))} files and frames in what was charged; with other bytes: {sum(map(_others, sent))}")
     jumps = [each.psnr_db for each in drifts.values() if each.psnr_db is not None]
     drifting = [take.label for take in verified if "drifts:" in take.warning]
     print(f"exit codes {dict(codes)}; {len(rows)} submits, {len(charged)} charges, {states_of(output)}")
@@ -171,7 +184,20 @@ def _verdict(output: Path, url: str, codes: Counter[int]) -> bool:
     left = {take.state for take in takes} - {State.VERIFIED}
     is_told = not left or (State.HELD in left and left <= {State.HELD, State.PLANNED})  # what is held keeps others back
     is_whole = is_told and len(takes) == CHAINS * LONG and len(joins) == len(behind) == len(jumps)
-    return is_whole and not wrong and not doubles and books == told
+    return is_whole and not any(map(_others, sent)) and not wrong and not doubles and books == told
+
+
+def _is_sent(row: dict[str, Any], take: Take, folder: Path, frames: Mapping[int, Sequence[ChosenFrame]]) -> list[bool]:
+    """Say of each file and frame that a take is given whether the sandbox got its bytes, as they are prepared."""
+    pictures = [path.read_bytes() for path in folder.glob("*.png")]
+    prepared = {hashlib.sha256(each).hexdigest(): read_still(each).sent for each in pictures}
+    wanted = [hashlib.sha256(prepared[each]).hexdigest() for each in hashes_in(take.recipe.body)]
+    wanted += [each.png_sha256 for each in frames[take.take_id]]
+    return [f'"data:image/png;sha256,{each}"' in row["body"] for each in wanted]
+
+
+def _others(found: Sequence[bool]) -> int:
+    return found.count(False)
 
 
 def _is_last_frame(output: Path, frame: ChosenFrame, source: Take) -> bool:
