@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.take import Take
 from wanbatch.clip.defects import Look
 from wanbatch.clip.frame_measures import Ends
-from wanbatch.clip.inspection import Inspection
+from wanbatch.clip.inspection import Here, Inspection
 from wanbatch.clip.probe import Probe
 from wanbatch.clock import LoopClock
 from wanbatch.errors import MediaInvalid
@@ -138,12 +139,17 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Unlooked:
-    """An inspection that looks at no picture: decoding them takes most of a small world's time."""
+    """An inspection that looks at no picture, and checks copies of a clip once: both take most of a small world's time."""
 
     checking: Inspection
 
     def check(self, clip: Path) -> Probe:
-        return self.checking.check(clip)
+        if type(self.checking) is not Here:  # an inspection of a test's own
+            return self.checking.check(clip)
+        content = sha256(_unmarked(clip.read_bytes())).digest()
+        if content not in _PROBES:
+            _PROBES[content] = self.checking.check(clip)
+        return _PROBES[content]
 
     def look(self, _: Path) -> Look:
         return Look(5.0)
@@ -156,6 +162,17 @@ class Unlooked:
 
     def ends(self, clip: Path, given: Path | None, closing: Path | None = None) -> Ends:
         raise MediaInvalid(f"{clip} is not measured in a small world, and {given} and {closing} are not either")
+
+
+_PROBES: dict[bytes, Probe] = {}
+_LONGEST_BOX = 200
+
+
+def _unmarked(clip: bytes) -> bytes:
+    """Return a clip without the whole box at its end by which `tests.near.draw_once` tells copies apart."""
+    begin = clip.rfind(b"free", -_LONGEST_BOX) - 4
+    is_box = begin >= 0 and int.from_bytes(clip[begin : begin + 4]) == len(clip) - begin
+    return clip[:begin] if is_box else clip
 
 
 def planned(batch: Batch, state: StateFile) -> Plan:
