@@ -14,7 +14,6 @@ from tests.two_models import FIRST, OTHER_PRICE, PRICE, SECOND, SHOTS
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.cli import call
-from wanbatch.reporting.attempt_orders import attempt_orders
 from wanbatch.reporting.book import book_of
 from wanbatch.reporting.costs import make_costs
 from wanbatch.reporting.csv_tables import frames
@@ -92,7 +91,7 @@ def test_what_a_take_was_to_cost_before_an_edit_stays_with_its_model_then(tmp_pa
         book = book_of(read_record(reader))
     costs = make_costs([book]).costs
     told = costs[costs["level"] == "model"].set_index("key")[["estimated_credits", "held_credits", "final_credits"]]
-    assert (list(attempt_orders(book)["model"]), told.T.to_dict("list")) == (
+    assert (list(book.attempt_orders["model"]), told.T.to_dict("list")) == (
         [FIRST, SECOND],
         {FIRST: [PRICE, 0, 0], SECOND: [0, OTHER_PRICE, OTHER_PRICE]},
     )

@@ -1,4 +1,4 @@
-"""What each attempt ordered: the recipe that it was sent with, which its take may have left for another one since.
+"""What attempts add to the sums of the model that they were sent to, which their take may have left since.
 
 A take goes on with its fallback, or follows an edit; what was held, expected or charged before belongs to the model of
 before.
@@ -13,29 +13,9 @@ import pandas as pd
 from wanbatch.batch.attempts import MAY_BE_CHARGED, NO_POST, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.reporting.book import Book
-from wanbatch.reporting.recipe_columns import orders_frame
 
-_HASH = r"^wb1:[^:]*:([0-9a-f]+):"  # of the recipe, in a request id of ours
 _NO_GENERATION = [each.value for each in (*NO_POST, Outcome.FAILED)]
 _MAY_BE_CHARGED = [each.value for each in MAY_BE_CHARGED]
-
-
-def attempt_orders(book: Book) -> pd.DataFrame:
-    """One row per attempt, as the record has them: the model and the price class that it was sent for.
-
-    An attempt of which no recipe is known counts as one of its take's own.
-    """
-    attempts, earlier = book.record.attempts, book.record.earlier_recipes
-    rows = book.rows_of_takes(attempts)
-    orders = book.orders[["model", "price_class"]].take(rows).set_axis(attempts.index)
-    if not earlier:
-        return orders
-    before = orders_frame(earlier.values()).set_index(pd.Index(list(earlier)))
-    hashes = attempts["request_id"].str.extract(_HASH, expand=False)
-    own = book.orders["recipe_sha256"].take(rows).str[:20].set_axis(attempts.index)
-    moved = attempts.index[hashes.isin(list(earlier)) & (hashes != own)]
-    orders.loc[moved] = before.loc[hashes[moved].tolist(), ["model", "price_class"]].to_numpy()
-    return orders
 
 
 def first_takes(book: Book) -> pd.DataFrame:
@@ -46,7 +26,7 @@ def first_takes(book: Book) -> pd.DataFrame:
     """
     takes, attempts = book.record.takes, book.record.attempts
     sent = attempts["number"] > 0
-    tries = pd.DataFrame({"take_id": attempts["take_id"], "model": attempt_orders(book)["model"]})[sent]
+    tries = pd.DataFrame({"take_id": attempts["take_id"], "model": book.attempt_orders["model"]})[sent]
     first = tries.drop_duplicates("take_id").set_index("take_id")["model"]
     model = first.reindex(takes["take_id"]).set_axis(takes.index).fillna(book.orders["model"])
     is_verified, is_failed = (takes["state"] == each.value for each in (State.VERIFIED, State.FAILED))
@@ -66,8 +46,10 @@ def shifts_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
     Empty if no take went on with another model.
     """
     attempts = book.record.attempts
+    if not book.record.earlier_recipes:
+        return pd.DataFrame(columns=[*columns, "batch", "model"])
     owners = book.rows_of_takes(attempts)
-    model, own = attempt_orders(book)["model"], book.orders["model"].take(owners).set_axis(attempts.index)
+    model, own = book.attempt_orders["model"], book.orders["model"].take(owners).set_axis(attempts.index)
     is_moved = (model != own).fillna(value=False)
     if not is_moved.any():
         return pd.DataFrame(columns=[*columns, "batch", "model"])

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_HASH = r"^wb1:[^:]*:([0-9a-f]+):"  # of the recipe, in a request id of ours
+
+
 @dataclass(frozen=True)
 class Book:
     """A record and what follows from it.
@@ -50,7 +53,7 @@ class Book:
     @cached_property
     def shot_rows(self) -> NDArray[np.intp]:
         """The row of each take's shot in the shots of the record."""
-        return _places(self.record.shots["shot_id"], self.record.takes["shot_id"])
+        return _places(pd.Index(self.record.shots["shot_id"]), self.record.takes["shot_id"])
 
     @cached_property
     def is_chosen(self) -> pd.Series[bool]:
@@ -110,7 +113,30 @@ class Book:
 
     def rows_of_takes(self, table: pd.DataFrame) -> NDArray[np.intp]:
         """Return the row of the take that each row of a table belongs to."""
-        return _places(self.record.takes["take_id"], table["take_id"])
+        return _places(self._take_ids, table["take_id"])
+
+    @cached_property
+    def _take_ids(self) -> pd.Index[Any]:
+        found: pd.Index[Any] = pd.Index(self.record.takes["take_id"])
+        return found
+
+    @cached_property
+    def attempt_orders(self) -> pd.DataFrame:
+        """One row per attempt, as the record has them: the model and the price class that it was sent for.
+
+        An attempt of which no recipe is known counts as one of its take's own.
+        """
+        attempts, earlier = self.record.attempts, self.record.earlier_recipes
+        rows = self.rows_of_takes(attempts)
+        orders = self.orders[["model", "price_class"]].take(rows).set_axis(attempts.index)
+        if not earlier:
+            return orders
+        before = orders_frame(earlier.values()).set_index(pd.Index(list(earlier)))
+        hashes = attempts["request_id"].str.extract(_HASH, expand=False)
+        own = self.orders["recipe_sha256"].take(rows).str[:20].set_axis(attempts.index)
+        moved = attempts.index[hashes.isin(list(earlier)) & (hashes != own)]
+        orders.loc[moved] = before.loc[hashes[moved].tolist(), ["model", "price_class"]].to_numpy()
+        return orders
 
     @property
     def held_by_take(self) -> pd.Series[Any]:
@@ -147,9 +173,9 @@ def book_of(record: Record) -> Book:
     return Book(record, record.batch, orders, money_frame(kinds, record.quotes))
 
 
-def _places(names: pd.Series[Any], wanted: pd.Series[Any]) -> NDArray[np.intp]:
+def _places(names: pd.Index[Any], wanted: pd.Series[Any]) -> NDArray[np.intp]:
     """Return the position of each wanted name among the names, which differ."""
-    found: NDArray[np.intp] = pd.Index(names).get_indexer(wanted)
+    found: NDArray[np.intp] = names.get_indexer(pd.Index(wanted))
     return found
 
 

@@ -74,8 +74,9 @@ def cost_facts(books: Sequence[Book], tables: Costs, currency: Currency | None =
 
 def _at_risk(costs: pd.DataFrame, batch: str) -> AtRisk:
     """Return the credits of a batch that may still be charged, as far as they are known, and how many takes are not."""
-    (row,) = costs.loc[(costs["level"] == "batch") & (costs["batch"] == batch)].to_dict("records")
-    return AtRisk(int(row["at_risk_known_credits"]), int(row["takes_of_unknown_cost"]))
+    is_whole = (costs["level"] == "batch") & (costs["batch"] == batch)
+    ((known, unknown),) = costs.loc[is_whole, ["at_risk_known_credits", "takes_of_unknown_cost"]].to_numpy()
+    return AtRisk(int(known), int(unknown))
 
 
 def most_unchosen(shots: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.reporting.attempt_orders import attempt_orders, shifts_frame
+from wanbatch.reporting.attempt_orders import shifts_frame
 from wanbatch.reporting.book import Book, book_of, seconds
 from wanbatch.reporting.groups import summary_frame
 from wanbatch.reporting.record import read_record, series, usd_of
@@ -228,7 +228,7 @@ def attempts_frame(book: Book) -> pd.DataFrame:
         "take": owners["number"],
         "attempt": attempts["number"],
         "error": _told(attempts["error"]),
-        "model": attempt_orders(book)["model"],
+        "model": book.attempt_orders["model"],
         **{f"usd_{name}": usd_of(attempts[f"credits_{name}"]) for name in ("estimated", "held", "charged")},
     }
     return pd.DataFrame({name: cells.get(name, attempts.get(name)) for name in ATTEMPT_COLUMNS}, copy=False)

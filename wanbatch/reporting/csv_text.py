@@ -16,6 +16,7 @@ from wanbatch.reporting.sidecar import iso
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pandas.api.extensions import ExtensionArray
 
 ROWS_AT_ONCE = 5_000  # rows as text: some 3 MB
 FREE_TEXT = frozenset(
@@ -57,7 +58,7 @@ def csv_parts(frame: pd.DataFrame) -> Iterator[str]:
     yield csv_rows(names, [])
     for begin in range(0, len(frame), ROWS_AT_ONCE):
         part = frame.iloc[begin : begin + ROWS_AT_ONCE]
-        yield _lines(zip(*(_cells(part[name]) for name in names), strict=True))
+        yield _lines(zip(*(_cells(str(name), column.array) for name, column in part.items()), strict=True))
 
 
 def csv_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -72,16 +73,16 @@ def _lines(rows: Iterable[Sequence[str]]) -> str:
     return stream.getvalue()
 
 
-def _cells(column: pd.Series[Any]) -> list[str]:
-    """Write a column, which is named and has one of the types of our tables, cell by cell."""
+def _cells(name: str, column: ExtensionArray) -> list[str]:
+    """Write a column, which has one of the types of our tables, cell by cell."""
     import pandas as pd
 
-    if column.dtype == "string":
-        return _texts(str(column.name), column.fillna("").tolist())
+    if isinstance(column.dtype, pd.StringDtype):
+        return _texts(name, column.to_numpy(dtype=object, na_value="").tolist())
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return _times(column)
-    write = _WRITERS.get(str(column.dtype), partial(_cell, str(column.name)))
-    if _USD.search(str(column.name)):
+        return _times(pd.Series(column))
+    write = _WRITERS.get(str(column.dtype), partial(_cell, name))
+    if _USD.search(name):
         write = _usd
     pairs = zip(column.tolist(), column.isna().tolist(), strict=True)
     return ["" if is_missing else write(value) for value, is_missing in pairs]

@@ -78,8 +78,8 @@ def summary_frame(story: pd.DataFrame, batch: str, shifts: pd.DataFrame | None =
 def sums_by(keys: pd.Series[Any], parts: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return what the rows with each key add up to, column by column, in the order in which a key is first met."""
     sums = parts.groupby(keys, sort=False).sum()
-    columns = [sums[name].tolist() for name in sums]
-    return {str(key): dict(zip(sums.columns, row, strict=True)) for key, *row in zip(sums.index, *columns, strict=True)}
+    names, rows = sums.columns.tolist(), sums.to_numpy().tolist()
+    return {str(key): dict(zip(names, row, strict=True)) for key, row in zip(sums.index, rows, strict=True)}
 
 
 def _shifted(keys: pd.Series[Any], parts: pd.DataFrame, shifts: pd.DataFrame) -> tuple[pd.Series[Any], pd.DataFrame]:
@@ -103,17 +103,22 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the row of each group; `of_times` are the keys of the times where those are not all of the parts'."""
     timed = keys if of_times is None else of_times
-    groups = {name: _values_by(timed, times[name]) for name in TIMINGS}
+    groups = _values_by(timed, times)
     for key, sums in sums_by(keys, parts).items():
         known = {name: groups[name][key] for name in TIMINGS if key in groups[name]}
         yield {"level": level, "key": key, **_row(sums, known)}
 
 
-def _values_by(keys: pd.Series[Any], values: pd.Series[float]) -> dict[str, Floats]:
-    """Return the known values of the rows with each key."""
-    known = values.dropna()
-    numbers = known.to_numpy(np.float64)
-    return {str(key): numbers[at] for key, at in known.groupby(keys, sort=False).indices.items()}
+def _values_by(keys: pd.Series[Any], times: pd.DataFrame) -> dict[str, dict[str, Floats]]:
+    """Return the known values of the rows with each key, by the name of their column; no key without any."""
+    codes, names = pd.factorize(keys)
+    order, ends = np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]
+    found: dict[str, dict[str, Floats]] = {}
+    for name in TIMINGS:
+        parts = zip(names, np.split(times[name].to_numpy(np.float64)[order], ends), strict=False)
+        known = {str(key): values[~np.isnan(values)] for key, values in parts}
+        found[name] = {key: values for key, values in known.items() if len(values)}
+    return found
 
 
 def _parts(story: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.reporting.attempt_orders import attempt_orders
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.record import typed_frame, with_usd
 
@@ -39,7 +38,7 @@ def prices_frame(books: Sequence[Book]) -> pd.DataFrame:
 
 
 def _rows(book: Book) -> list[dict[str, Any]]:
-    attempts, classes = book.record.attempts, attempt_orders(book)["price_class"]
+    attempts, classes = book.record.attempts, book.attempt_orders["price_class"]
     sent = book.orders.loc[book.record.takes["submitted_at"].notna(), "price_class"].unique()
     names = dict.fromkeys([*(each.price_class for each in book.record.quotes), *sent, *classes.unique()])
     charged = attempts["credits_charged"].mask(attempts["credits_charged"] == 0)  # no generation is free

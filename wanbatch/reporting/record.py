@@ -146,13 +146,18 @@ def read_record(reader: StateReader) -> Record:
 
 def typed_frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
     """Make a table of these columns and nullable types; what a row does not have is missing."""
-    return pd.DataFrame({name: series([row.get(name) for row in rows], kind) for name, kind in columns.items()})
+    cells = {name: [row.get(name) for row in rows] for name in columns}
+    return pd.DataFrame({name: pd.array(cells[name], dtype=_dtype_of(kind)) for name, kind in columns.items()})
 
 
 def series(values: Iterable[Any], kind: str) -> pd.Series[Any]:
     """Make a column of a nullable type; `time` is a time in UTC, to the millisecond."""
-    dtype = DTYPES["datetime"] if kind == "time" else kind
-    return pd.Series(values if isinstance(values, list) else list(values), dtype=dtype)
+    made: pd.Series[Any] = pd.Series(values if isinstance(values, list) else list(values), dtype=_dtype_of(kind))
+    return made
+
+
+def _dtype_of(kind: str) -> Any:
+    return DTYPES["datetime"] if kind == "time" else kind
 
 
 def usd_of(credit_counts: pd.Series[Any]) -> pd.Series[Any]:
@@ -185,6 +190,8 @@ def rows_of(record: type[T], values: Sequence[T]) -> pd.DataFrame:
 
 def values_of(record: type[T], frame: pd.DataFrame) -> list[T]:
     """Make the records that the rows of a table stand for."""
+    if not len(frame):
+        return []
     columns = [_plain(frame[name], kind) for name, kind in columns_of(record)]
     return [record(*row) for row in zip(*columns, strict=True)]
 
