@@ -145,8 +145,8 @@ slip(
 slip(
     "a clip is measured without the frame that it was given",
     DriftMeasures._measured,
-    "given = None if frame is None else self._kept(frame)",
-    "given = None",
+    "given, end = (None if each is None else self._kept(each) for each in (frame, closing))",
+    "given, end = None, None",
 )
 slip("every frame is the last one", Predecessors._png_of, "clip, frame.moment)", 'clip, "last")')
 slip(
