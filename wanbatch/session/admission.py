@@ -118,7 +118,7 @@ def _beside_questions(
 def _unmeant(twins: Sequence[Twin], batch: Batch) -> list[Twin]:
     """Return what repeats another although the manifest does not say that it is meant to.
 
-    Where a clip is there, the shot that would be bought says so; of two that are to be bought, either.
+    If one of the two has a clip, the other must say so; if both are to be bought, either may.
     """
     said = {
         twin: {twin.order.shot_id, *(() if isinstance(twin.ref, int) else (twin.label.rpartition("_t")[0],))}
