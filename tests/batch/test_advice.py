@@ -140,4 +140,4 @@ def test_a_cut_that_misses_a_clip_says_which_folder_to_verify(
     make_room(Path("finals/x"), film(("a", "s"), ("b", "s")), {"a_t1": Reel(1), "b_t1": Reel(2)}).state.close()
     Path("finals/x/clips/b_t1.mp4").unlink()
     assert call(["cut", "finals/x", "--reencode"]) == 1
-    assert "`wanbatch verify finals/x` offers" in capsys.readouterr().out
+    assert "`wanbatch verify finals/x --fetch` fetches it again" in capsys.readouterr().out

@@ -80,7 +80,8 @@ class Measures:
         pngs = [None] if frame is None else [self.pngs.get(frame.png_sha256)]
         pngs += [None] if frame is not None and frame.file in spoilt else []
         found = {name: told[0][name] for name in ("first", "last", "given", "psnr_db")}
-        if found not in [asdict(ends_of(clip, png)) for png in pngs]:
+        may_be = [asdict(ends_of(clip, png)) for png in pngs]
+        if found not in [{name: each[name] for name in found} for each in may_be]:
             yield f"{take.label} is measured as another clip, or against another frame, than it is"
         if told[0]["given"] is not None and frame is not None and told[0]["png_sha256"] != frame.png_sha256:
             yield f"{take.label} is measured against a frame that it was not given"

@@ -55,7 +55,9 @@ class GivenFiles:
         for each in () if model is None else input_fields(model).values():
             if model is not None and each.kind is not None and each.name in request and each.name in nodes:
                 place = _Place(model, each, nodes[each.name], written_name(each.name, nodes))
-                value = self._value(request[each.name], place, place.node)
+                told = request[each.name]
+                is_frame = place.takes_only_pictures and _is_flat_object(told)
+                value = self._frame(place, place.node) if is_frame else self._value(told, place, place.node)
                 sent[each.name] = _with(value, lambda ref: ref.text)
                 checked[each.name] = _with(value, lambda _: _STAND_IN)
         return sent, checked
@@ -65,7 +67,7 @@ class GivenFiles:
         if isinstance(value, list):
             nodes = node.items if isinstance(node, Listing) and len(node.items) == len(value) else [node] * len(value)
             return [made for each, inner in zip(value, nodes, strict=True) for made in self._listed(each, place, inner)]
-        if is_meant_as_frame(value) or (isinstance(value, Mapping) and place.takes_only_pictures):
+        if is_meant_as_frame(value):
             return self._frame(place, node)
         if isinstance(value, Mapping):
             inside = {name: each for name, each in value.items() if place.is_inside(name, each)}
@@ -225,6 +227,11 @@ class _Place:
         """Say whether a value of an object may hold an address: others of its values are texts of another kind."""
         held = value if isinstance(value, list) and value else [value]
         return name in self.field.inside or all(isinstance(each, Mapping) for each in held)
+
+
+def _is_flat_object(value: Any) -> bool:
+    """Say whether a value is an object of single values: what a vendor names in one holds objects or lists."""
+    return isinstance(value, Mapping) and not any(isinstance(each, Mapping | list) for each in value.values())
 
 
 def _with(value: Any, told: Callable[[_Reference], str]) -> Any:
