@@ -50,7 +50,8 @@ def is_frame(value: object) -> bool:
 def is_meant_as_frame(value: object) -> bool:
     """Say whether a value is a frame of another shot, or has a field of one: `from` may be missing or misspelt."""
     if isinstance(value, Mapping):
-        return any(name in FIELDS or meant(str(name), (FROM,)) for name in value)
+        is_flat = not any(isinstance(each, Mapping | list) for each in value.values())  # else it is a vendor's object
+        return FROM in value or (is_flat and any(name in FIELDS or meant(str(name), (FROM,)) for name in value))
     return is_frame(value) or (isinstance(value, str) and _NEAR_TEXT.match(value) is not None)
 
 
