@@ -14,6 +14,7 @@ import pytest
 
 import wanbatch
 from tests.money.test_screens import preview, screen
+from tests.odd_phrases import NEWEST, NEWEST_CASES, NEWEST_ON_PAGES
 from tests.runner.test_wrong_clocks import EPOCH, Ahead
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.cli.money import preview_json
@@ -234,6 +235,7 @@ ODD_ON_PAGES = (
     (r"\bthe last two ask\b|\bmay be left to wait for\b", "name the options, the takes left may be"),
     (r"\banything a run leaves\b(?! behind)|\bcalls? a clip broken\b", "that a run leaves behind, reports as broken"),
 )
+ODD, ODD_ON_PAGES = (*ODD, *NEWEST), (*ODD_ON_PAGES, *NEWEST_ON_PAGES)
 PATTERNS = tuple(pattern for pattern, _ in ODD)
 PATTERNS_ON_PAGES = tuple(pattern for pattern, _ in ODD_ON_PAGES)
 # A text with each of the newest kinds, as it was written once.
@@ -369,7 +371,7 @@ def test_no_page_or_template_holds_an_odd_phrase(pattern: str, instead: str) -> 
     assert odd_phrases(pattern, PATTERNS_ON_PAGES, (*TEMPLATES, *PAGES)) == [], f"write instead: {instead}"
 
 
-@pytest.mark.parametrize("text", CASES)
+@pytest.mark.parametrize("text", [*CASES, *NEWEST_CASES])
 def test_each_newer_kind_of_odd_phrase_is_found(text: str) -> None:
     every = (*PATTERNS, *PATTERNS_ON_PAGES)
     one_by_one = [pattern for pattern in every if re.search(pattern, text, re.IGNORECASE)]

@@ -1,4 +1,4 @@
-"""What was only named stays a question: it explains no charge, and every command that sees it ends with 3."""
+"""What was only named stays a question: it explains no charge, and every command that sees it exits with code 3."""
 
 from __future__ import annotations
 

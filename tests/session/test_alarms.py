@@ -1,4 +1,4 @@
-"""What was named about money is not hidden: the next run ends with 3 where no run has."""
+"""What was named about money is not hidden: the next run exits with code 3 where no run has."""
 
 from __future__ import annotations
 

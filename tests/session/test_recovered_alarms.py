@@ -1,4 +1,4 @@
-"""What a command has ended with 3 for, once the state file was recovered."""
+"""What a command has exited with code 3 for, once the state file was recovered."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class Purchases:
             if reasons and not self._is_named(take_id, rows):
                 yield f"{label} was charged {len(rows)} times and is not named DOUBLE ({', '.join(reasons)})"
             elif set(reasons) - {"another key"} and self._shows(take_id, rows) and not told_to_decide:
-                yield f"{label} was charged {len(rows)} times and no command ended with 3 ({', '.join(reasons)})"
+                yield f"{label} was charged {len(rows)} times and no command exited with code 3 ({', '.join(reasons)})"
 
     def _shows(self, take_id: int, rows: list[Row]) -> bool:
         """Say whether a log ever ties one of a take's purchases to it, beyond the take's own."""

@@ -74,7 +74,7 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
     """Show what a run of MANIFEST would do and cost. Sends nothing and writes nothing.
 
     A run may have to ask a question first: which batch this is, or what to do with takes that the folder has under
-    other ids. Then the plan shows the question and ends with 2, as a run does without a terminal.
+    other ids. Then the plan shows the question and exits with code 2, as a run does without a terminal.
     """
     asked, currency = options_of(flags), flags["currency"]
     source = read_manifest(options, manifest, strict=strict)

@@ -1,7 +1,7 @@
-"""Alarms: what was named about money, and up to where a command has ended with 3 for it.
+"""Alarms: what was named about money, and up to where a command has exited with code 3 for it.
 
 A double, a charge of no take or a submit of no take troubles a run once, when it is found. If that run was interrupted,
-killed or stopped by a fault of this machine, perhaps no one saw it: the next run ends with 3 in its place.
+killed or stopped by a fault of this machine, perhaps no one saw it: the next run exits with code 3 in its place.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UNSEEN = frozenset({ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.LOCAL_F
 
 @dataclass(frozen=True)
 class AlarmsReported:
-    """Up to which fact, and of which strays by request id, a command has ended with 3."""
+    """Up to which fact, and of which strays by request id, a command has exited with code 3."""
 
     facts: int = 0
     strays: frozenset[str] = frozenset()
@@ -51,7 +51,7 @@ def stray_text(stray: Stray) -> str:
 
 
 def begin(state: StateFile) -> None:
-    """Count what was recorded before a run that ended with 3 as reported, once for a file of an older version."""
+    """Count what was recorded before a run that exited with code 3 as reported, once for a file of an older version."""
     if AlarmsReported.read(state.noted(NOTE)) is None:
         state.note(NOTE, _reported_by(state, state.runs()).text())
 
@@ -64,7 +64,7 @@ def _reported_by(state: StateReader, runs: Iterable[Run]) -> AlarmsReported:
 
 
 def not_reported(state: StateReader) -> list[str]:
-    """Return what was named about money since a command ended with 3 the last time, oldest first."""
+    """Return what was named about money since a command exited with code 3 the last time, oldest first."""
     reported = AlarmsReported.read(state.noted(NOTE)) or AlarmsReported()
     labels: dict[int, str] = {}
     found = []
@@ -78,7 +78,7 @@ def not_reported(state: StateReader) -> list[str]:
 
 
 def ended(state: StateFile, result: RunResult) -> RunResult:
-    """Return how a command ends with what no earlier one has ended with 3 for, and remember what this one tells.
+    """Return how a command ends with what no earlier one has exited with code 3 for, and remember what this one tells.
 
     An interrupted one, and one that this machine stopped, may not have been seen: it remembers nothing.
     """

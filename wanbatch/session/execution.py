@@ -117,7 +117,7 @@ class Execution:
     read_places: Callable[[], dict[str, str]] = dict
 
     async def carry_out(self, job: Job) -> RunResult:
-        """Do what a job asks for, and end with 3 for all about money that no run has ended with 3 for."""
+        """Do what a job asks for, and exit with code 3 for all about money that no run has exited with code 3 for."""
         alarms.begin(self.state)
         if self.settings.is_account_shared:
             share_account(self.state)
