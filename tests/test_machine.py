@@ -1,4 +1,4 @@
-"""On which machine a folder was run last, and who is asked where that was another."""
+"""On which machine a batch was run last, and who is asked where that was another."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ MEANINGS = {
     ),
     ExitCode.OUTPUT_LOCKED: Meaning("another run held the output folder"),
     ExitCode.LOCAL_FAULT: Meaning(
-        "this machine stopped it",
+        "a fault on this machine stopped the command",
         "The cause is the state file, the disk, permissions, or an installation that cannot read clips.",
     ),
     ExitCode.PROVIDER_UNREACHABLE: Meaning("the provider did not answer, or wanbatch could not read its answers"),

@@ -132,7 +132,7 @@ _LEDGER = {
     "generation_id": "the provider's id",
     "request_id": "the submits that name it",
     "held_credits": "what the answer held",
-    "charged_credits": "what the ledger charged",
+    "charged_credits": "what was charged, according to the ledger",
     "difference_credits": "charged less held",
     "charges": "how many charges the ledger has for it",
     "refunded_credits": "what the ledger shows as refunded",

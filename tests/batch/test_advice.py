@@ -117,7 +117,10 @@ def test_the_pages_name_the_folder_and_offer_no_retry_for_a_refused_prompt(tmp_p
             {"a_t1": "broke", "b_t1": "policy violation", "c_t1": "policy violation"},
             ["`wanbatch retry o --only a`", REFUSED, REFUSED],
         ),
-        ({"a_t1": "policy violation", "a_t2": "broke"}, [REFUSED, "The provider would refuse the same again for a_t1"]),
+        (
+            {"a_t1": "policy violation", "a_t2": "broke"},
+            [REFUSED, "The provider already refused a_t1, another take of"],
+        ),
     ],
 )
 def test_what_failed_is_never_retried_with_what_would_be_refused_again(

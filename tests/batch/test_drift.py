@@ -44,7 +44,7 @@ WARMER = replace(PLAIN, cb=123.0, cr=128.0)
         ),
         (
             (WARMER, WARMER),
-            ["drifts: over 2 joins since s1_t1 the picture became of another colour (by 10.0 levels)"],
+            ["drifts: over 2 joins since s1_t1 the picture shifted in colour (by 10.0 levels)"],
         ),
         ((replace(PLAIN, sharpness=900.0),), []),
     ],
@@ -70,7 +70,7 @@ def test_measures_from_before_last_frames_were_measured_are_read() -> None:
 
 def test_a_jump_is_a_warning_of_its_own() -> None:
     assert Drift((step(1), step(2, psnr_db=24.9))).doubts == [
-        "begins unlike the frame that it was given: PSNR 24.9 dB, less than 25 dB"
+        "its first frame does not match the frame that it was given: PSNR 24.9 dB, less than 25 dB"
     ]
 
 

@@ -45,7 +45,7 @@ def test_without_a_terminal_an_error_names_both_and_how_to_choose(
     code, told = call(command), capsys.readouterr().err
     assert (code, told.splitlines()[0]) == (
         2,
-        "wanbatch: 2 output folders were run in the last 24 hours, and the command names none of them. Nothing was done:",
+        "wanbatch: the batches in 2 output folders were run in the last 24 hours, and the command names none. Nothing was done:",
     )
     assert [name in told for name in ("outputs/one", "outputs/two", "outputs/old", f"wanbatch {command[0]} outputs/one")] == [
         True, True, False, True,
@@ -55,7 +55,7 @@ def test_without_a_terminal_an_error_names_both_and_how_to_choose(
 def test_one_run_of_the_last_day_is_meant_and_named(capsys: pytest.CaptureFixture[str]) -> None:
     films(one=30, two=3)
     code, told = call(["retake", "sh000", "--later"]), capsys.readouterr().err
-    assert (code, told.startswith("in outputs/two, batch world, SANDBOX, run last at ")) == (0, True), told
+    assert (code, told.startswith("in outputs/two, batch world, SANDBOX, last run at ")) == (0, True), told
 
 
 def test_a_folder_that_is_named_is_meant_and_nothing_more_is_said(capsys: pytest.CaptureFixture[str]) -> None:

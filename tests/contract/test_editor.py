@@ -114,7 +114,7 @@ def test_the_schema_comment_gives_diagnostics_completion_and_hover(server: Serve
     items = server.ask("textDocument/completion", {**of, "position": {"line": 6, "character": 4}})["items"]
     assert {"duration", "resolution", "seed", "notes"} <= {each["label"] for each in items}
     told = server.ask("textDocument/hover", {**of, "position": {"line": 5, "character": 6}})
-    assert "How many tries at this shot" in json.dumps(told)
+    assert "How many clips to make of this shot" in json.dumps(told)
 
 
 @needs_server

@@ -88,7 +88,7 @@ def test_a_renamed_manifest_without_a_folder_is_led_to_the_one_there(say: Tell) 
     first.rename("ridge.csv")
     code, told = say("plan", "ridge.csv", "--sandbox", "--offline")
     assert code == 0  # on the sandbox nothing is paid: it is only told
-    assert "3 takes to be bought here are in outputs/ridge_v1 already:" in told
+    assert "3 of the takes to buy here already exist in outputs/ridge_v1:" in told
     assert "wanbatch run ridge.csv --sandbox -o outputs/ridge_v1 --same-batch" in told
 
 
@@ -114,7 +114,7 @@ def test_both_answers_about_a_folder_beside_are_named_with_their_cost_and_the_ca
     bought(write("ridge_v1.csv", RIDGE), Path("outputs/ridge_v1"), is_paid=True)
     write("ridge.csv", RENUMBERED + "40,A dog sleeps,two\n")
     _, told = say("plan", "ridge.csv", "--offline", "--max-usd", "5")
-    continued = "Continue in that folder, which buys 1 other take of this manifest for about 0.525 USD: "
+    continued = "Continue in that folder (this buys 1 more take of this manifest for about 0.525 USD): "
     again = "Buy 4 takes here for about 2.10 USD, of which 1.575 USD is for what is there already: "
     assert f"{continued}wanbatch run ridge.csv -o outputs/ridge_v1 --same-batch --take-over --max-usd 5" in told
     assert f"{again}wanbatch run ridge.csv --buy-again --max-usd 5" in told
@@ -123,16 +123,16 @@ def test_both_answers_about_a_folder_beside_are_named_with_their_cost_and_the_ca
 @pytest.mark.parametrize(
     ("price", "is_only", "words"),
     [
-        (1_050_000, True, ("which buys 2 other takes of this manifest for about 1.05 USD", "for about 1.575 USD")),
+        (1_050_000, True, ("this buys 2 more takes of this manifest for about 1.05 USD", "for about 1.575 USD")),
         (
             1_050_000,
             False,
-            ("which buys up to 2 other takes of this manifest for at most 1.05 USD", "of which 0.525 USD is"),
+            ("this buys up to 2 more takes of this manifest for at most 1.05 USD", "of which 0.525 USD is"),
         ),
         (
             None,
             True,
-            ("2 other takes of this manifest at a price that is not known here", "of which unknown (1 take) is"),
+            ("2 more takes of this manifest at a price that is not known here", "of which unknown (1 take) is"),
         ),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_large_manifest_that_was_planned_before_is_asked_about_a_folder_beside
     other = write("other.yaml", f"version: 1\nname: other\nshots:\n{shots}")
     bought(other, Path("outputs/other"), is_paid=True)
     code, told = say("run", "ridge.yaml", "--yes")
-    assert (code, "3 takes to be bought here are in outputs/other already" in told) == (2, True)
+    assert (code, "3 of the takes to buy here already exist in outputs/other" in told) == (2, True)
 
 
 def test_of_several_folders_beside_the_one_with_most_of_it_is_named(say: Tell) -> None:
@@ -172,8 +172,8 @@ def test_of_several_folders_beside_the_one_with_most_of_it_is_named(say: Tell) -
     _, told = say(
         "plan", str(write("d.csv", RIDGE + "k010,A tug turns in the harbour,one\n")), "--sandbox", "--offline"
     )
-    assert "3 takes to be bought here are in outputs/b already" in told
-    assert "1 take to be bought here is in outputs/c already" in told
+    assert "3 of the takes to buy here already exist in outputs/b" in told
+    assert "1 of the takes to buy here already exists in outputs/c" in told
     assert "outputs/a already" not in told
 
 

@@ -50,7 +50,7 @@ def test_a_manifest_that_is_run_in_another_working_folder_is_asked_about(
     run_before(Path("../ridge.csv"), Path("outputs/ridge"))
     monkeypatch.chdir("../y")
     code, told = say(command[0], "../ridge.csv", command[1])
-    assert (code, "3 takes to be bought here are in ../x/outputs/ridge already:" in told) == (2, True)
+    assert (code, "3 of the takes to buy here already exist in ../x/outputs/ridge:" in told) == (2, True)
     assert "wanbatch run ../ridge.csv -o ../x/outputs/ridge --same-batch" in told
     assert "wanbatch run ../ridge.csv --buy-again" in told
     assert not Path("outputs").exists()
@@ -61,7 +61,7 @@ def test_a_manifest_that_is_run_in_another_working_folder_is_asked_about(
 def test_a_manifest_that_was_run_with_another_output_is_asked_about(say: Tell) -> None:
     run_before(write("ridge.csv", RIDGE), Path("out"))
     code, told = say("run", "ridge.csv", "--yes")
-    assert (code, "3 takes to be bought here are in out already:" in told) == (2, True)
+    assert (code, "3 of the takes to buy here already exist in out:" in told) == (2, True)
     assert "wanbatch run ridge.csv -o out --same-batch" in told
 
 
@@ -73,7 +73,7 @@ def test_a_run_lists_its_folder(say: Tell, monkeypatch: pytest.MonkeyPatch, tmp_
         run = ("run", "film.csv", "--yes", "--speed", "600", "--no-report")
         assert say(*run, "-o", "one/out")[0] == 0
         code, told = say(*run)
-        assert (code, "1 take to be bought here is in one/out already:" in told) == (2, True)
+        assert (code, "1 of the takes to buy here already exists in one/out:" in told) == (2, True)
         assert say(*run, "--buy-again")[0] == 0
         assert [say(*run)[0], say(*run, "-o", "one/out")[0]] == [0, 0]  # nothing is left to be bought
     [folders] = json.loads((tmp_path / "cache/wanbatch" / LIST_NAME).read_text()).values()
@@ -94,7 +94,7 @@ def test_a_take_left_in_one_folder_that_was_bought_in_another_is_asked_about(
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")  # the command was given in another folder, which the state file remembers
     code, told = say("retry", "../outputs/ridge", "--yes")
-    assert (code, "may buy exist already in ../far/out:" in told) == (2, True)
+    assert (code, "may buy already exist in ../far/out:" in told) == (2, True)
 
 
 def test_what_was_run_on_the_sandbox_or_with_another_provider_tells_nothing(say: Tell, cache: Path) -> None:

@@ -81,9 +81,9 @@ def test_a_failed_take_that_was_bought_beside_is_not_tried_again_unasked(say: Te
     planned_from(write("film.csv", FILM), Path("outputs/film"), "z_t1", failed=("a_t1",))
     bought(write("other.csv", FILM), Path("outputs/other"), is_paid=True)
     code, told = say("retry", "outputs/film", "--yes", "--max-usd", "3")
-    assert (code, "1 take that this command would or may buy exists already in outputs/other" in told) == (2, True)
+    assert (code, "1 take that this command would or may buy already exists in outputs/other" in told) == (2, True)
     assert ": a_t1 " in told
-    command = told.partition("Buy them again: ")[2]
+    command = told.partition("Buy it again: ")[2]
     assert shlex.split(command)[:3] == ["wanbatch", "retry", "outputs/film"]
     assert all(word in command for word in ("--yes", "--max-usd", "--buy-again"))
 

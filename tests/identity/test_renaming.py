@@ -41,7 +41,7 @@ def test_renumbered_shots_are_named_and_never_bought_by_yes_alone(say: Tell) -> 
     before = digest(output)
     planned, ran = say("plan", "ridge.csv", "--sandbox", "--offline"), say("run", "ridge.csv", *SANDBOX)
     facts = (
-        "3 takes that this run would buy exist in outputs/ridge already, under another id: 10_t1 exists as sh010_t1",
+        "3 takes that this run would buy already exist in outputs/ridge under another id: 10_t1 exists as sh010_t1",
         "wanbatch run ridge.csv --sandbox --take-over",
         "wanbatch run ridge.csv --sandbox --rename sh010=10",
         "wanbatch run ridge.csv --sandbox --buy-again",

@@ -17,7 +17,7 @@ from wanbatch.session.conversion import convert
 
 A = "https://example.com/a.png"
 SMALL = {"resolution": "720p", "duration": 5}
-CIRCLE, ALONE = "these shots continue from each other in a circle", " without another's frame"
+CIRCLE, ALONE = "these shots continue from each other in a loop", " without another's frame"
 AT_THE_JOIN, ONCE = "the size changes at the join", "it will be sent when a retake has that number"
 
 
@@ -170,7 +170,9 @@ def test_a_circle_is_named_with_all_its_shots(tmp_path: Path) -> None:
             {"first_frame": {"from": "sh003"}},
         )
     )
-    assert problems == [f"{CIRCLE}: sh002 from sh004 from sh003 from sh002; one of them has to begin{ALONE}"]
+    assert problems == [
+        f"{CIRCLE} (sh002 from sh004, sh004 from sh003, sh003 from sh002): one of them has to begin{ALONE}"
+    ]
 
 
 def test_a_model_without_the_role_says_which_models_have_it(tmp_path: Path) -> None:

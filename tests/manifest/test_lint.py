@@ -29,7 +29,7 @@ CASES = [
     ("syntax", flat("id: a, prompt: 'A {red|blue} coat'ALLOW"), "3:21 prompt contains what looks like syntax of another tool, {red|blue}: the model reads plain text, so write it out or remove it; if you mean it, write allow: [syntax]"),
     ("markup", flat("id: a, prompt: 'A &amp; B'ALLOW"), "3:21 prompt contains what looks like markup, &amp;: it would be sent unchanged; write plain text; if you mean it, write allow: [markup]"),
     ("case", flat("id: a, prompt: x, scene: sc010", "id: b, prompt: x, scene: SC010ALLOW"), "4:5 scene 'SC010' and 'sc010' differ only in case, and count as two in every report; if you mean it, write allow: [case]"),
-    ("order", flat("id: s20, prompt: x", "id: s10, prompt: yALLOW"), "4:5 shot 's10' comes after 's20': story order is the order of the file; if you mean it, write allow: [order]"),
+    ("order", flat("id: s20, prompt: x", "id: s10, prompt: yALLOW"), "4:5 shot 's10' comes after 's20', although its number is lower: story order is the order of the file; if you mean it, write allow: [order]"),
     ("shot_type", flat("id: a, prompt: x, shot_type: multi, enhance_prompt: falseALLOW"), "3:5 shot_type multi has no effect: alibaba/wan-2-6-t2v cuts only with enhance_prompt on; if you mean it, write allow: [shot_type]"),
     ("audio", flat("id: a, prompt: x, audio_url: 'https://x.org/a.mp3', generate_audio: trueALLOW"), "3:5 this shot has both audio_url and generate_audio; the sound of audio_url is used; if you mean it, write allow: [audio]"),
     ("cast_name", "version: 1\ncast: {ilo: 'Ilo Ray, a boy', ann: Ann}\n" + flat("id: a, prompt: '{cast.ann} meets Ilo Ray, ann and Illo'ALLOW").partition("\n")[2], "4:21 prompt names Ilo Ray in plain words, so the text of cast.ilo is not sent with it: write {cast.ilo} instead, or list ilo in the cast of the shot; if you mean it, write allow: [cast_name]"),
@@ -81,6 +81,14 @@ def test_strict_makes_a_problem_of_what_is_not_allowed(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(flat("id: s20, prompt: x", "id: s10, prompt: y"))
     with pytest.raises(ManifestInvalid, match="comes after 's20'"):
         load_manifest(tmp_path / "x.yaml", strict=True)
+
+
+def test_further_shots_out_of_order_are_counted(tmp_path: Path) -> None:
+    text = flat("id: s30, prompt: x", "id: s20, prompt: y", "id: s10, prompt: z")
+    told = " ".join(map(str, findings_in(tmp_path, text, "x.yaml")[1]))
+    assert (
+        "'s20' comes after 's30', although its number is lower (1 more shot in this scene is out of order, too)" in told
+    )
 
 
 @pytest.mark.parametrize(

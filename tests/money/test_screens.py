@@ -294,7 +294,7 @@ def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: 
         ("ok", "the key is allowed to make videos and has no limit of its own"),
         ("ok", "the account is not topped up automatically: a run stops when its credits are spent"),
         *(("note", text) for text in ENDINGS),
-        ("note", "the provider does not publish how many submits it allows a minute and at once: a run learns it from the HTTP 429 answers that it gets"),
+        ("note", "the provider does not publish how many submits it allows per minute, or takes at one time: a run learns it from the HTTP 429 answers that it gets"),
     ]  # fmt: skip
 
 

@@ -83,8 +83,7 @@ def test_each_place_says_how_an_earlier_run_ended_that_left_takes_behind(
 def test_a_run_that_goes_on_is_not_said_to_have_ended() -> None:
     end = {"started_at": "2026-03-01T20:00:00.000Z", "ended_at": None, "speed": 1.0, "exit_code": None, "message": ""}
     progress = {"running": True, "last_run": end | {"is_last": True}, "stopped": None}
-    words = [line.partition(" which")[0] for line in end_lines(progress)]
-    assert words == ["a run goes on,"]
+    assert [(line[:17], line[-21:]) for line in end_lines(progress)] == [("a run started at ", " is still in progress")]
 
 
 def test_before_the_first_run_nothing_is_said_of_an_end() -> None:

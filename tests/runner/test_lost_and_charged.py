@@ -62,7 +62,7 @@ def test_a_lost_submit_that_failed_and_is_charged_is_for_a_person(tmp_path: Path
     end = world.run(batch_of(3))
     take = world.takes()[1]
     assert (end.exit_code, take.state, world.submits) == (ExitCode.DECISION_NEEDED, State.HELD, 3)
-    assert "its ledger charges" in take.error
+    assert "its ledger shows a charge for" in take.error
 
 
 def test_two_generations_for_one_submit_are_named(tmp_path: Path) -> None:

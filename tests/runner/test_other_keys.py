@@ -1,4 +1,4 @@
-"""A folder that is run with another key: the question before it sends, and what that key's log cannot tell."""
+"""A batch that is run with another key: the question before it sends, and what that key's log cannot tell."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def held(tmp_path: Path, bought: int, **more: str) -> tuple[World, list[str]]:
 
 def test_a_held_take_names_the_charge_that_its_submit_may_have_made(tmp_path: Path) -> None:
     world, (made,) = held(tmp_path, 1)
-    text = f"the ledger charges {made}, which belongs to no take: the lost submit may have made it"
+    text = f"the ledger shows a charge for {made}, which belongs to no take: the lost submit may have made it"
     assert [take.warning for take in world.takes()] == ["", text]
     world.run(batch_of(2))
     assert world.takes()[1].warning == text

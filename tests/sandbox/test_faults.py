@@ -12,6 +12,7 @@ import pytest
 
 from tests.pictures import I2V, bytes_of, rocks
 from tests.sandbox.local import BODY, GENERATIONS, LocalSandbox
+from wanbatch.cli.parameters import FAULT_PLANS
 from wanbatch.clip.defects import shortfalls
 from wanbatch.clip.ends import measure_ends
 from wanbatch.clip.measuring import look_at
@@ -341,6 +342,10 @@ def test_named_plans_are_read(name: str) -> None:
         True,
         True,
     )
+
+
+def test_the_help_names_every_built_in_plan() -> None:
+    assert FAULT_PLANS.partition("built-in plan: ")[2].split(", ") == list(PLANS)
 
 
 def test_an_unknown_plan_lists_those_there_are() -> None:

@@ -69,7 +69,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     ("data", "is_alarm"),
     [
         (DOUBLE, True),
-        ({"warning": "the ledger charges G9, which belongs to no take", "unowned": ["G9"]}, True),
+        ({"warning": "the ledger shows a charge for G9, which belongs to no take", "unowned": ["G9"]}, True),
         (
             {
                 "warning": "the log says that attempt 1 succeeded, but does not say what it made",

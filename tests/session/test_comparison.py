@@ -103,7 +103,7 @@ def test_a_manifest_is_compared_with_the_takes_of_its_output_folder(capsys: pyte
     assert "outputs/old has no state file" in capsys.readouterr().err
     planned(Path("outputs/old"), load_manifest("old.csv"))
     assert call(["diff", "old.csv"]) == 0
-    assert capsys.readouterr().out == "nothing differs: 4 shots; 5 takes in its folder are not sent yet\n"
+    assert capsys.readouterr().out == "no differences in 4 shots; 5 takes in the output folder have not been sent yet\n"
     Path("old.csv").write_text(NEW)
     assert call(["--json", "diff", "old.csv"]) == 0
     told = json.loads(capsys.readouterr().out)

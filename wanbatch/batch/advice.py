@@ -16,6 +16,7 @@ OF_A_FOLDER = (
 )  # fmt: skip
 _COMMAND = re.compile(rf"`wanbatch ({'|'.join(OF_A_FOLDER)})(?=[ `])")
 _SAME_AGAIN = "The provider would refuse the same"
+_BESIDE_REFUSED = "The provider already refused"
 _MODERATION = re.compile(r"moderat|inappropriate|sensitive|policy|violat|nsfw|safety|prohibited", re.IGNORECASE)
 
 
@@ -42,7 +43,7 @@ def is_refused_prompt(error: str) -> bool:
 
 def is_same_again(advice: str) -> bool | None:
     """Say of what `for_failed` advises whether the provider would refuse the take again as it is; None for neither."""
-    if advice.startswith(_SAME_AGAIN):
+    if advice.startswith((_SAME_AGAIN, _BESIDE_REFUSED)):
         return True
     return False if "`wanbatch retry" in advice else None
 
@@ -66,7 +67,8 @@ def retried_with(advice: str, flags: Sequence[str]) -> str:
 def for_beside_refused(label: str) -> str:
     """Say what to do about a failed take of a shot of which the provider refused another: a retry sends both."""
     return (
-        f"{_SAME_AGAIN} again for {label}, a take of this shot, too: change the shot in the manifest and run it again"
+        f"{_BESIDE_REFUSED} {label}, another take of this shot, and would refuse it again: change the shot in the"
+        " manifest and run it again"
     )
 
 

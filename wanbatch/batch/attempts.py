@@ -193,7 +193,7 @@ def doubled(attempts: Iterable[Attempt]) -> set[int]:
 
 
 def charged_for_nothing(attempts: Iterable[Attempt]) -> set[int]:
-    """Return the ids of takes with a failed generation that the ledger charges."""
+    """Return the ids of takes with a failed generation that was charged for."""
     return {each.take_id for each in attempts if each.has_failed and each.credits_charged}
 
 

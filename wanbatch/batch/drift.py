@@ -233,7 +233,8 @@ class Drift:
         found = []
         if self.psnr_db is not None and self.psnr_db < JUMP_DB:
             found.append(
-                f"begins unlike the frame that it was given: PSNR {self.psnr_db:.1f} dB, less than {JUMP_DB:g} dB"
+                f"its first frame does not match the frame that it was given: PSNR {self.psnr_db:.1f} dB, less than"
+                f" {JUMP_DB:g} dB"
             )
         closing_db = self.line[-1].closing_psnr_db
         if closing_db is not None and closing_db < JUMP_DB:
@@ -243,18 +244,19 @@ class Drift:
         parts = [] if self.joins is None else _large(self.joins)
         if parts:
             joins = "1 join" if len(self.line) == 2 else f"{len(self.line) - 1} joins"
-            found.append(f"drifts: over {joins} since {self.start} the picture became {' and '.join(parts)}")
+            found.append(f"drifts: over {joins} since {self.start} the picture {' and '.join(parts)}")
         return found
 
 
 def _large(change: Change) -> list[str]:
-    found = []
+    became = []
     if change.sharpness is not None and change.sharpness < SHARPNESS_MIN:
-        found.append(f"softer (sharpness {change.sharpness:.0%})")
+        became.append(f"softer (sharpness {change.sharpness:.0%})")
     if change.contrast is not None and not CONTRAST_MIN <= change.contrast <= CONTRAST_MAX:
-        found.append(f"{'flatter' if change.contrast < 1 else 'harsher'} (contrast {change.contrast:.0%})")
+        became.append(f"{'flatter' if change.contrast < 1 else 'harsher'} (contrast {change.contrast:.0%})")
+    found = [f"became {' and '.join(became)}"] if became else []
     if change.colour > COLOUR_MAX:
-        found.append(f"of another colour (by {change.colour:.1f} levels)")
+        found.append(f"shifted in colour (by {change.colour:.1f} levels)")
     return found
 
 

@@ -61,7 +61,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s 2>/dev/null || complete -F
 def completion_command(ctx: click.Context, /, shell: str) -> int:
     """Print the script that lets SHELL complete commands, options, output folders, shots, scenes and tags.
 
-    Names come from the manifest on the command line, else from the output folder that was run last.
+    Names come from the manifest on the command line, else from the most recently used output folder.
     """
     options: Global = ctx.obj
     kind = get_completion_class(shell)

@@ -70,7 +70,7 @@ def confirm(
 
 
 def confirm_key(text: str) -> bool:
-    """Ask whether a folder is run with another key from now on."""
+    """Ask whether a batch is run with another key from now on."""
     if not is_interactive():
         raise UsageInvalid(f"{text}. {NEW_KEY}. Nothing was sent")
     return click.confirm(visible(f"{text}. Continue with this key?"), default=False, err=True)

@@ -120,12 +120,13 @@ def _rows(each: ShotDifference) -> Iterator[tuple[str, Any, Any]]:
 
 def _sum(found: Comparison, cost: Cost, source: str) -> str:
     unsent = (
-        f"; {count_text(found.unsent, 'take')} in its folder {agreeing(found.unsent, 'are|is')} not sent yet"
+        f"; {count_text(found.unsent, 'take')} in the output folder"
+        f" {agreeing(found.unsent, 'have|has')} not been sent yet"
         if found.unsent
         else ""
     )
     if not found.shots:
-        return f"nothing differs: {count_text(found.same, 'shot')}{unsent}"
+        return f"no differences in {count_text(found.same, 'shot')}{unsent}"
     differ = f"{count_text(len(found.shots), 'shot')} differ{'s' * (len(found.shots) == 1)}, {found.same} the same"
     if not cost.takes:
         return f"{differ}; nothing to make{unsent}"

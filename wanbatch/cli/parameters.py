@@ -14,6 +14,9 @@ from wanbatch.batch.selection import Selection
 from wanbatch.money.currency import Currency, read_currency
 from wanbatch.units import parse_duration_s, parse_rate_per_min
 
+FAULT_PLANS = "a JSON file, or a built-in plan: none, flaky, lost-answers, failures, hostile, bad-media, drift"
+"""What may be given as faults, in words. The names are written out: to import them would load all of the sandbox."""
+
 
 class _Unit(click.ParamType[float]):
     """A duration or a rate, as the interface writes them."""

@@ -148,7 +148,7 @@ def _watch(options: Global, output: Path | None) -> Watch:
 def _lines(found: Reconciled) -> list[str]:
     lines = []
     for labels, reported in (
-        (found.adopted, "{} were|was found again: run the manifest again to fetch them|it"),
+        (found.adopted, "the provider has the submits|submit of {}: run the manifest again to fetch the clips|clip"),
         (found.failed, "{} failed, and cost nothing: `wanbatch status` says how to try them|it again"),
         (found.planned, "{} left no trace: run the manifest again to send them|it"),
         (found.open, "{} wait|waits for your decision or for the provider's log: `wanbatch status` says why"),

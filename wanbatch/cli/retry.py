@@ -35,7 +35,9 @@ from wanbatch.session.session import session_of
 @run_flags
 @click.pass_obj
 def retry_command(options: Global, /, run: Path | None, reason: str | None, **flags: Any) -> int:
-    """Run the failed takes of RUN again (without RUN: the one run last under outputs/), then go on with the rest."""
+    """Run the failed takes of RUN again (default: the most recently used output folder under outputs/), then
+    go on with the rest.
+    """
     output = output_meant(options, run)
     asked = options_of(flags)
     with Follower(options) as follower:

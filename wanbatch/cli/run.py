@@ -17,7 +17,7 @@ from wanbatch.cli.grid import say
 from wanbatch.cli.manifest import STRICT, read_manifest
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.outcome import tell
-from wanbatch.cli.parameters import CURRENCY, EXCEPT, ONLY, USD, completed_ids
+from wanbatch.cli.parameters import CURRENCY, EXCEPT, FAULT_PLANS, ONLY, USD, completed_ids
 from wanbatch.cli.payment_question import converted_estimate
 from wanbatch.cli.problems import warnings_json
 from wanbatch.cli.run_flags import (
@@ -132,7 +132,7 @@ def _explain(options: Global, manifest: Path, shot_id: str) -> int:
 @click.option(
     "--faults",
     metavar="NAME|FILE",
-    help="Let the embedded sandbox play this fault plan; an unknown name lists the known ones.",
+    help=f"Let the embedded sandbox simulate these faults: {FAULT_PLANS}.",
 )
 @STRICT
 @click.pass_obj

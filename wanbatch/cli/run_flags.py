@@ -91,13 +91,14 @@ _RUN_OPTIONS = (
         "--moved",
         "is_moved",
         is_flag=True,
-        help="The folder was last run on another machine; from now on only this machine runs it.",
+        help="The batch in this folder was last run on another machine; from now on only this machine runs it.",
     ),
     click.option(
         "--new-key",
         "is_new_key",
         is_flag=True,
-        help="Until now the folder was run with another key, and no older copy was restored; continue with this key.",
+        help="Until now the batch in this folder was run with another key, and no older copy was restored; continue"
+        " with this key.",
     ),
     click.option(
         "--shared-account",

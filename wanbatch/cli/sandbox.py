@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wanbatch.cli import Global
-from wanbatch.cli.parameters import DURATION, RATE, USD
+from wanbatch.cli.parameters import DURATION, FAULT_PLANS, RATE, USD
 from wanbatch.cli.streams import echo
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="How many times faster than real time.  [default: 1]",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same times and faults.")
-@click.option("--faults", metavar="NAME|FILE", help="A fault plan; an unknown name lists the known ones.")
+@click.option("--faults", metavar="NAME|FILE", help=f"Simulate these faults: {FAULT_PLANS}.")
 @click.option("--rate", type=RATE, help="Accept submits at most this often, such as 60/min.  [default: no limit]")
 @click.option(
     "--concurrency", type=click.IntRange(min=1), help="At most this many generations at a time.  [default: no limit]"

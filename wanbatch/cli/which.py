@@ -1,4 +1,4 @@
-"""Which output folder a command means: the one named, the one that was run last, or the answer to a question."""
+"""Which output folder a command means: the one named, the most recently used one, or the answer to a question."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SHOWN = 9
 
 
 def output_seen(run: Path | None) -> Path:
-    """Return the folder that a command looks at: that which is named, else the one that was run last."""
+    """Return the folder that a command looks at: that which is named, else the most recently used one."""
     return run if run is not None else newest_output()
 
 
 def output_meant(options: Global, run: Path | None) -> Path:
     """Return the folder that a command pays for, cuts or exports; where none is named it says or asks which.
 
-    Raises UsageInvalid if several were run in the last 24 hours and there is no terminal to ask on.
+    Raises UsageInvalid if the batches of several were run in the last 24 hours and there is no terminal to ask on.
     """
     if run is not None:
         return run
@@ -38,9 +38,8 @@ def output_meant(options: Global, run: Path | None) -> Path:
 
 
 def _asked(found: Sequence[Candidate]) -> Candidate:
-    several = (
-        f"{count_text(len(found), 'output folder')} were run in the last 24 hours, and the command names none of them"
-    )
+    folders = count_text(len(found), "output folder")
+    several = f"the batches in {folders} were run in the last 24 hours, and the command names none"
     lines = [_line(each) for each in found[:SHOWN]]
     if not is_interactive():
         more = [f"and {len(found) - SHOWN} more under {found[0].output.parent}/"] if len(found) > SHOWN else []
@@ -56,4 +55,4 @@ def _asked(found: Sequence[Candidate]) -> Candidate:
 
 def _line(each: Candidate) -> str:
     batch = f", batch {each.batch}" if each.batch and each.batch != each.output.name else ""
-    return f"{each.output}{batch}{', SANDBOX' if each.is_sandbox else ''}, run last at {local_text(each.run_at)}"
+    return f"{each.output}{batch}{', SANDBOX' if each.is_sandbox else ''}, last run at {local_text(each.run_at)}"

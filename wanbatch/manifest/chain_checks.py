@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import gcd
 
 from wanbatch.batch.chains import Chains
@@ -65,9 +66,10 @@ class ChainChecker:
 
     def _tell_circle(self, circle: Sequence[str], links: Mapping[str, Sequence[Link]]) -> None:
         """Name all shots of a circle, at the link that closes it."""
-        names = [*circle[:_CIRCLE_SHOWN], *(["..."] if len(circle) > _CIRCLE_SHOWN else []), circle[0]]
+        pairs = [f"{one} from {other}" for one, other in pairwise([*circle, circle[0]])][:_CIRCLE_SHOWN]
+        told = ", ".join([*pairs, *(["..."] if len(circle) > _CIRCLE_SHOWN else [])])
         link = next(each for each in links[circle[0]] if each.frame.shot_id == circle[1 % len(circle)])
-        words = f"these shots continue from each other in a circle: {' from '.join(names)}; one of them has to begin"
+        words = f"these shots continue from each other in a loop ({told}): one of them has to begin"
         self._problems.add(link.place_of(FROM), f"{words} without another's frame")
 
     def _check_link(self, shot: Shot, other: Shot, link: Link) -> None:

@@ -18,7 +18,7 @@ from wanbatch.manifest.leftovers import MARKUP, PLACEHOLDER, SYNTAX
 from wanbatch.manifest.tree import HIDDEN, STRUCK, Listing, Node, Place, Problems, Scalar, Table
 from wanbatch.manifest.values import head_value, is_null
 from wanbatch.manifest.words import meant, one_of, rows_text, shown
-from wanbatch.units import duration_text, parse_duration_s
+from wanbatch.units import agreeing, count_text, duration_text, parse_duration_s
 
 DUPLICATE = "duplicate"
 CASE, ORDER, EMPTY_SCENE, TARGET = "case", "order", "empty_scene", "target"
@@ -133,8 +133,10 @@ def _tell_order(listed: Iterable[Listed], problems: Problems) -> None:
         last[key] = max((number, before), (int(match[2]), each.shot.id))
     for shots in found.values():
         first, before = shots[0]
-        more = f" and {len(shots) - 1} more of its scene" if len(shots) > 1 else ""
-        words = f"shot {shown(first.shot.id)}{more} comes after {shown(before)}: story order is the order of the file"
+        count = len(shots) - 1
+        more = f" ({count_text(count, 'more shot')} in this scene {agreeing(count, 'are|is')} out of order, too)"
+        words = f"shot {shown(first.shot.id)} comes after {shown(before)}, although its number is lower"
+        words = f"{words}{more if count else ''}: story order is the order of the file"
         problems.warn(first.at, words, ORDER)
 
 

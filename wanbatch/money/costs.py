@@ -123,7 +123,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Figures:
-    """The three figures of a batch side by side: what was expected, what answers held, what the ledger charged."""
+    """The three figures of a batch side by side: what was expected, what answers held, what was charged."""
 
     estimated: Figure
     held: Figure
@@ -139,7 +139,7 @@ class Figures:
         )
 
     def with_charges_seen(self, charges: Sequence[int]) -> Figures:
-        """Add what the ledger charges for generations of no take, each of which had no charge yet."""
+        """Add what was charged for generations of no take, each of which had no charge yet."""
         unseen = max(0, self.charged.unknown - len(charges))
         return replace(self, charged=Figure(self.charged.known + sum(charges), unseen))
 

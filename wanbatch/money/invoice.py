@@ -33,8 +33,8 @@ class Match(StrEnum):
 
 
 MATCH_WORDS: Mapping[Match, str] = {
-    Match.MATCHED: "the same amount as the ledger charged",
-    Match.DIFFERS: "a different amount from what the ledger charged",
+    Match.MATCHED: "the same amount as in the ledger",
+    Match.DIFFERS: "a different amount from the one in the ledger",
     Match.TWICE: "a further line for a generation that was charged once",
     Match.NOT_OURS: "a generation that this batch does not know",
     Match.NOT_CHARGED: "a generation of this batch whose charge is not in the ledger as read so far",
@@ -81,7 +81,7 @@ class Billed:
 
 @dataclass(frozen=True)
 class Charged:
-    """What a batch recorded for a generation: the take, and the credits that the ledger charged; None if not seen."""
+    """What a batch recorded for a generation: the take, and the credits charged for it; None if not seen."""
 
     take: str
     credits: int | None

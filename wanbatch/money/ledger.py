@@ -38,7 +38,7 @@ class Verdict(StrEnum):
 
 VERDICT_WORDS: Mapping[Verdict, str] = {
     Verdict.CONFIRMED: "charged what was set aside",
-    Verdict.NOT_FETCHED: "charged what was set aside, but its clip is not fetched yet",
+    Verdict.NOT_FETCHED: "charged what was set aside, but its clip has not been fetched yet",
     Verdict.CHARGED: "charged a different amount, or for no clip",
     Verdict.HELD: "still running, or waiting for your decision",
     Verdict.RELEASED: "failed; the ledger shows no charge",

@@ -35,7 +35,7 @@ def prices_now(takes: Iterable[Take | Kind], quotes: Iterable[QuotedPrice]) -> d
 
 
 def charged_price(take: Take | Kind) -> int | None:
-    """Return what the ledger charged for the one generation of a take; None if it did not show exactly one.
+    """Return what was charged for the one generation of a take; None if it did not show exactly one.
 
     A charge of 0 names no price: no generation is free.
     """

@@ -1,4 +1,4 @@
-"""The prices of a batch: what each price class was quoted, what answers held and what the ledger charged."""
+"""The prices of a batch: what each price class was quoted, what answers held and what the ledger lists as charged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PRICE_COLUMNS: dict[str, str] = {
 
 
 def prices_frame(books: Sequence[Book]) -> pd.DataFrame:
-    """One row per price class: what it was quoted at first and last, what answers held and the ledger charged."""
+    """One row per price class: what it was quoted at first and last, what answers held and what was charged."""
     return typed_frame([row for book in books for row in _rows(book)], PRICE_COLUMNS)
 
 

@@ -18,7 +18,7 @@ def end_lines(progress: Mapping[str, Any]) -> list[str]:
     if last is None:
         return lines
     if progress["running"]:
-        return [*lines, f"a run goes on, which started at {local_text(_run_of(last).started_at)}"]
+        return [*lines, f"a run started at {local_text(_run_of(last).started_at)} is still in progress"]
     return [*lines, _end_words(last)]
 
 

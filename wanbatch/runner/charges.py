@@ -27,7 +27,7 @@ class ChargeRecorder:
         self._context = context
         self.failed_and_charged: set[str] = set()  # generations, as this run's readings of the ledger showed them
         self.charged_twice: set[str] = set()
-        self._is_more = False  # the ledger charges more than was held: more a generation, twice, or for a failed one
+        self._is_more = False  # more was charged than was held: more a generation, twice, or for a failed one
         self.has_followed = False  # a take follows a generation that failed and was charged
 
     async def match_ledger(self, since: datetime | None = None) -> bool:
@@ -70,7 +70,7 @@ class ChargeRecorder:
             context.trouble(
                 ExitCode.BUDGET_REACHED,
                 f"the cap of {usd_text(cap)} is exceeded: {usd_text(context.budget.committed)} is committed, as the"
-                " ledger charges more than was set aside. Contact the provider's support",
+                " ledger shows more charged than was set aside. Contact the provider's support",
             )
 
     def _charged(self, found: NewCharge) -> None:
@@ -97,7 +97,7 @@ class ChargeRecorder:
         elif attempt.credits_held is not None and found.credits_charged > attempt.credits_held:
             self._is_more = True
             held, cost = usd_text(attempt.credits_held), usd_text(found.credits_charged)
-            text = f"the ledger charges {cost} for {attempt.generation_id}, and {held} was set aside"
+            text = f"the ledger shows {cost} charged for {attempt.generation_id}, and {held} was set aside"
             self._warn(take_id, f"{text}: contact the provider's support")
         if attempt.has_failed:
             self._is_more = True
@@ -122,7 +122,7 @@ class ChargeRecorder:
         for attempt in context.state.attempts_of_generations(self.failed_and_charged | self.charged_twice):
             label = context.takes[attempt.take_id].label
             if attempt.generation_id in self.charged_twice:
-                text = f"{label}: the ledger charges {attempt.generation_id} more than once"
+                text = f"{label}: the ledger shows more than one charge for {attempt.generation_id}"
                 text = f"{text}: contact the provider's support"
                 context.trouble(ExitCode.DECISION_NEEDED, text)
             if attempt.generation_id in self.failed_and_charged and attempt.has_failed:

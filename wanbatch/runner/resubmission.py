@@ -174,7 +174,7 @@ def _failed(take: Take, attempt: Attempt, rows: Sequence[LogRow], evidence: Evid
     ids = {row.generation_id for row in rows if row.generation_id}
     charged = sorted({charge.generation_id for charge in evidence.charges} & ids)
     if charged:
-        return Contradiction(f"the provider's log says that it failed, but its ledger charges {charged[0]}")
+        return Contradiction(f"the provider's log says that it failed, but its ledger shows a charge for {charged[0]}")
     seen = take.failure_seen_at
     is_old = seen is not None and evidence.now - seen >= evidence.lag
     if attempt.key_fingerprint != evidence.key_fingerprint:  # a copy sent it once more, and this row may be of that

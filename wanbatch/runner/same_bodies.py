@@ -1,4 +1,4 @@
-"""Takes whose request is that of another one to the byte: none is sent unless the user said to buy it all the same.
+"""Takes whose request is that of another one to the byte: none is sent unless the user said to buy it anyway.
 
 What is planned is compared by its recipe before a run. Two recipes may still come to one body: a frame may be named in
 two ways, and a picture may differ in its metadata alone, which is not sent.
@@ -82,7 +82,7 @@ class SameBodies:
             context.trouble(
                 ExitCode.DECISION_NEEDED,
                 f"{take.label} was not sent: its request is that of {other.label} to the byte, so its clip would be the"
-                " same. Give it another seed or prompt in the manifest; to buy it all the same, run the manifest with"
+                " same. Give it another seed or prompt in the manifest; to buy it anyway, run the manifest with"
                 " --buy-again",
             )
             return True

@@ -333,9 +333,8 @@ class Submits:
             return
         context.failed(take_id, error)
         if answer.kind is RefusalKind.ROUTE:
-            context.stop_submitting(
-                ExitCode.TAKES_FAILED, f"the provider does not know this model or address ({error})"
-            )
+            text = f"the provider does not know model {context.takes[take_id].recipe.model} or this address ({error})"
+            context.stop_submitting(ExitCode.TAKES_FAILED, f"{text}: check `wanbatch models` and AIMLAPI_BASE_URL")
         elif not context.schedule.has_canary_answer:
             context.stop_submitting(
                 ExitCode.TAKES_FAILED,

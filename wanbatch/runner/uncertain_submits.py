@@ -108,7 +108,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:
         take, named = context.takes[attempt.take_id], [*named, name]
         context.named_now.add(made)
         text = (
-            f"the ledger charges {sum_text([each.charge for each in found])} for {made}{times}, which"
+            f"the ledger shows {sum_text([each.charge for each in found])} charged for {made}{times}, which"
             f" belongs to no take: attempt {attempt.number} of this one, {end_text(attempt)}, may have made it"
         )
         context.record(take.take_id, Fact.WARNED, {"warning": text, "unowned": [made]})
@@ -133,7 +133,7 @@ def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Ev
     if new:
         which, made = ("which belongs", "it") if len(new) == 1 else ("which belong", "one of them")
         ids = ", ".join(new)
-        text = f"the ledger charges {ids}, {which} to no take: the lost submit may have made {made}"
+        text = f"the ledger shows a charge for {ids}, {which} to no take: the lost submit may have made {made}"
         context.record(take.take_id, Fact.WARNED, {"warning": text, "unowned": new})
 
 

@@ -1,4 +1,4 @@
-"""Unexplained charges: what the ledger charged since this folder was last looked at, and nothing here accounts for.
+"""Unexplained charges: what was charged since this folder was last looked at, and nothing here accounts for.
 
 The log of a key shows the requests of that key alone, and a row may come late; the ledger shows the charges of the
 whole account. A charge for a model like ours that neither a submit of this folder nor a row of this key's log explains

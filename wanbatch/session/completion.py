@@ -15,7 +15,7 @@ _FAULTS = (WanbatchError, OSError, ValueError)  # a key that completes nothing i
 
 
 def runs(begin: str) -> list[str]:
-    """Return the output folders that begin so, the one that was run last first."""
+    """Return the output folders that begin so, the most recently used first."""
     try:
         return _first(begin, (str(each.output) for each in candidates()))
     except _FAULTS:

@@ -82,7 +82,7 @@ NO_ANSWERS = Answers()
 class Reconciled:
     """What a look brought. Takes by label; `credits_charged` sums what the ledger shows for this batch by now.
 
-    `doubles` are takes with more than one generation, `twice` those with one that the ledger charges more than once,
+    `doubles` are takes with more than one generation, `twice` those with one that was charged for more than once,
     `breaches` those with a failed generation that it charges, `questions` those that may explain a charge that belongs
     to no take, `unseen` those with submits that this key's log does not show, as they were sent with another;
     `unseen_submits` counts these, without those of `keys_given_up`, and `unseen_keys` are their keys; `uncharged` are
@@ -90,7 +90,7 @@ class Reconciled:
     be read; `lowered` are takes that it charges less for by now than was recorded. `unexplained` are charges for models
     like this batch's that neither this folder nor this key's log accounts for; `needs_you` says what else this look
     found that needs the user, and which submits belong to no take; `not_charged` are generations that the user named as
-    others', and that the ledger charges nothing for. `ledger` has a line
+    others', and that nothing was charged for. `ledger` has a line
     for each generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider refuses its log
     to this key.
     """
@@ -173,7 +173,7 @@ async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reco
 
 
 def _charged_less(attempts: Iterable[Attempt], ledger: Iterable[LedgerLine]) -> dict[str, int]:
-    """Return by how many credits less than recorded the ledger charges by now, by the first take of a generation."""
+    """Return how many credits less than recorded the ledger now shows as charged, by the first take of a generation."""
     recorded = {each.generation_id: each.credits_charged for each in attempts if each.credits_charged is not None}
     found: dict[str, int] = {}
     for line in ledger:

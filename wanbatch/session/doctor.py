@@ -121,7 +121,7 @@ def _key(settings: Settings) -> Finding:
 
 
 RATES_UNKNOWN = (
-    "the provider does not publish how many submits it allows a minute and at once:"
+    "the provider does not publish how many submits it allows per minute, or takes at one time:"
     " a run learns it from the HTTP 429 answers that it gets"
 )
 KEY_UNKNOWN = (
@@ -162,7 +162,7 @@ def _on_key(key: KeyFacts | NoAnswer | None) -> list[Finding]:
         why = "" if key is None else f" ({key.message})"
         return [Finding("note", f"the provider does not report what this key may do{why}: {KEY_UNKNOWN}")]
     if not key.is_ours:
-        return [Finding("note", f"the provider reports another key, which was used last: {KEY_UNKNOWN}")]
+        return [Finding("note", f"the provider's answer is about another key, the one used last: {KEY_UNKNOWN}")]
     found = [Finding("bad", DISABLED)] if key.is_disabled else []
     if key.forbids_video:
         found.append(Finding("bad", forbidden_text(key)))

@@ -254,7 +254,7 @@ class Execution:
             self.state.keep_baseline([replace(each, recipe=recipes[each.shot_id]) for each in lines], at)
 
     def _note_time(self) -> None:
-        """Remember that the batch is run now: a command that names no folder means the one that was run last."""
+        """Remember that the batch is run now: a command that names no folder means the most recently used one."""
         self.state.note(RUN_AT_NOTE, system_now().isoformat(timespec="milliseconds"))
 
     def _completed(self, preview: Preview, inventory: Inventory, now: datetime, workers: WorkerPool) -> RunSettings:

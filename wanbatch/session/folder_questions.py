@@ -145,8 +145,9 @@ def here_question(folder: Folder, matches: Sequence[Match], price_of: PriceOf) -
     plain = [match for match in matches if match.take is not None]
     unclear = [match for match in matches if match.take is None]
     pairs = tuple((match.order.label, match.take.label) for match in plain if match.take is not None)
-    what = f"{count_text(len(matches), 'take')} that this run would buy {'exists' if len(matches) == 1 else 'exist'}"
-    lines = [f"{what} in {folder.path} already, under another id:"]
+    exist, them = ("exists", "it") if len(matches) == 1 else ("exist", "them")
+    what = f"{count_text(len(matches), 'take')} that this run would buy already {exist} in {folder.path}"
+    lines = [f"{what} under another id:"]
     lines += _pair_lines(pairs)
     for match in unclear[:PAIRS_SHOWN]:
         names = ", ".join(sorted({take.label for take in match.candidates})[:PAIRS_SHOWN])
@@ -155,48 +156,54 @@ def here_question(folder: Folder, matches: Sequence[Match], price_of: PriceOf) -
         lines.append(f"  ... and {len(unclear) - PAIRS_SHOWN} more that could be any of several")
     remedies = []
     if plain:
-        remedies.append(f"Use them for the new ids instead of buying new takes: {folder.run('--take-over')}")
+        remedies.append(f"{_used(len(plain), 'it' if len(plain) == 1 else 'them')}: {folder.run('--take-over')}")
     old, new = _example(plain, unclear)
     remedies.append(f"{'One by one' if plain else 'Say which'}: {folder.run('--rename', f'{old}={new}')}")
-    remedies.append(f"Buy them again, {_price(matches, price_of)}: {folder.run('--buy-again')}")
-    every = "them" if not unclear else "those with one match"
+    remedies.append(f"Buy {them} again, {_price(matches, price_of)}: {folder.run('--buy-again')}")
+    used = _used(len(plain), them if not unclear else "those with one match")
     return Question(
         Kind.HERE,
         tuple(lines),
         tuple(remedies),
-        "Buy them again?",
+        f"Buy {them} again?",
         "--buy-again",
         pairs + tuple((match.order.label, each.label) for match in unclear for each in match.candidates[:1]),
-        take_over=f"Use {every} for the new ids instead of buying new takes?" if plain else "",
+        take_over=f"{used}?" if plain else "",
     )
+
+
+def _used(count: int, what: str) -> str:
+    rest = "id instead of buying a new take" if count == 1 else "ids instead of buying new takes"
+    return f"Use {what} for the new {rest}"
 
 
 def reframed_question(folder: Folder, matches: Sequence[Match], price_of: PriceOf) -> Question:
     """Ask about takes to be bought whose clips are there, but for how the manifest names the frame they are given."""
     pairs = tuple((match.order.label, each.label) for match in matches for each in match.candidates[:1])
-    exist = "exists" if len(matches) == 1 else "exist"
-    what = f"{count_text(len(matches), 'take')} that this run would buy {exist} in {folder.path} already"
+    exist, them = ("exists", "it") if len(matches) == 1 else ("exist", "them")
+    what = f"{count_text(len(matches), 'take')} that this run would buy already {exist} in {folder.path}"
     lines = [f"{what}, except that the manifest names the frame in another way:", *_pair_lines(pairs)]
     remedies = (
         "If the frame is still the same, name it in the manifest as before (the shot's id, and `take:` or none)",
-        f"Buy them again, {_price(matches, price_of)}: {folder.run('--buy-again')}",
+        f"Buy {them} again, {_price(matches, price_of)}: {folder.run('--buy-again')}",
     )
-    return Question(Kind.HERE, tuple(lines), remedies, "Buy them again?", "--buy-again", pairs)
+    return Question(Kind.HERE, tuple(lines), remedies, f"Buy {them} again?", "--buy-again", pairs)
 
 
 def twins_question(folder: Folder, twins: Sequence[Twin], price_of: PriceOf) -> Question:
     """Ask about takes to be bought that are the same, to the seed, as takes that are there, or as one another."""
     labels = tuple(dict.fromkeys((twin.order.label, twin.label) for twin in twins))
     orders = list({twin.order: twin for twin in twins}.values())
-    what = f"{count_text(len(orders), 'take')} that this run would buy {'has' if len(orders) == 1 else 'have'}"
+    have, them = ("has", "it") if len(orders) == 1 else ("have", "them")
+    what = f"{count_text(len(orders), 'take')} that this run would buy {have}"
     lines = [f"{what} the request and seed of another, so that the clips are the same:"]
     lines += _pair_lines(labels, "is the same as")
     remedies = (
-        "To buy one of them only, give them other seeds or prompts in the manifest, or leave one out",
+        "To get different clips, change a seed or a prompt in the manifest. To buy only one, leave the other out",
         "If a shot is meant to repeat another, write `allow: [duplicate]` into it",
-        f"Buy them all the same, {_price(orders, price_of)}: {folder.run('--buy-again')}",
+        f"Buy {them} anyway, {_price(orders, price_of)}: {folder.run('--buy-again')}",
     )
-    return Question(Kind.HERE, tuple(lines), remedies, "Buy them all the same?", "--buy-again", labels)
+    return Question(Kind.HERE, tuple(lines), remedies, f"Buy {them} anyway?", "--buy-again", labels)
 
 
 def left_question(
@@ -207,22 +214,19 @@ def left_question(
     `command` runs the manifest, empty if it is not known, and buys them again; `where` is the folder.
     """
     run, again = command
-    lines = (f"{count_text(len(pairs), 'take')} that this command would or may buy {_exist(len(pairs))} in {where}:",)
+    exist, them = ("exists", "it") if len(pairs) == 1 else ("exist", "them")
+    lines = (f"{count_text(len(pairs), 'take')} that this command would or may buy already {exist} in {where}:",)
     use = f"To use what is there, run the manifest, which asks how: {run or 'wanbatch run MANIFEST'}"
-    remedies = (use, f"Buy them again: {again}")
+    remedies = (use, f"Buy {them} again: {again}")
     return Question(
         Kind.HERE if is_blocking else Kind.BESIDE,
         (*lines, *_pair_lines(pairs)),
         remedies,
-        "Buy them again?",
+        f"Buy {them} again?",
         "--buy-again",
         tuple(pairs),
         is_blocking=is_blocking,
     )
-
-
-def _exist(count: int) -> str:
-    return f"{'exists' if count == 1 else 'exist'} already"
 
 
 def _price(matches: Iterable[Match | Twin], price_of: PriceOf) -> str:
@@ -268,9 +272,7 @@ def dropped_retakes(labels: Sequence[str]) -> Question:
 
 def unread_beside(count: int) -> Question:
     """Tell that some other folders were not looked into."""
-    line = (
-        f"wanbatch could not look into {count_text(count, 'other output folder')} for takes that are to be bought here"
-    )
+    line = f"wanbatch could not look into {count_text(count, 'other output folder')} for takes that this run would buy"
     return Question(Kind.UNREAD, (line,), (), "", "", is_blocking=False)
 
 
@@ -302,10 +304,10 @@ class Choice:
     def there_text(self) -> str:
         """What a run in the folder beside buys."""
         if not self.there.takes:
-            return "which has all takes of this manifest, so that nothing is bought"
+            return "it has all takes of this manifest, so this buys nothing"
         price = self.there.for_about.replace("for about", "for at most") if self.is_most else self.there.for_about
-        others = f"{'up to ' if self.is_most else ''}{count_text(self.there.takes, 'other take')}"
-        return f"which buys {others} of this manifest {price}"
+        others = f"{'up to ' if self.is_most else ''}{count_text(self.there.takes, 'more take')}"
+        return f"this buys {others} of this manifest {price}"
 
     @property
     def here_text(self) -> str:
@@ -324,12 +326,10 @@ def beside_question(
     """
     path, has_other_ids = neighbour
     pairs = tuple((order.label, label) for order, label in found)
-    lines = [
-        f"{count_text(len(found), 'take')} to be bought here {'is' if len(found) == 1 else 'are'} in {path} already:"
-    ]
+    lines = [f"{len(found):,} of the takes to buy here already {'exists' if len(found) == 1 else 'exist'} in {path}:"]
     lines += _pair_lines(pairs)
     flags = ("--same-batch", *(("--take-over",) if has_other_ids else ()))
-    remedies = [f"Continue in that folder, {choice.there_text}: {folder.run(*flags, path=path)}"]
+    remedies = [f"Continue in that folder ({choice.there_text}): {folder.run(*flags, path=path)}"]
     if is_paid:
         remedies.append(f"Buy {choice.here_text}: {folder.run('--buy-again')}")
     else:

@@ -35,8 +35,8 @@ class RunOptions:
     their ids, or `scene:` or `tag:` and a glob. `excepted` are patterns of shots to leave out.
     `pilot` sends this number of representative takes first and asks before the rest. `is_agreed` is a decision set in
     advance (`--yes`): wanbatch asks nothing during a run. `trust_state` sends even if the provider's log cannot
-    confirm that this state file is up to date. `is_moved` says that from now on only this machine runs a folder that
-    was last run on another. `is_new_key` says that the folder is run with a key that it was never run with.
+    confirm that this state file is up to date. `is_moved` says that from now on only this machine runs a batch that
+    was last run on another. `is_new_key` says that the batch is run with a key that it was never run with.
     `is_account_shared` says that other people or programs use the account.
     `same_batch` says that the manifest continues the batch of a folder that another manifest made. `renames` are old
     and new ids of shots whose takes go with them. `take_over` uses takes that the folder has under other ids, if there
@@ -139,7 +139,7 @@ class RunResult:
 class Watch:
     """What a caller wants to see and decide. `confirm` is asked before anything is paid, and again after a pilot or
     where an answer held a price that was not expected (`Preview.why`). `on_start` gets a function that tells how
-    the run stands. `confirm_move` is asked whether a folder that was last run on another machine is run on this one
+    the run stands. `confirm_move` is asked whether a batch that was last run on another machine is run on this one
     alone now, `confirm_key` whether it is run with a key that it was never run with; where one is None such a run is
     refused.
     """

@@ -33,7 +33,7 @@ CLOCK_LIMIT_S = 10.0
 
 
 def is_at_home(invocation: Invocation, state: StateFile) -> bool:
-    """Say whether the folder may be run on this machine, and remember it. Raises UsageInvalid without anybody to ask.
+    """Say whether the batch may be run on this machine, and remember it. Raises UsageInvalid without anybody to ask.
 
     On the sandbox it is only told: what is bought twice there costs nothing.
     """
@@ -42,9 +42,9 @@ def is_at_home(invocation: Invocation, state: StateFile) -> bool:
         return True
     if last is not None:
         text = (
-            f"{state.output} was last run on another machine ({last.host or 'name unknown'}). If two machines run"
-            " copies of one folder, each may buy clips that the other has bought, and the provider's log shows that too"
-            " late."
+            f"The batch in {state.output} was last run on another machine ({last.host or 'name unknown'}). If two"
+            " machines run copies of one folder, each may buy clips that the other has bought, and the provider's log"
+            " shows that too late."
         )
         if invocation.access.is_sandbox:
             invocation.watch.notice(text)
@@ -58,7 +58,7 @@ def is_at_home(invocation: Invocation, state: StateFile) -> bool:
 
 
 def is_key_agreed(invocation: Invocation, state: StateFile) -> bool:
-    """Say whether the folder may be run with the present key. Raises UsageInvalid without anybody to ask.
+    """Say whether the batch may be run with the present key. Raises UsageInvalid without anybody to ask.
 
     A key that sent nothing here is asked about each time until a run was begun with it: a copy that was restored looks
     the same as a key that was renewed. The embedded sandbox has one key for ever; an address on this machine may lead
@@ -70,10 +70,10 @@ def is_key_agreed(invocation: Invocation, state: StateFile) -> bool:
         return True
     before = " or ".join(sorted(known - {""})) or "one that is not known"
     text = (
-        f"{state.output} was never run with this key (fingerprint {key}), but with another ({before}). The provider"
-        " shows a key's requests only to that same key. If this folder is an older copy that was restored, wanbatch"
-        " cannot see what the other key has sent since, and would buy it again. In that case, or if you are not sure,"
-        " run `wanbatch reconcile` with the other key first"
+        f"The batch in {state.output} was never run with this key (fingerprint {key}), but with another ({before})."
+        " The provider shows a key's requests only to that same key. If this folder is an older copy that was restored,"
+        " wanbatch cannot see what the other key has sent since, and would buy it again. In that case, or if you are"
+        " not sure, run `wanbatch reconcile` with the other key first"
     )
     if invocation.watch.confirm_key is None:
         raise UsageInvalid(f"{text}. {NEW_KEY} (is_new_key). Nothing was sent")
@@ -88,7 +88,7 @@ def note_key(invocation: Invocation, state: StateFile) -> None:
 
 
 def _known_keys(state: StateFile) -> set[str]:
-    """Return the keys that this folder was run with, by fingerprint: by what was sent, and by what was agreed."""
+    """Return the keys that this batch was run with, by fingerprint: by what was sent, and by what was agreed."""
     return {*state.keys_used(), *read_names(state.noted(KEYS_NOTE))}
 
 

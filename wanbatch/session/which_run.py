@@ -1,4 +1,4 @@
-"""Which output folder a command means that names none: the one that was run last, or a question."""
+"""Which output folder a command means that names none: the most recently used one, or a question."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAST_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Candidate:
-    """An output folder that a command may mean, the name of its batch, and when it was run last."""
+    """An output folder that a command may mean, the name of its batch, and when that was run last."""
 
     output: Path
     run_at: datetime
@@ -26,7 +26,7 @@ class Candidate:
 
 
 def candidates(root: Path = Path(OUTPUTS)) -> list[Candidate]:
-    """Return the output folders under `root`, the one that was run last first, whatever was only looked at since.
+    """Return the output folders under `root`, that of the batch run last first, whatever was only looked at since.
 
     Raises UsageInvalid if there is none.
     """
@@ -37,17 +37,17 @@ def candidates(root: Path = Path(OUTPUTS)) -> list[Candidate]:
 
 
 def newest_output(root: Path = Path(OUTPUTS)) -> Path:
-    """Return the output folder under `root` that was run last. Raises UsageInvalid if there is none."""
+    """Return the output folder under `root` whose batch was run last. Raises UsageInvalid if there is none."""
     return candidates(root)[0].output
 
 
 def of_last_day(found: list[Candidate], now: datetime) -> list[Candidate]:
-    """Return those that a command may mean: all that were run in the last 24 hours, else the newest."""
+    """Return those that a command may mean: all whose batches were run in the last 24 hours, else the newest."""
     return [each for each in found if now - each.run_at <= LAST_DAY] or found[:1]
 
 
 def _candidate(path: Path) -> Candidate:
-    """Read when a folder was run; of one that does not say, or cannot be read, when it was written."""
+    """Read when the batch of a folder was run; of one that does not say, or cannot be read, when it was written."""
     output, written_at = path.parent, _written_at(path)
     with suppress(WanbatchError), StateReader.open(output) as reader:
         noted, batch, is_sandbox = reader.noted(RUN_AT_NOTE), reader.batch(), reader.identity().sandbox

@@ -217,7 +217,7 @@ def is_play_money(output: Path) -> bool:
 
 
 def read_figures(output: Path) -> Figures:
-    """Read what a batch was estimated at, what answers held and what the ledger charged."""
+    """Read what a batch was estimated at, what answers held and what was charged."""
     with StateReader.open(output) as reader, reader.snapshot():
         takes = reader.takes()
         figures = figures_of(takes, reader.attempts(), prices_now(takes, reader.quotes()))
