@@ -91,7 +91,7 @@ def retake(
     *,
     confirm: Callable[[Preview], bool],
 ) -> RunResult:
-    """Make new takes of some shots of an output folder from their newest recipes, with new seeds; keep the others.
+    """Make new takes of some shots of an output folder from their newest recipes, but with new seeds; keep the others.
 
     `shots` are their ids; a `Retake` says how many takes, which seed, and why, too.
     """

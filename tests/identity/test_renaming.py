@@ -47,6 +47,7 @@ def test_renumbered_shots_are_named_and_never_bought_by_yes_alone(say: Tell) -> 
         "wanbatch run ridge.csv --sandbox --buy-again",
     )
     assert [(code, [fact for fact in facts if fact not in told]) for code, told in (planned, ran)] == [(2, []), (2, [])]
+    assert "wanbatch: wanbatch" not in planned[1] + ran[1]
     assert digest(output) == before
 
 

@@ -95,7 +95,7 @@ def test_further_shots_out_of_order_are_counted(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         (flat("id: a, prompt: x, allow: [duplicat]"), "3:32 allow is 'duplicat'; expected duplicate, cast_name, case or one of 11 more; did you mean duplicate?"),
-        (flat("id: a, prompt: x, allow: order"), "3:31 allow is 'order'; expected a list"),
+        (flat("id: a, prompt: x, allow: order"), "3:31 allow is 'order'; expected a list, such as [order]"),
         (scene("    target: long\n", "id: a, prompt: x"), "4:13 target of a scene is 'long'; expected a length such as 90s or 2min"),
         (scene("    target: [60s]\n", "id: a, prompt: x"), "4:13 target of a scene is a list; expected a length such as 90s or 2min"),
         (flat("id: a, prompt: x, seed: 1, seeds: [2, 3]"), "3:24 this shot has both seed and seeds, and seeds names each take; keep one of them"),

@@ -132,7 +132,7 @@ def test_a_line_that_was_certainly_not_meant_so_is_refused(tmp_path: Path, line:
             "2:1 this looks like a line of a screenplay; describe each shot in one line, without names and directions (line 3 too)",
         ], []),
         ("1\n00:00:01,000 --> 00:00:03,000\nSnow\n", ["2:1 this looks like a subtitle time line; write one prompt per line and nothing else"], []),
-        ("| Shot | Text | Lens |\n|--|--|--|\n", ["1:1 this line is the header of a table (Shot, Text, Lens): save the file as .csv with commas instead of the | signs and without a line of dashes, and call its columns id, prompt, x_lens"], []),
+        ("| Shot | Text | Lens |\n|--|--|--|\n", ["1:1 this line is the header of a table (Shot, Text, Lens): save the file as .csv with commas instead of the | characters and without a line of dashes, and call its columns id, prompt, x_lens"], []),
         ('{"id": "a", "prompt": "Snow"}\n{"id": "b", "prompt": "Ice"}\n', ["1:1 this looks like JSON, not a prompt; one value per line is JSON Lines: save the file as .jsonl (line 2 too)"], []),
     ],
 )  # fmt: skip

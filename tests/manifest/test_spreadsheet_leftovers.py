@@ -94,7 +94,7 @@ def test_ids_that_are_one_number_are_warned_of(tmp_path: Path) -> None:
         ("sep=,\nid;prompt\na;Snow\n", "commas separate the cells, but the header below it uses semicolons: write sep=; here, or remove this line"),
         ('"sep=;"\nid,prompt\na,Snow\n', "semicolons separate the cells, but the header below it uses commas: write sep=, here, or remove this line"),
         ("sep=,\n\nid\tprompt\na\tSnow\n", "commas separate the cells, but the header below it uses tabs: remove this line"),
-        ("sep=:\nid;prompt\na;Snow\n", ": signs separate the cells, but the header below it uses semicolons: write sep=; here, or remove this line"),
+        ("sep=:\nid;prompt\na;Snow\n", ": characters separate the cells, but the header below it uses semicolons: write sep=; here, or remove this line"),
     ],
 )  # fmt: skip
 def test_a_separator_line_that_the_header_contradicts_is_refused(tmp_path: Path, text: str, message: str) -> None:

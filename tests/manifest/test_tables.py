@@ -156,7 +156,7 @@ def test_a_cell_that_is_wrong_says_what_to_write(tmp_path: Path, field: str, cel
 _HEADING = "if it is a heading, remove it; name the scene in a scene column, in the row of each shot"
 _NO_HEADER = "no header row: add a first row with the names of the columns, such as id,prompt,duration"
 _NOT_BETWEEN = "this line names columns, but no commas, semicolons or tabs separate them; save the table as CSV again"
-_PIPES = "the texts of this table are separated by | signs; write commas instead, remove any line of dashes, and put texts with"
+_PIPES = "the texts of this table are separated by | characters; write commas instead, remove any line of dashes, and put texts with"
 
 
 @pytest.mark.parametrize(

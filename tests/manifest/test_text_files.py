@@ -13,7 +13,7 @@ from wanbatch.manifest.characters import unseen
 from wanbatch.manifest.lookalikes import lookalikes
 
 CSV = "save the file as .csv, with a first line that names the columns, such as id,prompt,duration"
-PIPES = " with commas instead of the | signs and without a line of dashes"
+PIPES = " with commas instead of the | characters and without a line of dashes"
 OTHER = "what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
 
 
@@ -56,7 +56,7 @@ def told(folder: Path, text: str) -> list[str]:
         ("Snow falls\na\tIce\n", [f"2:1 a tab between texts: this looks like a row of a table; {CSV}"]),
         (
             "a | Snow | 5\nb | Ice | 5\n",
-            [f"1:1 texts between | signs: this looks like a row of a table; {CSV} (line 2 too)"],
+            [f"1:1 texts between | characters: this looks like a row of a table; {CSV} (line 2 too)"],
         ),
         ("sh010,Snow falls,5\nsh020,Ice,5\n", [f"1:1 this looks like a row of a table; {CSV} (line 2 too)"]),
         ('Snow,"Ice, fog"\n', [f"1:1 texts in quotes between commas: this looks like a row of a table; {CSV}"]),

@@ -15,7 +15,7 @@ from wanbatch.cli.which import output_seen
 from wanbatch.errors import ExitCode
 from wanbatch.session.options import RunOptions
 from wanbatch.session.session import session_of
-from wanbatch.units import count_text
+from wanbatch.units import agreeing, count_text
 
 
 @click.command("verify", epilog="\b\nExamples:\n  wanbatch verify\n  wanbatch verify outputs/dragon-pass --fetch")
@@ -46,7 +46,8 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
     if options.is_json:
         print_json({"output": str(output), "checks": [vars(check) for check in checks]})
     else:
-        echo(f"{len(checks) - len(bad)} of {count_text(len(checks), 'clip')} as recorded")
+        match = agreeing(len(checks), "match|matches")
+        echo(f"{len(checks) - len(bad)} of {count_text(len(checks), 'clip')} {match} what was recorded")
     return int(ExitCode.TAKES_FAILED if bad else ExitCode.OK)
 
 

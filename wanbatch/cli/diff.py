@@ -48,7 +48,7 @@ def diff_command(
     """Show what MANIFEST asks for that BEFORE does not, shot by shot, with the cost of the new takes.
 
     Without BEFORE, it compares MANIFEST with the takes in its output folder. A take is expected to cost what similar
-    takes cost before, else what the provider's last list or its documentation says; `plan` asks the provider for
+    takes cost before, or else what the provider's last list or its documentation says; `plan` asks the provider for
     today's prices.
     """
     new = load_manifest(before if after is None else after)

@@ -34,7 +34,8 @@ class Failure:
         elif self.exit_code is ExitCode.INTERRUPTED:
             echo(self.message, err=True)
         else:
-            echo(f"wanbatch: {self.message}", err=True)
+            # What begins with the program's name, such as "wanbatch stopped", needs no second one before it.
+            echo(self.message if self.message.startswith("wanbatch ") else f"wanbatch: {self.message}", err=True)
         return int(self.exit_code)
 
     @property

@@ -57,7 +57,7 @@ def _list(options: Global, access: Access, folder: Path, names: tuple[str, ...])
     if options.is_json:
         print_json([asdict(each) for each in rows])
         return 0
-    grid = Grid(("model", "makes video from", "price", "schema", "end"), left=(0, 1, 4))
+    grid = Grid(("model", "makes video from", "price", "schema", "retirement"), left=(0, 1, 4))
     for each in rows:
         grid.add(each.name, ", ".join(each.kinds), each.price, "yes" if each.has_schema else "add", each.end)
     grid.show(console_of(options))

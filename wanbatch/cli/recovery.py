@@ -98,7 +98,7 @@ def _lines(found: Recovery) -> list[str]:
             found.missing,
             "verified before, but the clips|clip are|is missing now; `wanbatch verify --fetch` fetches them|it again",
         ),
-        (named, "paid or running: the next run fetches them|it"),
+        (named, "bought, or still being made: the next run fetches them|it"),
         (found.sought, "without a known answer: the next run looks them|it up before it sends anything"),
         (found.failed, "failed"),
         (doubles, "DOUBLE: more than one generation was made; contact the provider's support about the others"),

@@ -169,8 +169,8 @@ _IDENTITY = (
     click.option(
         "--take-over",
         is_flag=True,
-        help="For new shots, use the takes with the same recipe that the folder has under other ids instead of buying"
-        " new ones.",
+        help="For new shots, use takes of the same recipe that the folder already has under other ids, instead of"
+        " buying new ones.",
     ),
     click.option(
         "--rename",

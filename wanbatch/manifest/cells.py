@@ -11,7 +11,7 @@ from wanbatch.manifest.lookalikes import is_column
 from wanbatch.manifest.tree import Place, Problems
 from wanbatch.units import size_text
 
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "| signs"}
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "| characters"}
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*;*,*(?:\n|$)', re.IGNORECASE)
 _CELL_CAP = 1024 * 1024
 _SHARED_CAP = 24
@@ -65,7 +65,7 @@ def separator_fault(text: str) -> str:
     best = max(named, key=lambda each: named[each])
     if named.get(reported[1], 0) >= 1 or named[best] < 1:
         return ""
-    by = DELIMITERS.get(reported[1], f"{reported[1]} signs")
+    by = DELIMITERS.get(reported[1], f"{reported[1]} characters")
     words = f"this line says that {by} separate the cells, but the header below it uses {DELIMITERS[best]}"
     return f"{words}: remove this line" if best == "\t" else f"{words}: write sep={best} here, or remove this line"
 

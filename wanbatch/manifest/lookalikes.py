@@ -155,7 +155,7 @@ _KINDS = (
     (_COMMAND, "this looks like a command of another tool; write only the prompt"),
     (_TABBED_LIST, "this line begins with the mark or number of a list, which would be sent; remove it"),
     (_TABBED, f"a tab between texts: this looks like a row of a table; {_CSV}"),
-    (_MARKDOWN, f"this looks like a row of a Markdown table; {_CSV}, and commas instead of the | signs"),
+    (_MARKDOWN, f"this looks like a row of a Markdown table; {_CSV}, and commas instead of the | characters"),
     (_SUBTITLE, f"{_SUBTITLE_WORDS}; write one prompt per line and nothing else"),
     (_JSON_LINE, f"{_JSON_WORDS}; one value per line is JSON Lines: save the file as .jsonl"),
     (_JSON, f"{_JSON_WORDS}; save the file as .json"),
@@ -163,7 +163,7 @@ _KINDS = (
     (_CODE, f"{_CODE_WORDS}; remove it"),
     (_QUOTED_ROW, f"texts in quotes between commas: this looks like a row of a table; {_CSV}"),
     (_ROW, f"this looks like a row of a table; {_CSV}"),
-    (_PIPES, f"texts between | signs: this looks like a row of a table; {_CSV}"),
+    (_PIPES, f"texts between | characters: this looks like a row of a table; {_CSV}"),
     (_VALUES, f"this looks like a row of a table; {_CSV}"),
     (_ONE_VALUE, f"this looks like a row of a table; {_CSV}"),
     (_RENDER_LOG, "this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
@@ -211,7 +211,7 @@ _REMARK_BEHIND = re.compile(r"(?<=\S\s)(?:#|//)\s+\S[^\n]{0,20}")
 def _changes(line: str, heads: Sequence[str]) -> str:
     """Say what else to change in the table with this header before it can be read as CSV; empty if nothing."""
     ours = [_column_for(cell) for cell in heads if cell]
-    by_pipes = " with commas instead of the | signs and without a line of dashes" if "|" in line else ""
+    by_pipes = " with commas instead of the | characters and without a line of dashes" if "|" in line else ""
     if ours == [folded(cell) for cell in heads]:
         return by_pipes
     return f"{by_pipes}, and call its columns {', '.join(ours)}"

@@ -24,7 +24,7 @@ def read_csv(text: str, problems: Problems, columns: ColumnMap = NO_MAP) -> Node
     """
     delimiter, reported = delimiter_of(text)
     if delimiter == "|":
-        raise problems.stop(_first_place(text), f"the texts of this table are separated by | signs; {_PIPES}")
+        raise problems.stop(_first_place(text), f"the texts of this table are separated by | characters; {_PIPES}")
     if text.lstrip()[:1] in ("{", "["):
         raise problems.stop(_first_place(text), "this looks like JSON; rename the file to .json")
     if re.match(r"\s*(?:---|version:|shots:|- +(?:id|prompt):)", text):

@@ -107,7 +107,8 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     who = f"; {taker} accepts " if taker else "; expected "
     is_address = keyword == "format" or (keyword == "pattern" and "https://" in str(limit))
     if keyword == "type":
-        return f"{name} is {shown(value)}{who}{_kinds_text(limit)}"
+        more = _as_list(value) if limit == "array" and not taker else ""
+        return f"{name} is {shown(value)}{who}{_kinds_text(limit)}{more}"
     if keyword in ("anyOf", "oneOf") and taker:
         return f"{name} is {shown(value)}{who}{_kinds_text([each.get('type') for each in limit])}"
     if keyword == "enum":
@@ -125,6 +126,11 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
         what = "or a data: address" if keyword == "format" or "data:" in str(limit) else "address"
         return f"{name} is {shown(value)}; expected an https:// {what} without spaces{_secure(value)}"
     return f"{name} is {shown(value)}; expected a rate such as 60/min or 10/s"
+
+
+def _as_list(value: object) -> str:
+    is_plain = isinstance(value, str) and re.fullmatch(r"[\w ,./-]{1,40}", value) is not None
+    return f", such as [{value}]" if is_plain else ""
 
 
 def _secure(value: object) -> str:

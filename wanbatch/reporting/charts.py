@@ -86,7 +86,7 @@ def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
     ]
     traces.sort(key=lambda trace: _PARTS.index(str(trace["role"])))  # the legend follows a take's way
     more = len(sent) - len(shown)
-    words = f"{count_text(len(shown), 'take')} in the order in which they were sent"
+    words = count_text(len(shown), "take") + (", in the order in which they were sent" if len(shown) > 1 else "")
     words += f"; {more} later ones are in takes.csv" if more else ""
     words += "; waiting means that the clip is made, and waits for a download" if "waiting" in bars else ""
     return {

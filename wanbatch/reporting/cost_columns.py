@@ -112,14 +112,15 @@ VARIANCE: Mapping[str, str] = {
     "batch": "the batch",
     "scene": "as in the manifest",
     "shot_id": "the shot; `(no take)` for submits that belong to no take",
-    "reason": "`baseline` for the first confirmed plan, else why the final cost differs: `retake`, `edit`, `new shot`, "
+    "reason": "`baseline` for the first confirmed plan, or else why the final cost differs: `retake`, `edit`, "
+    "`new shot`, "
     "`shot left out`, `renamed` (the same under another id: adds nothing), `unpriced take`, `submit without a take`, "
     "`failed take` (it made no clip), `refused take` (the provider refused what it asks for), `failed try` (charged in "
     "addition to the clip of its take), `try without an answer` (it may be charged), `extra clip`, "
     "`fallback` (another model at another price), `take added`, `take dropped`, or `other price`",
     "earlier_shot_id": "the id in the first plan of a shot that was renamed, in its row `renamed`",
     "takes": "how many takes it is about",
-    "credits": "of the baseline; else the variance: above 0 what was added, below 0 what was saved. "
+    "credits": "of the baseline, or else the variance: above 0 what was added, below 0 what was saved. "
     "All rows together add up to the final cost",
     "usd": "the same in USD",
     "takes_of_unknown_cost": "takes, and submits that belong to no take, that are not in `credits`",

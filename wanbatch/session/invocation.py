@@ -66,7 +66,7 @@ class Invocation:
             own = None if head is None else head.max_credits
             more = "" if own is None else f", in place of the manifest's budget of {usd_text(own)}"
             self.watch.notice(
-                f"the cap of an earlier run still holds, {cap}{more}; --max-usd or --max-credits changes it"
+                f"the cap of an earlier run, {cap}, still applies{more}; --max-usd or --max-credits changes it"
             )
         if settings.unknown_grace is None and self.access.is_embedded:
             settings = replace(settings, unknown_grace=SANDBOX_GRACE)

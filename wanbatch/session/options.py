@@ -191,7 +191,7 @@ def settings_of(
 
 
 def is_cap_kept(options: RunOptions, last: Run | None) -> bool:
-    """Say whether the cap that a flag of an earlier run gave still holds."""
+    """Say whether the cap that a flag of an earlier run gave still applies."""
     return options.max_credits is None and last is not None and last.is_cap_given
 
 
