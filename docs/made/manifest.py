@@ -90,7 +90,7 @@ def _kind(spec: Mapping[str, Any]) -> str:
     if any("$ref" in each for each in spec.get("anyOf", ())):
         return "text, or a group of fields"
     if any(each.get("type") == "array" for each in spec.get("anyOf", ())):
-        return "text, or a list of texts"
+        return "text, or a list of lines"
     if "anyOf" in spec:
         return ", ".join(map(code, spec["examples"]))
     if spec["type"] == "array":

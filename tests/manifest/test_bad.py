@@ -44,7 +44,7 @@ GOOD = b"version: 1\nshots:\n  - id: a\n    prompt: caf\xc3\xa9\n"
     [
         ("utf16.yaml", GOOD.decode().encode("utf-16"), "1:1 this file is UTF-16; save it as UTF-8"),
         ("bare16.yaml", GOOD.decode().encode("utf-16-le"), "1:1 this file is UTF-16 or UTF-32; save it as UTF-8"),
-        ("early.yaml", "# é\nx: \x01\n".encode(), "2:4 a character that YAML does not allow in a text; remove it"),
+        ("early.yaml", "# é\nx: \x01\n".encode(), "2:4 a character that YAML does not allow in text; remove it"),
         ("mac.csv", b"id,prompt,duration\ra,x,7\r", "2:5 duration is 7; alibaba/wan-2-6-t2v accepts 5, 10 or 15"),
         ("return.csv", b"id,prompt\na,x\ry\n", "2:3 a carriage return in a cell; put the cell in quotes"),
         (
@@ -61,7 +61,7 @@ GOOD = b"version: 1\nshots:\n  - id: a\n    prompt: caf\xc3\xa9\n"
         ("latin1.yaml", GOOD.decode().encode("latin-1"), "4:16 byte 0xE9 is not valid UTF-8; save the file as UTF-8"),
         ("nul.yaml", GOOD + b"\0", "5:1 a NUL character; this is not a text file"),
         ("nul.csv", b"id,prompt\na,\0\n", "2:3 a NUL character; this is not a text file"),
-        ("control.yaml", b"version: 1\nx: \x01\n", "2:4 a character that YAML does not allow in a text; remove it"),
+        ("control.yaml", b"version: 1\nx: \x01\n", "2:4 a character that YAML does not allow in text; remove it"),
         ("zero.yaml", b"", "1:1 this file is empty"),
         ("mark.yaml", b"\xef\xbb\xbf", "1:1 this file is empty"),
     ],

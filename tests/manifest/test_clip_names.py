@@ -61,7 +61,7 @@ def test_the_number_of_a_take_stays_behind_a_prompt_that_is_cut() -> None:
         ("'{cast.mara}'", "", "2:9 {cast.mara} cannot name a clip; expected id, scene, sequence, take, take0, prompt, seed or model, or a column of your own such as x_camera"),
         ("'{id'", "", "2:9 a { without its }; for braces that are sent, write {{ and }}"),
         ("'{scene}/{id}'", "", "2:8 names contains '/', which some systems do not allow in a file name"),
-        ("[a]", "", "2:8 names is a list; expected a text such as {scene}_{id}_t{take}, at most 200 characters"),
+        ("[a]", "", "2:8 names is a list; expected text such as {scene}_{id}_t{take}, at most 200 characters"),
         ("'{x_lens}_{id}'", "", "2:8 names has {x_lens}, but no shot has this column"),
         ("'{id}'", ", takes: 2", "4:5 names gives a_t2 and a_t1 one name, 'a'; add {take}"),
         ("'{scene}-{take}'", "", "5:5 names gives b_t1 and a_t1 one name, '-1'; add {id}, or make the shots differ"),

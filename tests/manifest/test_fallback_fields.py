@@ -13,7 +13,7 @@ from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
 FIRST, SECOND, FRAMED = "alibaba/wan2.1-t2v-turbo", "alibaba/wan-3-0-video", "alibaba/wan-2-7-i2v"
-NAME_ONE = f"write the name of a model, such as {SECOND}, or a table: {{model: {SECOND}, on: [failed]}}"
+NAME_ONE = f"write the name of a model, such as {SECOND}, or both: {{model: {SECOND}, on: [failed]}}"
 
 
 def shot_of(tmp_path: Path, shot: dict[str, Any], defaults: dict[str, Any] | None = None) -> Shot:

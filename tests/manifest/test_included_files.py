@@ -88,7 +88,7 @@ def test_scenes_and_texts_come_from_other_files(tmp_path: Path) -> None:
         ({"film.yaml": "include: a.yaml\n", "a.yaml": "shots: [x\n"}, ["a.yaml:1:8 a bracket that begins here is not closed, or a comma is missing in it"]),
         ({"film.yaml": "include: [7, {a: b}]\n"}, [
             "film.yaml:2:11 '7': there is no such file: check the name",
-            "film.yaml:2:14 include is a table; expected the name of a file",
+            "film.yaml:2:14 include is a group of fields; expected the name of a file",
         ]),
         (
             {"film.yaml": "shots: [{prompts_from: a.yaml}]\n", "a.yaml": CAST},

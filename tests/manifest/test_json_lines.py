@@ -37,7 +37,7 @@ def test_one_shot_a_line_is_read(tmp_path: Path, name: str) -> None:
         ('{"prompt": "Snow"},\n{"prompt": "Ice"}\n', [f"1:19 this line is not valid JSON: a comma after the value; JSON Lines does not have one; {WHOLE}"]),
         ('{"prompt": "Snow"}\n{"prompt": "Ice",\n{"prompt": Fog}\n', [
             f"2:17 this line is not valid JSON: the file ends after this, but a bracket is not closed; {WHOLE}",
-            f"3:12 this line is not valid JSON: expected a number, true, false, null, a list, a table, or a text in double quotes; {WHOLE}",
+            f"3:12 this line is not valid JSON: expected a number, true, false, null, a list, an object, or text in double quotes; {WHOLE}",
         ]),
         ('{\n"prompt": "Snow"\n}\n', ["1:1 this text is JSON over several lines; rename the file to .json"]),
         ('{"prompt": NaN}\n', ["1:12 this is not valid JSON: NaN is not a number in JSON"]),

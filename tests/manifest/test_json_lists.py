@@ -62,7 +62,7 @@ def told(folder: Path, text: str) -> list[str]:
         ('{"shots": [{"id": "a", "prompt": "Snow"}]}', ['1:1 version is missing; write "version": 1, before "shots"']),
         (
             '{"version": 1, "shots": ["Snow"]}',
-            ["1:26 a shot is 'Snow'; expected a table with id and prompt; for only prompts, one per line, use a .txt file"],
+            ["1:26 a shot is 'Snow'; expected fields, such as id: sh010 and prompt: A gull lands; for only prompts, one per line, use a .txt file"],
         ),
         (
             '{"3": {"class_type": "Sampler", "inputs": {}}}',

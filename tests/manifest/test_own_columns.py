@@ -67,7 +67,7 @@ def test_they_are_read_from_every_format(tmp_path: Path, ending: str) -> None:
     [
         ("x_: 1", "'x_' cannot name a column of your own; expected x_ and 1 to 62 characters"),
         ("x_a: [1]", "x_a is a list; expected text"),
-        ("x_a: {b: 1}", "x_a is a table; expected text"),
+        ("x_a: {b: 1}", "x_a is a group of fields; expected text"),
         ('x_a: "\\a"', "x_a contains the control character U+0007; write it as plain text"),
         (f"x_{'a' * 63}: 1", f"'x_{'a' * 38}…' cannot name a column of your own; expected x_ and 1 to 62 characters"),
         ("X_a: 1", "'X_a' is not a field of a shot; to keep it as a column of your own, call it x_a"),

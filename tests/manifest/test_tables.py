@@ -182,13 +182,13 @@ _PIPES = "the texts of this table are separated by | characters; write commas in
         (
             "id,prompt,takes\na,Snow, slowly,1\nb,Ice\n",
             [
-                "2:1 4 cells, but the header names 3 columns; put a text that contains commas in double quotes",
+                "2:1 4 cells, but the header names 3 columns; put text that contains commas in double quotes",
                 "3:1 2 cells, but the header names 3 columns; write the missing commas, even for an empty cell",
             ],
         ),
         (
             "prompt\nSnow, slowly\n",
-            ["2:1 2 cells, but the header names 1 column; put a text that contains commas in double quotes"],
+            ["2:1 2 cells, but the header names 1 column; put text that contains commas in double quotes"],
         ),
         ("sh1,Snow,5\nsh2,Ice,5\n", [f"1:1 {_NO_HEADER}"]),
         ("sh1;Snow;5\nsh2;Ice;5\n", [f"1:1 {_NO_HEADER} (the cells are separated by semicolons here)"]),
@@ -202,7 +202,7 @@ _PIPES = "the texts of this table are separated by | characters; write commas in
         (
             "id,prompt\na,“Snow, slowly”\n",
             [
-                '2:1 3 cells, but the header names 2 columns; only straight double quotes (") keep a text with commas together'
+                '2:1 3 cells, but the header names 2 columns; only straight double quotes (") keep text with commas together'
             ],
         ),
         ("id,prompt,x_a,X_A\na,Snow,1,2\n", ["1:15 x_a names a second column; the first begins at column 11"]),

@@ -59,10 +59,10 @@ def test_a_shot_is_made_in_its_variants(tmp_path: Path, shot: str, made: list[tu
 @pytest.mark.parametrize(
     ("shot", "problem"),
     [
-        ("prompt: x, matrix: [a]", "3:32 matrix is a list; expected a table: an axis and a list of its values in each line"),
+        ("prompt: x, matrix: [a]", "3:32 matrix is a list; expected an axis and a list of its values in each line"),
         ("prompt: x, matrix: {}", "3:32 matrix is empty; write an axis and a list of its values, such as light: [dawn, dusk]"),
-        ("prompt: '{a}', matrix: {a: x}", "3:40 a is 'x'; expected a list of values, or a table of labels and values"),
-        ("prompt: '{a}', matrix: {a: []}", "3:40 a is an empty list; expected a list of values, or a table of labels and values"),
+        ("prompt: '{a}', matrix: {a: x}", "3:40 a is 'x'; expected a list of values, or labels with a value each"),
+        ("prompt: '{a}', matrix: {a: []}", "3:40 a is an empty list; expected a list of values, or labels with a value each"),
         ("prompt: '{a}', matrix: {a: [[x]]}", "3:41 a contains a list; expected text"),
         ("prompt: x, matrix: {id: [b, c]}", "3:33 'id' cannot be an axis: name a field of a shot, or a word for its prompt"),
         ("prompt: x, zip: {duration: [5, 10], seed: [1]}", "3:29 the lists of zip differ in length: duration has 2, seed has 1; give them all the same number of values"),
@@ -70,7 +70,7 @@ def test_a_shot_is_made_in_its_variants(tmp_path: Path, shot: str, made: list[tu
         ("prompt: x, matrix: {duration: [5], limit: 0}", "3:55 matrix.limit is '0'; expected a whole number, 1 to 10,000"),
         ("prompt: x, matrix: {duration: [5, 10], exclude: [{duraton: 5}]}", "3:63 'duraton' is not an axis of this matrix; did you mean duration?"),
         ("prompt: x, matrix: {duration: [5, 10], exclude: [{duration: 15}]}", "3:73 duration has no value '15' to exclude; expected 5 or 10"),
-        ("prompt: x, matrix: {duration: [5, 10], exclude: [5]}", "3:62 matrix.exclude contains '5'; expected tables such as {light: dawn}"),
+        ("prompt: x, matrix: {duration: [5, 10], exclude: [5]}", "3:62 matrix.exclude contains '5'; expected combinations such as {light: dawn}"),
         ("prompt: x, matrix: {duration: [5], exclude: [{duration: 5}]}", "3:32 exclude leaves no variant of this shot; remove the shot, or exclude less"),
         ("prompt: 'x {lihgt}', matrix: {light: [dawn, dusk]}", "3:24 {lihgt} is not defined; did you mean {light}?"),
         (f"prompt: x, matrix: {{seed: [{', '.join(map(str, range(101)))}]}}", "3:32 this shot has 101 variants, more than 100; if you want them all, write limit: 101 beside its axes"),

@@ -153,7 +153,7 @@ class Checker:
             return None
         if not isinstance(node, Table):
             found = shown(head_value(node, name))
-            self._problems.add(node.at, f"{name} is {found}; expected a table of names and values")
+            self._problems.add(node.at, f"{name} is {found}; expected fields, a name and a value in each line")
             return None
         return node
 
@@ -174,12 +174,13 @@ class Checker:
         made = []
         for ordinal, node in enumerate(listing.items):
             if not isinstance(node, Table):
-                words = f"a shot is {shown(head_value(node, ''))}; expected a table with id and prompt"
+                words = f"a shot is {shown(head_value(node, ''))}; expected fields, such as id: sh010"
+                words += " and prompt: A gull lands"
                 self._problems.add(node.at, f"{words}; for only prompts, one per line, use a .txt file")
                 continue
             if len(node.keys) == 1 and is_sentence(node):
                 words = f"a shot has only {shown(next(iter(node.keys)))}, which is not a field"
-                cure = "put a text with ': ' in quotes, and give the shot an id and a prompt"
+                cure = "put text with ': ' in quotes, and give the shot an id and a prompt"
                 self._problems.add(node.at, f"{words}; {cure}")
                 continue
             first = self._firsts.of(node)

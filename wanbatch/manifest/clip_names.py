@@ -47,7 +47,7 @@ def pattern_in(node: Node | None, sources: Sources, problems: Problems) -> str:
         found = shown(head_value(node, "names"))
         problems.add(
             node.at,
-            f"names is {found}; expected a text such as {{scene}}_{{id}}_t{{take}}, at most {PATTERN_CAP} characters",
+            f"names is {found}; expected text such as {{scene}}_{{id}}_t{{take}}, at most {PATTERN_CAP} characters",
         )
         return ""
     before = len(problems.found)

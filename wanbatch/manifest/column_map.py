@@ -78,7 +78,9 @@ NO_MAP = ColumnMap()
 def column_map_of(node: Node, problems: Problems) -> ColumnMap:
     """Read a column map: a table of the names of columns and what each is read as. What is wrong is a problem."""
     if not isinstance(node, Table):
-        problems.add(node.at, "columns must be a table: write the name of each column, a colon, and the field it holds")
+        problems.add(
+            node.at, "columns must be fields: write in each line the name of a column, a colon, and the field it holds"
+        )
         return NO_MAP
     uses: dict[str, Use] = {}
     names: dict[str, str] = {}

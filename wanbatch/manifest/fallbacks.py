@@ -29,7 +29,7 @@ def fallback_in(node: Node, problems: Problems) -> WrittenFallback | None:
         return _in_table(node, problems)
     name = _name_in(node)
     if name is None:
-        words = f"write the name of a model, such as {_EXAMPLE}, or a table: {{model: {_EXAMPLE}, on: [{FAILED}]}}"
+        words = f"write the name of a model, such as {_EXAMPLE}, or both: {{model: {_EXAMPLE}, on: [{FAILED}]}}"
         problems.add(node.at, f"fallback is {_found(node)}; {words}")
         return None
     return WrittenFallback(name.text, (FAILED,), name)

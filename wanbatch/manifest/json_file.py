@@ -26,13 +26,13 @@ from wanbatch.manifest.yaml_file import put
 _scan_string: Callable[[str, int], tuple[str, int]] = decoder.scanstring  # type: ignore[attr-defined]
 _SPACE = re.compile(r"[ \t\n\r]*")
 _PLAIN_WORDS = (
-    ("Expecting value", "expected a number, true, false, null, a list, a table, or a text in double quotes"),
+    ("Expecting value", "expected a number, true, false, null, a list, an object, or text in double quotes"),
     ("Expecting property name", "expected a name in double quotes"),
     ("Expecting ':'", "expected a colon between the name and its value"),
     ("Expecting ','", "expected a comma or a closing bracket"),
     ("Extra data", "more text after the end of the manifest"),
     ("Unterminated string", "a quote that begins here is never closed"),
-    ("Invalid control character", "a line break or control character inside a text; write a line break as \\n"),
+    ("Invalid control character", "a line break or control character inside text; write a line break as \\n"),
     ("Invalid", "a backslash that escapes nothing; write a backslash twice"),
 )
 _LANDMARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]|NaN|-?Infinity', re.DOTALL)

@@ -14,7 +14,7 @@ def unknown_name(name: str, table: Table) -> str:
     node = table.items[name]
     if isinstance(node, Scalar) and node.value is None and not node.text:
         known = fields_of_shots() - set(table.keys)  # `camera:`, or the rest of a text inside { }
-        return f"{unknown_field(name, shown(name), known)} (inside {{ }}, put a text with a comma in quotes)"
+        return f"{unknown_field(name, shown(name), known)} (inside {{ }}, put text with a comma in quotes)"
     if name.count(" ") > 1 and not field_told(name):
         return (
             f"{shown(name)} is not a field of a shot; if it is part of a text with ': ', put the whole text in quotes"

@@ -246,8 +246,8 @@ class RowReader:
         if count < wanted:
             return f"{words}; write the missing {sign}, even for an empty cell"
         if any(cell[:1] in _OTHER_QUOTES and cell for cell in row.cells):
-            return f'{words}; only straight double quotes (") keep a text with {sign} together'
-        return f"{words}; put a text that contains {sign} in double quotes"
+            return f'{words}; only straight double quotes (") keep text with {sign} together'
+        return f"{words}; put text that contains {sign} in double quotes"
 
     def _node(self, column: _Column, text: str, at: Place) -> Node:
         value = column.values.get(text)

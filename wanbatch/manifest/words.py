@@ -14,7 +14,7 @@ _KINDS = {
     "string": "text",
     "boolean": "true or false",
     "array": "a list",
-    "object": "a table of names and values",
+    "object": "fields, each with a name and a value",
 }
 SHOWN_CAP = 40
 SOME = 3
@@ -53,7 +53,7 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return "a list"
     if isinstance(value, dict):
-        return "a table"
+        return "a group of fields"
     text = "".join(char if char.isprintable() else "\ufffd" for char in str(value))
     text = text if len(text) <= SHOWN_CAP else text[:SHOWN_CAP] + "…"
     return f"'{text}'" if isinstance(value, str) else text

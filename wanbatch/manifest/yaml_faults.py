@@ -43,21 +43,21 @@ _WORDS = (
         re.compile(r"unknown escape|expected escape"),
         "a backslash in double quotes that escapes nothing: use single quotes",
     ),
-    (re.compile(r"expected alphabetic or numeric"), "put a text that begins with * or & in quotes"),
+    (re.compile(r"expected alphabetic or numeric"), "put text that begins with * or & in quotes"),
     (
         re.compile(r"(?:sequence|mapping) (?:entries|keys) are not allowed"),
-        "put a text that begins with - or ? in quotes",
+        "put text that begins with - or ? in quotes",
     ),
     (
         re.compile(r"expected comment or line break|expected chomping or indentation|indentation indicator"),
-        "begin a text after | or > on the next line, indented; or put it in quotes",
+        "begin text after | or > on the next line, indented; or put it in quotes",
     ),
     (
         re.compile(r"expected a single document|document start|document indicator"),
         "a --- inside the manifest: remove it",
     ),
 )
-NEEDS_QUOTES = "put a text that begins with {} in quotes"
+NEEDS_QUOTES = "put text that begins with {} in quotes"
 
 
 def fault_words(said: str, at: Place, text: str, quote: Place | None, opened: Place | None) -> tuple[Place, str]:

@@ -29,7 +29,7 @@ def read_yaml(text: str, problems: Problems, loader: Any = LOADER) -> Node | Non
     odd = _UNPRINTABLE.search(text)
     if odd is not None:
         place = Place(text.count("\n", 0, odd.start()) + 1, odd.start() - text.rfind("\n", 0, odd.start()))
-        raise problems.stop(place, "a character that YAML does not allow in a text; remove it")
+        raise problems.stop(place, "a character that YAML does not allow in text; remove it")
     reader = _Reader(problems, text)
     try:
         return reader.document(yaml.parse(text, Loader=loader))
@@ -169,7 +169,9 @@ class _Reader:
         name = names[-1]
         if name is None:
             if not isinstance(node, Scalar):
-                raise self._problems.stop(node.at, f"a list or a table as a name; {NEEDS_QUOTES.format('{ or [')}")
+                raise self._problems.stop(
+                    node.at, f"a list or a group of fields as a name; {NEEDS_QUOTES.format('{ or [')}"
+                )
             if node.text == "<<" and not node.is_quoted:
                 raise self._problems.stop(node.at, "a merge key (<<): use defaults")
             if not node.is_quoted and node.text != node.text.strip():

@@ -65,7 +65,7 @@ class NamedTexts:
                     self._read_one(group, name, each, node.keys[name])
             else:
                 found = shown(head_value(node, group))
-                self.problems.add(node.at, f"{group} is {found}; expected a table: a name and a text in each line")
+                self.problems.add(node.at, f"{group} is {found}; expected a name and its text in each line")
 
     def names(self, group: str) -> list[str]:
         """Return the names of a group, in the order of the manifest."""

@@ -232,7 +232,7 @@ class Prompts:
         if len(texts) != len(lines) or not texts:
             found = shown(head_value(node, TEMPLATE))
             self.problems.add(
-                node.at, f"template is {found}; expected a text, or a list of texts, one of them with {{prompt}}"
+                node.at, f"template is {found}; expected text, or a list of lines, one of them with {{prompt}}"
             )
             return prompt
         if not any("{prompt}" in each.text for each in texts):

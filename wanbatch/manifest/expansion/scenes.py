@@ -61,7 +61,7 @@ class Walk:
             return
         for each in node.items:
             if not isinstance(each, Table):
-                words = f"a {kind} is {shown(head_value(each, kind))}; expected a table with id and "
+                words = f"a {kind} is {shown(head_value(each, kind))}; expected fields: id and "
                 self.problems.add(each.at, words + ("shots" if kind == "scene" else "scenes"))
                 continue
             yield from self._group(kind, each, above)
@@ -127,7 +127,7 @@ class Walk:
             return
         if not isinstance(node, Table):
             found = shown(head_value(node, "defaults"))
-            self.problems.add(node.at, f"defaults is {found}; expected a table of names and values")
+            self.problems.add(node.at, f"defaults is {found}; expected fields, a name and a value in each line")
             return
         if "id" in node.keys:
             self.problems.add(node.keys["id"], "id cannot be a default: every shot has its own")
@@ -151,7 +151,8 @@ class Walk:
                 draft.take(Level(each, "shot"))
                 self._name_draft(draft, above)
             else:
-                words = f"a shot is {shown(head_value(each, ''))}; expected a table with id and prompt"
+                words = f"a shot is {shown(head_value(each, ''))}; expected fields, such as id: sh010"
+                words += " and prompt: A gull lands"
                 self.problems.add(each.at, f"{words}; for only prompts, one per line, use a .txt file")
                 continue
             yield draft

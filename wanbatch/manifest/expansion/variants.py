@@ -107,8 +107,8 @@ def _variant(draft: Draft, row: Row, groups: Sequence[Sequence[Row]]) -> Draft:
 def _axes_of(name: str, node: Node, problems: Problems) -> list[list[Choice]]:
     """Return the choices of each axis of a matrix or a zip."""
     if not isinstance(node, Table):
-        words = f"{name} is {shown(head_value(node, name))}; expected a table"
-        words += ": an axis and a list of its values in each line"
+        words = f"{name} is {shown(head_value(node, name))}; expected"
+        words += " an axis and a list of its values in each line"
         problems.add(node.at, words)
         return []
     axes = []
@@ -134,7 +134,7 @@ def _choices(axis: str, node: Node, problems: Problems) -> Iterator[Choice]:
         return
     if not isinstance(node, Listing) or not node.items:
         found = "an empty list" if isinstance(node, Listing) else shown(head_value(node, axis))
-        problems.add(node.at, f"{axis} is {found}; expected a list of values, or a table of labels and values")
+        problems.add(node.at, f"{axis} is {found}; expected a list of values, or labels with a value each")
         return
     seen: dict[str, int] = {}
     is_field = axis in fields_of_shots() or is_own(axis)
@@ -185,9 +185,8 @@ def _excluded(
     by_axis = {axis[0].axis: {_key(each): each for each in axis} for axis in axes}
     for each in node.items if isinstance(node, Listing) else [node]:
         if not isinstance(each, Table) or not each.items:
-            words = (
-                f"{name}.exclude contains {shown(head_value(each, EXCLUDE))}; expected tables such as {{light: dawn}}"
-            )
+            what = shown(head_value(each, EXCLUDE))
+            words = f"{name}.exclude contains {what}; expected combinations such as {{light: dawn}}"
             problems.add(each.at, words)
             continue
         found: dict[str, Choice] = {}
