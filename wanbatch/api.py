@@ -52,7 +52,7 @@ def run(
     confirm: Callable[[Preview], bool],
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> RunResult:
-    """Plan, confirm, run and report a manifest. The same call resumes; for a finished batch it only reads the log.
+    """Plan a manifest, confirm, make its clips and report. The same call resumes; a finished batch is only looked up.
 
     `confirm` sees the plan before anything is paid and says whether to go on: `lambda preview: True` agrees in
     advance. `on_event` is called in the loop's thread for each fact; an error in it is logged at once, does not end

@@ -1,7 +1,7 @@
 """The blocks of the README and the pages: which are run, in which order, and what each should say.
 
 A block of kind `sh` is run line by line, in the folder that the blocks before it left; `# exit code N` at the end of a line
-names another code than 0. A first line that ends with NOT_RUN tells the reader why a block is not run. A block with
+names another code than 0. The comment NOT_RUN on the line above a block says that it is not run. A block with
 `title="FILE"` is written to that file. A block of kind `text` shows lines that the block before it, under the same heading,
 prints; `...` stands for lines left out. A block of kind `python` is run in the same folder.
 """
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-NOT_RUN = "(not run by the tests)"
+NOT_RUN = "<!-- not run by the tests -->"
 _FENCE = re.compile(
-    r"^(?P<indent> *)```(?P<kind>[a-z]*)(?: title=\"(?P<title>[^\"]+)\")?[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
+    rf"(?P<not_run>^ *{NOT_RUN}\n)?^(?P<indent> *)```(?P<kind>[a-z]*)(?: title=\"(?P<title>[^\"]+)\")?[^\n]*\n"
+    r"(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
 _EXIT = re.compile(r"# exit code (\d+)$")
@@ -26,7 +27,10 @@ _HEADING = re.compile(r"^#", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """One block: its kind, the file it is written to, its text and its line. `follows` where no heading is between it and the block before."""
+    """One block: its kind, the file it is written to, its text and its line. `follows` where no heading is between it and the block before.
+
+    `is_run` if it can be run here: without a key, a browser or a scheduler.
+    """
 
     page: str
     line: int
@@ -34,16 +38,12 @@ class Block:
     title: str
     text: str
     follows: bool
+    is_run: bool = True
 
     @property
     def place(self) -> str:
         """Where it stands."""
         return f"{self.page}:{self.line}"
-
-    @property
-    def is_run(self) -> bool:
-        """Say whether the reader can run it here: without a key, a browser or a scheduler."""
-        return not self.text.partition("\n")[0].endswith(NOT_RUN)
 
     @property
     def commands(self) -> list[tuple[str, int]]:
@@ -92,9 +92,9 @@ def blocks_of(page: Path) -> list[Block]:
         body = "".join(
             line[indent:] if line[:indent].isspace() else line for line in match["text"].splitlines(keepends=True)
         )
-        line = text.count("\n", 0, match.start()) + 1
+        line = text.count("\n", 0, match.start("indent")) + 1
         follows = bool(found) and _HEADING.search(text, end, match.start()) is None
-        found.append(Block(name, line, match["kind"], match["title"] or "", body, follows))
+        found.append(Block(name, line, match["kind"], match["title"] or "", body, follows, match["not_run"] is None))
         end = match.end()
     return found
 

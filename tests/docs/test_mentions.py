@@ -106,3 +106,12 @@ def test_the_examples_in_the_help_texts_are_what_the_commands_take() -> None:
             bare = re.sub(r"\s{2,}\(.*\)$", "", line)
             wrong += [(line, said) for call in calls_of(bare) if (said := objection_to(call)) is not None]
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_that_takes_a_run_says_that_it_is_an_output_folder(name: str) -> None:
+    context = click.Context(cli)
+    command = cli.get_command(context, name)
+    assert command is not None
+    takes_a_run = "RUN" in " ".join(command.collect_usage_pieces(context))
+    assert "outputs/" in (command.help or "") or not takes_a_run

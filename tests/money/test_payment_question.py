@@ -40,28 +40,30 @@ def forty_four(scene: str = "sc010", names: tuple[str, ...] = (), **facts: Any) 
     return preview(**{**told, **facts})
 
 
-UNDER = "under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Go on, and only fetch what is under way at"
+HOST = "https://api.aimlapi.com"
+FROM = f"from {HOST}"
+UNDER = f"under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Go on, and only fetch what is under way at {HOST}?"
 
 
 @pytest.mark.parametrize(
     ("facts", "text"),
     [
-        ({}, "Send 44 takes for about 44.00 USD, at worst 88.00 USD (no cap; balance 900.00)"),
+        ({}, f"Buy 44 takes {FROM} for about 44.00 USD, at worst 88.00 USD (no cap; balance 900.00)?"),
         (
             {"cap_credits": 80_000_000},
-            "Send 40 of 44 takes for about 40.00 USD (cap 40.00; all 44 need 44.00; balance 900.00)",
+            f"Buy 40 of 44 takes {FROM} for about 40.00 USD (cap 40.00; all 44 need 44.00; balance 900.00)?",
         ),
         (
             {"cap_credits": 120_000_000, "before": 20_000_000, "balance_usd": None},
-            "Send 44 takes for about 44.00 USD, at worst 50.00 USD (cap 60.00, 10.00 of it committed; balance unknown)",
+            f"Buy 44 takes {FROM} for about 44.00 USD, at worst 50.00 USD (cap 60.00, 10.00 of it committed; balance unknown)?",
         ),
         (
             {"cap_credits": 120_000_000, "before": None},
-            "Send 44 takes for about 44.00 USD, at worst 88.00 USD (cap 60.00, of which an unknown part is committed; balance 900.00)",
+            f"Buy 44 takes {FROM} for about 44.00 USD, at worst 88.00 USD (cap 60.00, of which an unknown part is committed; balance 900.00)?",
         ),
         (
             {"why": Why.PILOT, "cap_credits": 80_000_000},
-            "Send 40 of the other 44 takes for about 40.00 USD (cap 40.00; all 44 need 44.00; balance 900.00)",
+            f"Buy 40 of the other 44 takes {FROM} for about 40.00 USD (cap 40.00; all 44 need 44.00; balance 900.00)?",
         ),
         (
             {"cap_credits": 1},
@@ -69,26 +71,24 @@ UNDER = "under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Go o
         ),
         (
             {"pilot": 5},
-            "Send a pilot of 5 takes to https://api.aimlapi.com, then ask about the rest (no cap; all 44 need 44.00; balance 900.00)?",
+            f"Buy a pilot of 5 takes {FROM}, then ask about the rest (no cap; all 44 need 44.00; balance 900.00)?",
         ),
         (
             {"names": ("resolution", "duration")},
-            "Send 44 takes for about 44.00 USD, at worst 88.00 USD (no cap; balance 900.00; 44 takes use the model's defaults: 1080p, 10 s)",
+            f"Buy 44 takes {FROM} for about 44.00 USD, at worst 88.00 USD (no cap; balance 900.00; 44 takes use the model's defaults: 1080p, 10 s)?",
         ),
     ],
     ids=lambda value: None if isinstance(value, str) else "-".join(value) or "plain",
 )  # fmt: skip
 def test_the_question_names_takes_cost_cap_and_balance(facts: dict[str, Any], text: str) -> None:
-    place = "" if text.endswith("?") else " https://api.aimlapi.com?"
-    assert question_text(forty_four(**facts)) == f"{text}{place if text.endswith((' at', '?')) else f' to{place}'}"
+    assert question_text(forty_four(**facts)) == text
 
 
 def test_an_unknown_price_is_no_part_of_the_sum_and_is_named() -> None:
     takes = (Due(1, "a", 1, 0, "", LARGE), Due(2, "b", 1, 1, "", UNPRICED))
     made = forty_four(takes=takes, estimate=Estimate(2_000_000, 2, 1, 2_000_000, 2_000_000), balance_usd=Decimal(5))
     assert question_text(made) == (
-        "Send 2 takes for 1.00 USD + unknown (1 take), at worst 2.00 USD (no cap; balance 5.00)"
-        " to https://api.aimlapi.com?"
+        f"Buy 2 takes {FROM} for 1.00 USD + unknown (1 take), at worst 2.00 USD (no cap; balance 5.00)?"
     )
 
 

@@ -70,7 +70,8 @@ def test_real_money_is_not_marked() -> None:
 
 def test_a_question_and_a_running_sandbox_of_one_s_own_speak_of_play_money() -> None:
     asked = question_text(forty_four(is_play_money=True))
-    assert asked.startswith("Send 44 takes for about 44.00 USD of play money, at worst 88.00 USD (")
+    host = "https://api.aimlapi.com"
+    assert asked.startswith(f"Buy 44 takes from {host} for about 44.00 USD of play money, at worst 88.00 USD (")
     assert progress_text(BatchProgress.of([]), NOW, is_play=True) == "; 0.00 USD play money committed"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from wanbatch.cli import Global
+from wanbatch.cli.parameters import explaining_run
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json
 from wanbatch.cli.status import _RUN
 from wanbatch.cli.streams import echo
@@ -22,6 +23,7 @@ from wanbatch.units import agreeing, count_text
 @_RUN
 @click.option("--fetch", is_flag=True, help="Fetch missing or altered clips again, without asking.")
 @click.pass_obj
+@explaining_run
 def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  # noqa: FBT001
     """Compare the clips of RUN with their recorded hashes, and offer to fetch missing ones again. Costs
     nothing.

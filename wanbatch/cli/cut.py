@@ -16,7 +16,7 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Take
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
-from wanbatch.cli.parameters import EXCEPT, ONLY, completed_runs, completed_shots, split_run, wanted_by
+from wanbatch.cli.parameters import EXCEPT, ONLY, completed_runs, completed_shots, explaining_run, split_run, wanted_by
 from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant
@@ -47,8 +47,9 @@ _NUMBER = re.compile(r"t?[1-9][0-9]*")
 )
 @click.option("--clear", is_flag=True, help="Remove the circles of these SHOTs.")
 @click.pass_obj
+@explaining_run
 def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> int:  # noqa: FBT001
-    """Choose the TAKE of a SHOT that goes into the cut. If you choose none, the newest good one is used."""
+    """Choose the TAKE of a SHOT that goes into the cut. If you choose none, the newest verified one is used."""
     run, picks, cleared = _asked(names, is_clearing=clear)
     output = output_meant(options, run)
     before = read_overview(output).spending
@@ -125,6 +126,7 @@ _RUN = click.argument(
 @ONLY
 @EXCEPT
 @click.pass_obj
+@explaining_run
 def cut_command(options: Global, /, run: Path | None, target: Path | None, **flags: Any) -> int:
     """Join the chosen takes of RUN in story order: chapters by scene, slates for what is missing.
 
@@ -250,6 +252,7 @@ def _print_notes(options: Global, timeline: Timeline, output: Path) -> None:
     help="How an EDL names its clips: for Avid and Resolve, for Nucoda, or for Premiere.  [default: avid]",
 )
 @click.pass_obj
+@explaining_run
 def export_command(options: Global, /, run: Path | None, how: str, **flags: Any) -> int:
     """Write the cut of RUN for an editing program: clips, how each was made, markers, and gaps for missing shots.
 

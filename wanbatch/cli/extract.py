@@ -9,7 +9,7 @@ import click
 
 from wanbatch.batch.frames import Edge, FrameOf
 from wanbatch.cli import Global
-from wanbatch.cli.parameters import completed_shots, split_run
+from wanbatch.cli.parameters import completed_shots, explaining_run, split_run
 from wanbatch.cli.screen import print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant
@@ -26,7 +26,7 @@ from wanbatch.session.extraction import extract
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT", shell_complete=completed_shots)
 @click.option("--frame", "edge", type=click.Choice([each.value for each in Edge]), help="[default: last]")
 @click.option("--at", metavar="TIME", help="The frame that the clip shows at this time, such as 2.5s.")
-@click.option("--take", type=click.IntRange(min=1), help="[default: the circled take, else the newest good one]")
+@click.option("--take", type=click.IntRange(min=1), help="[default: the circled take, else the newest verified one]")
 @click.option(
     "-o",
     "--output",
@@ -35,6 +35,7 @@ from wanbatch.session.extraction import extract
     help="[default: a name made of shot, take and frame, in this folder]",
 )
 @click.pass_obj
+@explaining_run
 def extract_command(options: Global, /, names: tuple[str, ...], target: Path | None, **flags: Any) -> int:
     """Write one exact frame of the clip of SHOT as a lossless PNG. A file that exists is never overwritten."""
     run, shot_ids = split_run(names)

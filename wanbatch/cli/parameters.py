@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -94,6 +95,13 @@ def split_run(names: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
     if (Path(first) / STATE_NAME).is_file() or set(first) & set("/\\") or first in (".", ".."):
         return Path(first), names[1:]
     return None, names
+
+
+def explaining_run(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Say in the help of a command what its RUN is."""
+    told = "RUN is an output folder, such as outputs/storm (default: the one most recently run)."
+    command.__doc__ = f"{inspect.cleandoc(command.__doc__ or '')}\n\n{told}"
+    return command
 
 
 def manifest_folder(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

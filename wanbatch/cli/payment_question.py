@@ -24,12 +24,12 @@ def question_text(preview: Preview) -> str:
     if preview.why is not Why.START:
         takes = f"{reach.takes} of the other {of} takes" if is_cut else f"the other {count_text(of, 'take')}"
     if preview.pilot is not None and preview.why is Why.START:
-        takes = f"a pilot of {count_text(min(preview.pilot, reach.takes), 'take')} to {preview.host}"
-        return f"Send {takes}, then ask about the rest ({'; '.join(_bounds(preview, is_all_named=True))})?"
+        takes = f"a pilot of {count_text(min(preview.pilot, reach.takes), 'take')} from {preview.host}"
+        return f"Buy {takes}, then ask about the rest ({'; '.join(_bounds(preview, is_all_named=True))})?"
     cost = f"for {_about(reach.credits, preview)}{' of play money' if preview.is_play_money else ''}"
     unknown = "" if preview.estimate.is_worst_known else "+?"
     worst = f", at worst {usd_text(reach.worst)}{unknown}" if reach.worst > reach.credits or unknown else ""
-    return f"Send {takes} {cost}{worst} ({'; '.join(_bounds(preview, is_all_named=is_cut))}) to {preview.host}?"
+    return f"Buy {takes} from {preview.host} {cost}{worst} ({'; '.join(_bounds(preview, is_all_named=is_cut))})?"
 
 
 def _about(credit_count: int, preview: Preview) -> str:

@@ -19,7 +19,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.against import reconcile_against
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
-from wanbatch.cli.parameters import completed_runs, completed_shots
+from wanbatch.cli.parameters import completed_runs, completed_shots, explaining_run
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant, output_seen
@@ -77,6 +77,7 @@ _RUN = click.argument(
     help="Compare the charges of RUN with an invoice or the provider's export, line by line; sends no request.",
 )
 @click.pass_obj
+@explaining_run
 def reconcile_command(options: Global, /, run: Path | None, against: Path | None, **answers: Any) -> int:
     """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Costs nothing.
 
@@ -202,8 +203,8 @@ def _lines(found: Reconciled) -> list[str]:
 @click.option("--sandbox", is_flag=True, help="Show what the account of a new embedded sandbox begins with.")
 @click.pass_obj
 def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:  # noqa: FBT001
-    """Show the balance of an account: with RUN the account of that run, without it the account of your key.
-    Costs nothing.
+    """Show the balance of an account: that of RUN, an output folder such as outputs/storm, or without RUN that of
+    your key. Costs nothing.
     """
     session = session_of(RunOptions(sandbox=sandbox, makes_report=False), _watch(options, run), options.env_file)
     other = _newest_account(session) if run is None else ""
@@ -264,6 +265,7 @@ def risk_text(take: Take, decision: Decision) -> str:
 @click.option("--abandon", is_flag=True, help="Give it up; what it may have cost still counts toward the cap.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
+@explaining_run
 def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | None, **flags: Any) -> int:
     """Decide what to do with a TAKE that is held or unknown. wanbatch records it; the same `run` command then
     continues.

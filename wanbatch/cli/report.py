@@ -10,7 +10,7 @@ import click
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.cli import Global
-from wanbatch.cli.parameters import CURRENCY, completed_runs
+from wanbatch.cli.parameters import CURRENCY, completed_runs, explaining_run
 from wanbatch.cli.screen import print_json
 from wanbatch.cli.status import _RUN
 from wanbatch.cli.streams import echo
@@ -43,6 +43,7 @@ from wanbatch.folders import OUTPUTS
     "--xlsx", is_flag=True, help="Write the cost report as a workbook, too: costs.xlsx. Needs wanbatch[xlsx]."
 )
 @click.pass_obj
+@explaining_run
 def report_command(options: Global, /, runs: tuple[Path, ...], output: Path | None, **flags: Any) -> int:
     """Rebuild the reports of each RUN from its state file; with --combined, add up the costs of all."""
     from wanbatch.clock import system_now
@@ -90,6 +91,7 @@ def _workbook_json(folder: Path, *, is_written: bool) -> dict[str, str]:
 @_RUN
 @click.option("--report", "is_report", is_flag=True, help="Open the report with times and money instead.")
 @click.pass_obj
+@explaining_run
 def open_command(options: Global, /, run: Path | None, is_report: bool) -> int:  # noqa: FBT001
     """Open the storyboard of RUN in the browser."""
     output = output_seen(run)

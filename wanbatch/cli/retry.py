@@ -14,7 +14,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.confirmations import ask, confirm, confirm_key, confirm_move
 from wanbatch.cli.flags import FlaggedCommand
 from wanbatch.cli.outcome import tell
-from wanbatch.cli.parameters import completed_runs, completed_shots, split_run
+from wanbatch.cli.parameters import completed_runs, completed_shots, explaining_run, split_run
 from wanbatch.cli.run_flags import AT_LEAST_ONE, BUY_AGAIN, options_of, retake_flags, run_flags
 from wanbatch.cli.screen import Follower, print_json
 from wanbatch.cli.streams import echo
@@ -71,6 +71,7 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 @BUY_AGAIN
 @retake_flags
 @click.pass_obj
+@explaining_run
 def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **flags: Any) -> int:  # noqa: FBT001
     """Make new takes of each SHOT from its newest recipe, except for a new seed. Existing takes keep their numbers
     and clips.

@@ -137,7 +137,8 @@ def _explain(options: Global, manifest: Path, shot_id: str) -> int:
 @STRICT
 @click.pass_obj
 def run_command(options: Global, /, manifest: Path, strict: bool, **flags: Any) -> int:  # noqa: FBT001
-    """Plan, confirm, run and report MANIFEST. The same command resumes.
+    """Show the plan for MANIFEST, ask you to confirm it, make the clips and write the reports.
+    The same command resumes.
 
     If the batch is finished, wanbatch sends nothing; it reads the provider's log once, and names any clip made twice.
     """

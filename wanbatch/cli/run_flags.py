@@ -153,7 +153,10 @@ def output_option(default: str) -> Callable[[F], F]:
 
 OUTPUT = output_option("outputs/ and the batch's name")
 SANDBOX = click.option(
-    "--sandbox", is_flag=True, help="Use the embedded sandbox: no key, no cost, real clips that show slates."
+    "--sandbox",
+    is_flag=True,
+    help="Use the embedded sandbox: no key, no cost, and playable video files that show slates instead of the"
+    " generated picture.",
 )
 BUY_AGAIN = click.option(
     "--buy-again",

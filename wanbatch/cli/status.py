@@ -18,7 +18,7 @@ from wanbatch.batch.progress import NO_PLAN, NO_PLAN_WHY
 from wanbatch.cli import Global
 from wanbatch.cli.chains import succession_json
 from wanbatch.cli.grid import PLAY_MARK, say
-from wanbatch.cli.parameters import CURRENCY, completed_runs
+from wanbatch.cli.parameters import CURRENCY, completed_runs, explaining_run
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.spending import baseline_lines, remaining_lines, spending_json, spending_lines
 from wanbatch.cli.streams import is_abandoned
@@ -119,6 +119,7 @@ def _times_of(run: Run) -> tuple[tuple[str, datetime | None], ...]:
 @click.option("--watch", "is_watching", is_flag=True, help="Refresh every 2 s until the run ends.")
 @CURRENCY
 @click.pass_obj
+@explaining_run
 def status_command(
     options: Global,
     /,
@@ -157,7 +158,7 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     if at_risk:
         money.append(f"at risk {money_text(at_risk)}")
     if progress.charges_not_seen:
-        money.append(f"{count_text(progress.charges_not_seen, 'charge')} not seen yet")
+        money.append(f"{count_text(progress.charges_not_seen, 'charge')} not in the provider's ledger yet")
     if found.cap is not None:
         money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")

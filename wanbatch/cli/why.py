@@ -12,7 +12,7 @@ from rich.markup import escape
 from wanbatch.batch.whys import Why, whys_of
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
-from wanbatch.cli.parameters import completed_shots, split_run
+from wanbatch.cli.parameters import completed_shots, explaining_run, split_run
 from wanbatch.cli.screen import console_of, print_json
 from wanbatch.cli.which import output_seen
 from wanbatch.errors import UsageInvalid
@@ -27,6 +27,7 @@ from wanbatch.state.reader import StateReader
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT", shell_complete=completed_shots)
 @click.pass_obj
+@explaining_run
 def why_command(options: Global, /, names: tuple[str, ...]) -> int:
     """Show the state of SHOT and why: what it waits for, what it was made from, and what has changed since."""
     run, shot_ids = split_run(names)
