@@ -51,7 +51,7 @@ _TAKES = {
     "take_note": "the note that you gave with `retake --note`",
     "provider": "who was to make the clip, for models with that choice: a name, or `auto`; with `auto` the provider may"
     " fall back to another machine",
-    "in_cut": "whether the cut uses it: the circled take of its shot, else the newest good one",
+    "in_cut": "whether the cut uses it: the circled take of its shot, else the newest verified one",
     "chain_start": "the take that the chain of this clip begins with; this and what follows is empty for clips"
     " that were not measured",
     "join_psnr_db": "how closely the clip's first frame matches the frame that it was given: PSNR in dB, at most 100",
@@ -110,7 +110,7 @@ _SUMMARY = {
     "superseded": "how many of these are superseded",
     "open": "how many of these are to be sent, looked up or made",
     "omitted": "shots that the manifest omits",
-    "usable_s": "the length of the good clips that are not superseded, or are in the cut",
+    "usable_s": "the length of the verified clips that are not superseded, or are in the cut",
     "credits_held": "the sum of what the provider set aside for generations that did not fail",
     "credits_charged": "the sum of what the ledger showed",
     **{f"usd_{name}": f"`credits_{name}` in USD" for name in ("held", "charged", "outside_cut")},

@@ -310,7 +310,7 @@ def test_an_inventory_knows_the_shots_with_clips() -> None:
             (A1, A2, B),
             [
                 "0 b_t1 is verified",
-                "0 it was made from the last frame of a, take 1; a_t2 is the newest good one now",
+                "0 it was made from the last frame of a, take 1; a_t2 is the newest verified one now",
                 "1 a_t2 is verified",
             ],
         ),

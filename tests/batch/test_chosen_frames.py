@@ -1,4 +1,4 @@
-"""Which take gives a frame: the circled one, else the newest good one, once nothing newer is under way."""
+"""Which take gives a frame: the circled one, else the newest verified one, once nothing newer is under way."""
 
 from __future__ import annotations
 

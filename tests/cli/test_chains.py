@@ -108,7 +108,7 @@ def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytes
     ]
     assert lines(capsys, "why", "b") == [
         "b_t1 is verified",
-        "it was made from the last frame of a, take 1; a_t2 is the newest good one now",
+        "it was made from the last frame of a, take 1; a_t2 is the newest verified one now",
         "a_t2 is verified (a retake)",
         news,
     ]

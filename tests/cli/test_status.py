@@ -53,7 +53,7 @@ def test_status_says_why_the_last_run_ended_with_which_code_and_how_to_go_on(
     ended = replace(RUN, ended_at=EPOCH + timedelta(hours=3), exit_code=5, message="the budget is reached")
     text, found = told(capsys, folder(tmp_path, ended))
     assert "the last run ended at 2026-11-01 23:00 UTC with exit code 5: the budget is reached" in text
-    assert f"to continue, with a higher --max-usd: {COMMAND}" in text  # as it is, it would stop there again
+    assert f"to continue, with a higher --max-usd: `{COMMAND}" in text  # as it is, it would stop there again
     assert (found["last_run"]["exit_code"], found["last_run"]["message"]) == (5, "the budget is reached")
     assert (found["last_run"]["ended_at"], found["next"]) == ("2026-11-01T23:00:00+00:00", COMMAND)
 
@@ -171,7 +171,7 @@ MODERATED = Rule("submit", "fail", nth=(1,), message="Content policy violation")
 BROKEN = Rule("submit", "fail", nth=(2, 3))
 CHANGE = (
     "to send what the provider refused (1 take): change the shot in the manifest,"
-    f" then {COMMAND}. To leave the shot out, write `omit: true` there"
+    f" then `{COMMAND}`. To leave the shot out, write `omit: true` there"
 )
 
 
@@ -181,10 +181,10 @@ CHANGE = (
         ((MODERATED,), CHANGE, COMMAND),
         (
             (MODERATED, BROKEN),
-            f"to continue: wanbatch retry OUT --except sh000 {CHANGE}",
+            f"to continue: `wanbatch retry OUT --except sh000` {CHANGE}",
             "wanbatch retry OUT --except sh000",
         ),
-        ((BROKEN,), "to continue: wanbatch retry OUT", "wanbatch retry OUT"),
+        ((BROKEN,), "to continue: `wanbatch retry OUT`", "wanbatch retry OUT"),
     ],
     ids=["refused", "both", "failed"],
 )

@@ -69,7 +69,7 @@ def test_shots_add_up_to_the_batch(tmp_path: Path) -> None:
 
 
 def edited(folder: Path) -> None:
-    """Two shots all charged: one with a clip that an edit replaced, one with two good takes."""
+    """Two shots all charged: one with a clip that an edit replaced, one with two verified takes."""
     pen = begin(folder, Batch("b", (shot("a", 0, takes=2, scene="sc1"), shot("b", 1, takes=2, scene="sc2"))))
     for take_id, label in enumerate(("a_t1", "a_t2", "b_t1", "b_t2"), start=1):
         pen.lead(take_id, State.VERIFIED, charged=CREDITS, label=label, clip_s=5.0 + take_id)

@@ -42,7 +42,7 @@ def told(said: Any) -> tuple[str, Path, Any]:
 def test_clips_of_shots_left_out_are_named_on_the_screen_and_the_page(told: tuple[str, Path, Any]) -> None:
     status, reports, facts = told
     assert f"  {WORDS}\n" in status
-    assert "outside it 1.05 USD (good, of shots left out 1.05)" in status
+    assert "outside it 1.05 USD (verified, of shots left out 1.05)" in status
     assert re.search(r"omitted shots +1\n", status)
     page = " ".join(re.sub(r"<[^>]+>", " ", (reports / "report.html").read_text()).split())
     assert f"verified 2 of 2 4 verified, 1 shot omitted. {WORDS}" in page
@@ -66,7 +66,7 @@ def test_every_file_counts_them_alike(told: tuple[str, Path, Any]) -> None:
     assert json.loads((reports / "summary.json").read_text())["left_out_takes"] == 2
     if IS_THERE:
         cells, _ = sheets(reports / "costs.xlsx")["summary (play money)"]
-        row = next(at[1:] for at, (*_, text) in cells.items() if text == "outside the cut: good, of shots left out")
+        row = next(at[1:] for at, (*_, text) in cells.items() if text == "outside the cut: verified, of shots left out")
         assert [cells[f"{column}{row}"][2] for column in "BC"] == ["1.05", f"{2 * PRICE}"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -172,7 +173,7 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
 
 def pages(files: ReportFiles) -> Iterator[tuple[str, Told]]:
     """Yield what the tiles of the report and the head of the storyboard say."""
-    page = " ".join(re.sub(r"<[^>]+>", " ", files.report.read_text()).split())
+    page = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", files.report.read_text())).split())
     tiles = {name: re.search(rf" {name} [^.]*?[\d,.]+ USD[^.]*? ([\d,]+) credits", page) for name in _TILES}
     words = {"final cost": "final"}
     yield "the tiles", {words.get(name, name): int(found[1].replace(",", "")) for name, found in tiles.items() if found}
@@ -330,17 +331,21 @@ def test_after_a_kill_no_place_says_0_for_what_is_charged(tmp_path: Path, capsys
     with StateReader.open(folder) as reader:
         files = write_reports(reader, made_at=MADE_AT, has_workbook=IS_THERE)
     assert call(["status", str(folder)]) == 0
-    page = " ".join(re.sub(r"<[^>]+>", " ", files.report.read_text()).split())
+    page = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", files.report.read_text())).split())
     with files.costs.open(encoding="utf-8-sig", newline="") as stream:
         row = next(row for row in csv.DictReader(stream) if row["level"] == "batch")
     level = json.loads((files.costs.parent / "costs.json").read_text())["levels"][0]
     assert "charged unknown; " in capsys.readouterr().out
-    assert "charged unknown (2 charges not seen yet)" in page
+    assert "charged unknown (2 charges not in the provider's ledger yet)" in page
     assert "film unknown unknown unknown – – – – – –" in page
     assert [row[name] for name in ("charged_credits", "charged_usd", "in_cut_credits", "outside_cut_usd")] == [""] * 4
     assert [level[name] for name in ("charged_credits", "in_cut_credits", "outside_cut_credits")] == [None] * 3
     cells = sheets(files.costs.parent / "costs.xlsx")["summary"][0]
-    beside = {cells[f"A{at[1:]}"][2] for at, cell in cells.items() if cell[2] == "and 2 charges not seen yet"}
+    beside = {
+        cells[f"A{at[1:]}"][2]
+        for at, cell in cells.items()
+        if cell[2] == "and 2 charges not in the provider's ledger yet"
+    }
     assert beside == {"charged"}
 
 

@@ -266,13 +266,13 @@ def test_what_is_at_risk_after_a_run_is_said_with_who_settles_it(
     pen.state.close()
     assert remaining_lines(read_overview(tmp_path)) == [
         (
-            f"at risk, since it was sent and may still be charged: {amount}. `wanbatch reconcile {tmp_path}` looks in the"
-            " provider's ledger and log, and costs nothing; contact the provider's support about what leaves no trace there"
+            f"at risk, for submits that may still be charged: {amount}. `wanbatch reconcile {tmp_path}` looks in the"
+            " provider's ledger and log, and costs nothing. If a submit shows up in neither, contact the provider's support"
         )
     ]
     name = tmp_path.name
-    told = f"{amount}. wanbatch reconcile {name} looks in the provider's ledger and log, and costs nothing; contact the"
-    assert f"What may still be charged At risk, since it was sent and may still be charged: {told}" in page_of(tmp_path)
+    told = f"{amount}. wanbatch reconcile {name} looks in the provider's ledger and log, and costs nothing. If a submit"
+    assert f"What may still be charged At risk, for submits that may still be charged: {told}" in page_of(tmp_path)
     (progress,) = json.loads((tmp_path / "reports" / "costs.json").read_text(encoding="utf-8"))["progress"]
     assert any(told in line for line in how_to_go_on(progress))
 
@@ -299,7 +299,7 @@ def test_a_charge_that_is_listed_later_needs_nobody(
         pen.lead(take.take_id, state, label=take.label, estimated=CREDITS)
     pen.state.close()
     line, *_ = remaining_lines(read_overview(tmp_path))
-    told, _, rest = line.partition(". Also at risk, since it was sent and may still be charged: ")
+    told, _, rest = line.partition(". Also at risk, for submits that may still be charged: ")
     assert told == LISTED_LATER.format(*amount, tmp_path)
     assert ("support" in rest, rest.startswith("0.525 USD.")) == (State.HELD in states, State.HELD in states)
     assert told.replace(str(tmp_path), tmp_path.name).replace("`", "")[1:] in page_of(tmp_path)

@@ -169,7 +169,7 @@ def test_the_ledger_and_the_figures_fit_80_columns() -> None:
     assert max(len(line.rstrip()) for line in stream.getvalue().splitlines()) <= 80
     assert "confirmed 1 0.525 0.525 1,050,000 charged what was set aside" in text
     assert "unknown 1 sent, but no generation is known" in text
-    assert "charged 1.05 2,100,000 3 charges not seen yet" in text
+    assert "charged 1.05 2,100,000 3 charges not in the provider's ledger yet" in text
 
 
 def test_a_figure_of_which_nothing_is_known_is_unknown_on_the_screen() -> None:
@@ -179,7 +179,7 @@ def test_a_figure_of_which_nothing_is_known_is_unknown_on_the_screen() -> None:
     text = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
     assert "estimated unknown 2 takes without a price" in text
     assert "set aside 0.00 0" in text
-    assert "charged unknown 3 charges not seen yet" in text
+    assert "charged unknown 3 charges not in the provider's ledger yet" in text
 
 
 def test_the_progress_line_says_that_an_amount_is_unknown() -> None:
@@ -241,7 +241,10 @@ def test_the_end_of_a_run_expects_no_less_than_nothing(charged: int, held: int |
     console = Console(file=stream, width=80, no_color=True, soft_wrap=True)
     print_result(console, RunResult(ExitCode.DECISION_NEEDED, (), Path("out"), progress, None))
     told = stream.getvalue().splitlines()[1]
-    assert told == f"  charged 0.15 USD (300,000 credits){more}; and 1 with an unknown cost; 1 charge not seen yet"
+    assert (
+        told
+        == f"  charged 0.15 USD (300,000 credits){more}; and 1 with an unknown cost; 1 charge not in the provider's ledger yet"
+    )
 
 
 @pytest.mark.long

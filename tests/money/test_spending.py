@@ -27,7 +27,7 @@ def test_the_end_of_a_run_and_status_say_what_each_scene_cost(said: Callable[...
     shots = "  - {id: a, scene: sc1, takes: 2, prompt: A ship.}\n  - {id: b, scene: sc2, prompt: A storm.}\n"
     Path("film.yaml").write_text(HEAD + shots)
     lines = (
-        "  charged for the cut 1.05 USD, outside it 0.525 USD (good, not chosen 0.525)",
+        "  charged for the cut 1.05 USD, outside it 0.525 USD (verified, not chosen 0.525)",
         "  committed by scene, in USD: sc1 1.05, sc2 0.525",
     )
     assert [line in said(*RUN) for line in lines] == [True, True]

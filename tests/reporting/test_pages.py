@@ -248,7 +248,7 @@ def test_the_report_says_what_needs_the_user(tmp_path: Path) -> None:
     assert f"1 failed wanbatch retry {tmp_path.name} tries again. the server said: no sc2_sh09_t1" in text
     wait = (
         f"1 held wanbatch reconcile {tmp_path.name} looks it up in the provider's log, and costs nothing; so does the"
-        f" next run. If neither finds it, you decide: wanbatch resolve {tmp_path.name} "
+        f" next run. If neither finds it, choose one: wanbatch resolve {tmp_path.name} "
     )
     assert re.search(rf"{re.escape(wait)}sc\d_sh\d+_t1 --resubmit", text)
     assert text.index("1 held wanbatch") < text.index("1 unknown wanbatch reconcile") < text.index("1 failed wanbatch")
@@ -284,9 +284,9 @@ def test_the_report_says_how_many_takes_are_asked_for_before_the_first_is_sent(
 
 def test_a_page_never_says_0_for_what_is_not_known(tmp_path: Path) -> None:
     text = read(one_take(tmp_path, State.UNKNOWN).report).words
-    assert "charged unknown (1 charge not seen yet) unknown credits, seen in the ledger" in text
+    assert "charged unknown (1 charge not in the provider's ledger yet) unknown credits, seen in the ledger" in text
     assert "outside the cut unknown of what was charged; what was charged for the cut: unknown" in text
-    assert "b unknown unknown unknown 1 charge not seen yet" in text
+    assert "b unknown unknown unknown 1 charge not in the provider's ledger yet" in text
     assert text.count("charged 0.00") == 0
     assert "committed unknown (1 take) unknown credits, and 1 take with an unknown cost" in text
     assert "final cost unknown (1 take) unknown credits: what is committed, and what is still to be sent" in text

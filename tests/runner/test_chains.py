@@ -255,8 +255,8 @@ def test_where_a_predecessor_is_held_its_successor_waits_for_a_decision(tmp_path
             (
                 "1 take (sh002_t1) waits for sh001_t1, which is held. It will be sent when that take has a clip."
                 " `wanbatch reconcile` looks it up in the provider's log, and costs nothing; so does the next run. If neither"
-                " finds it, you decide: `wanbatch resolve sh001_t1 --resubmit` sends it again, which may be charged a second"
-                " time, and `wanbatch resolve sh001_t1 --abandon` gives it up, and its possible cost still counts"
+                " finds it, choose one: `wanbatch resolve sh001_t1 --resubmit` sends it again, which may be charged a second"
+                " time; or `wanbatch resolve sh001_t1 --abandon` gives it up (its possible cost still counts)"
             ),
         ),
     )

@@ -1,7 +1,7 @@
 """The joins of a world: which frame each submit held, and which one the clip that was chosen then gives.
 
 What is chosen is told here anew, from the takes alone: the circled take of the shot that is continued from, else its
-newest good one. The rules:
+newest verified one. The rules:
 
 1. A frame is recorded of the take that is chosen at that moment, and what is recorded for a take stays so while that
    take is chosen: after a kill the same bytes are sent, even if the program would draw the frame differently by now.
@@ -294,7 +294,7 @@ def holds_frames(shot: Shot) -> bool:
 
 
 def giver_of(frame: FrameOf, takes: Iterable[Take]) -> Take | None:
-    """Return the take whose clip gives a frame: the pinned one, the circled one, else the newest good one; None if none."""
+    """Return the take whose clip gives a frame: the pinned one, the circled one, else the newest verified one; None if none."""
     mine = sorted((take for take in takes if take.shot_id == frame.shot_id), key=lambda take: take.number)
     good = [take for take in mine if take.state is State.VERIFIED]
     if frame.take is not None:

@@ -60,8 +60,8 @@ def test_a_lost_answer_is_looked_up_before_anybody_decides_about_it(tmp_path: Pa
         True,
         (
             f"`wanbatch reconcile {run}` looks it up in the provider's log, and costs nothing; so does the next run. If"
-            f" neither finds it, you decide: `wanbatch resolve {run} {take} --resubmit` sends it again, which may be charged"
-            f" a second time, and `wanbatch resolve {run} {take} --abandon` gives it up, and its possible cost still counts"
+            f" neither finds it, choose one: `wanbatch resolve {run} {take} --resubmit` sends it again, which may be charged"
+            f" a second time; or `wanbatch resolve {run} {take} --abandon` gives it up (its possible cost still counts)"
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Choosing: which take of a shot goes into the cut. The circled one, else the newest good one, else a hole."""
+"""Choosing: which take of a shot goes into the cut. The circled one, else the newest verified one, else a hole."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ C = TypeVar("C", bound=Candidate)
 
 
 def chosen(takes: Sequence[C]) -> C | None:
-    """Choose among the takes of one shot, by number: the circled one, else the newest good one; None if none is."""
+    """Choose among the takes of one shot, by number: the circled one, else the newest verified one; None if none is."""
     good = [take for take in takes if take.circled]
     good = good or [take for take in takes if take.state is State.VERIFIED and not take.superseded]
     return good[-1] if good else None

@@ -1,7 +1,7 @@
 """Chosen frames: which clip a shot continues from, and which frame of it a submit held, as it was recorded. Pure.
 
-A frame is taken of the chosen take of its shot: the circled one, else the newest good one, once nothing is under way
-that could be newer. A pinned take is waited for, whichever is chosen.
+A frame is taken of the chosen take of its shot: the circled one, else the newest verified one, once nothing is under
+way that could be newer. A pinned take is waited for, whichever is chosen.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Source:
 def source_of(frame: FrameOf, takes: Iterable[Take], may_send: Callable[[Take], bool]) -> Source:
     """Choose the take that gives a frame, of the takes of its shot; `may_send` says which planned ones this run sends.
 
-    What is looked up may turn out to be a clip: it is waited for only if there is no good take.
+    What is looked up may turn out to be a clip: it is waited for only if there is no verified take.
     """
     mine = sorted(takes, key=lambda take: take.number)
     if frame.take is not None:

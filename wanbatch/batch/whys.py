@@ -68,5 +68,5 @@ def _join_text(join: Join) -> str:
     made = f"it was made from {join.frame}, take {join.given.take.rpartition('_t')[2]}"
     if not join.is_stale or join.source.take is None:
         return made
-    chosen = "is circled" if join.source.take.circled else "is the newest good one"
+    chosen = "is circled" if join.source.take.circled else "is the newest verified one"
     return f"{made}; {join.source.take.label} {chosen} now"

@@ -374,7 +374,7 @@ def figures_grid(figures: Figures) -> Grid:
     for name, figure, unknown in (
         ("estimated", figures.estimated, ("take", "without a price")),
         ("set aside", figures.held, ("unknown hold", "of takes or submits")),
-        ("charged", figures.charged, ("charge", "not seen yet")),
+        ("charged", figures.charged, ("charge", "not in the provider's ledger yet")),
     ):
         more = "+?" if figure.seen is not None and figure.unknown and name != "charged" else ""
         mark = f"{more} ".lstrip()

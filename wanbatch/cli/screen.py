@@ -66,7 +66,7 @@ _WORDS = {
     " whether it was charged",
     "adopted": "found in the provider's log",
     "found_failed": "failed, and cost nothing",
-    "retry_planned": "queued to be sent again, in this run if its limits allow",
+    "retry_planned": "will be tried again, in this run if the cap and --deadline allow",
     "presumed_absent": "left no trace; wanbatch sends it again",
     "found_unrecorded": "held",
 }
@@ -324,7 +324,7 @@ def print_result(console: Console, result: RunResult, ending: Ending = Ending())
     if result.uncosted:
         parts.append(f"and {result.uncosted} with an unknown cost")
     if result.charges_not_seen:
-        parts.append(f"{count_text(result.charges_not_seen, 'charge')} not seen yet")
+        parts.append(f"{count_text(result.charges_not_seen, 'charge')} not in the provider's ledger yet")
     say(console, f"  {'; '.join(parts)}{PLAY_MARK if ending.is_play else ''}")
     for line in ending.money:
         say(console, escape(f"  {line}"))

@@ -54,7 +54,7 @@ def at_risk_words(at_risk: AtRisk, later: AtRisk, clips: int, folder: str) -> st
         )
     if rest.amounts:
         way = in_folder("`wanbatch reconcile` looks in the provider's ledger and log, and costs nothing", folder)
-        support = "contact the provider's support about what leaves no trace there"
+        support = "If a submit shows up in neither, contact the provider's support"
         also = "also at risk" if texts else "at risk"
-        texts.append(f"{also}, since it was sent and may still be charged: {rest.amounts}. {way}; {support}")
+        texts.append(f"{also}, for submits that may still be charged: {rest.amounts}. {way}. {support}")
     return ". ".join(each if not place else each[0].upper() + each[1:] for place, each in enumerate(texts))

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from wanbatch.batch.spend import Kind
 
 OUTSIDE_WORDS: Mapping[str, str] = {
-    "unchosen": "good, not chosen",
-    "left_out": "good, of shots left out",
+    "unchosen": "verified, not chosen",
+    "left_out": "verified, of shots left out",
     "superseded": "superseded",
     "failed": "failed",
     "waiting": "no clip yet",

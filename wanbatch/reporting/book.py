@@ -103,7 +103,7 @@ class Book:
 
     @cached_property
     def usable_ms(self) -> pd.Series[Any]:
-        """The length of the clip of each take that is good and not superseded, or in the cut: whole milliseconds.
+        """The length of the clip of each take that is verified and not superseded, or in the cut: whole milliseconds.
 
         0 without such a clip, missing for one that was not measured.
         """

@@ -202,7 +202,7 @@ def spend(sent: pd.DataFrame, charges: pd.DataFrame, cap: int | None) -> Figure 
         traces.append(_line("charged", "charged", charged))
         words += f", {usd_text(int(charged['total'].iloc[-1]))} of it seen in the ledger"
     else:
-        words += ", no charge seen yet"
+        words += ", no charge in the provider's ledger yet"
     words += f"; the lines leave out {count_text(unknown, 'take')} with an unknown cost" if unknown else ""
     figure: Figure = {"id": "spend", "title": "Money over time", "words": words, "unit": "USD", "traces": traces}
     if cap is not None:

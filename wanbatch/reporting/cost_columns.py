@@ -16,10 +16,10 @@ _COST_PARTS = {
     "budget_left": "budget minus final: below 0, by how much the cap is too low for what is still to be sent",
 }
 _WENT_INTO = {
-    "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest good one",
+    "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest verified one",
     "outside_cut": "charged for all else: with `in_cut` it is `charged`, and the next six are its parts",
-    "unchosen": "charged for other good clips of the shots in the manifest",
-    "left_out": "charged for good clips of shots that are omitted or no longer in the manifest",
+    "unchosen": "charged for other verified clips of the shots in the manifest",
+    "left_out": "charged for verified clips of shots that are omitted or no longer in the manifest",
     "superseded": "charged for clips that newer recipes replaced",
     "failed": "charged for what failed",
     "waiting": "charged for takes that have no clip yet: held, unknown or on their way",
@@ -29,7 +29,7 @@ _PLANNED = {
     "baseline": "the first confirmed plan, for batch, sequence, scene and shot; empty if it is unknown or was not kept",
     "variance": "what was added to it, as in `variance.csv`: above 0 it costs more, below 0 less",
 }
-_SECONDS = {"usable_s": "the length of the good clips", "in_cut_s": "the length of those in the cut"}
+_SECONDS = {"usable_s": "the length of the verified clips", "in_cut_s": "the length of those in the cut"}
 SHOTS: Mapping[str, str] = {
     "batch": "the batch",
     "sequence": "as in the manifest",

@@ -38,7 +38,7 @@ def _in_both(names: Iterable[str]) -> dict[str, str]:
     return {f"{name}_{unit}": kind for name in names for unit, kind in (("usd", "Float64"), ("credits", "Int64"))}
 
 
-OUTSIDE_CUT = ("unchosen", "left_out", "superseded", "failed", "waiting", "extra")  # good or not, it is in no cut
+OUTSIDE_CUT = ("unchosen", "left_out", "superseded", "failed", "waiting", "extra")  # verified or not, it is in no cut
 _CUT = ("in_cut", "outside_cut", *OUTSIDE_CUT)
 COST_COLUMNS: dict[str, str] = {
     "level": "string",

@@ -17,8 +17,8 @@ STATES: Mapping[str, str] = {
     "failed": "There is no clip. It costs nothing, unless a charge is shown for it, or it was given up and is at risk.",
     "held": "It may have been charged, and waits for your decision. wanbatch does not send it again until you decide.",
     "unknown": "It may have been sent, but the answer was lost: the next run looks it up.",
-    "superseded": "Replaced by a newer version of its shot or by a retake; also a take without a clip whose shot the"
-    " manifest omits or no longer has. If there is a clip, it is kept, and its cost counts.",
+    "superseded": "Replaced by a newer version of its shot or by a retake; also: a take that has no clip and whose"
+    " shot is omitted or gone from the manifest. If there is a clip, it is kept, and its cost counts.",
     "omitted": "Shots that the manifest leaves out.",
 }
 MONEY: Mapping[str, str] = {
@@ -35,10 +35,10 @@ MONEY: Mapping[str, str] = {
     "variance": "Final cost minus baseline, by reason. Above 0 it costs more than the baseline, below 0 less.",
     "cap less final cost": "If this is below 0, the takes still to be sent need a higher cap. The cap itself is kept.",
     "made at the first try": "The first take of a shot was verified without a second try.",
-    "in the cut": "For each shot, the take that you circled, or else the newest good one.",
+    "in the cut": "For each shot, the take that you circled, or else the newest verified one.",
     "outside the cut": "All else that was charged. In the cut and outside the cut add up to what was charged.",
-    "good, not chosen": "Good clips of shots in the manifest that the cut does not use.",
-    "good, of shots left out": "Good clips of shots that the manifest omits or no longer has.",
+    "verified, not chosen": "Verified clips of shots in the manifest that the cut does not use.",
+    "verified, of shots left out": "Verified clips of shots that the manifest omits or no longer has.",
     "no clip yet": "Takes that were charged and wait for you, or are on their way.",
     "extra": "Clips that the provider made in addition to the one that was asked for.",
     "(no take)": "Requests that the provider has on record and that belong to no take here.",

@@ -23,7 +23,7 @@ INDEX = "names.json"
 
 
 def place_named_clips(record: Record) -> None:
-    """Give each good clip its name in the folder `named`, and take away the names that no clip has any more.
+    """Give each verified clip its name in the folder `named`, and take away the names that no clip has any more.
 
     Without a pattern in the manifest there is no such folder. Raises OSError, LocalFault.
     """

@@ -33,7 +33,7 @@ FILM = "cut.mp4"
 CHIPS = (  # name, word, what it leaves on the page
     ("all", "All", ""),
     ("trouble", "Failed or held", "shots with a take that failed, or may have been charged and waits for you"),
-    ("unchosen", "Nothing circled", "shots with clips but no circled take: the cut uses the newest good take"),
+    ("unchosen", "Nothing circled", "shots with clips but no circled take: the cut uses the newest verified take"),
     ("chosen", "Circled", "shots with a circled take: the cut uses that one"),
     (
         "warned",
@@ -49,7 +49,7 @@ KEYS = (
     ("p", "play through: the take of each shot that the cut uses, in the order of the page"),
     ("m", "sound"),
     ("c, 1\u20269", "circle this take, or the take with that number"),
-    ("r", "order a new take of this shot"),
+    ("r", "mark this shot for a retake (adds a command below; buys nothing)"),
     ("f", "find"),
     ("esc", "stop; clear the search"),
 )

@@ -119,8 +119,8 @@ class Submits:
             self._waiting.add(name)
             which = "the cap" if fit is Fit.NO else f"the cap of scene {name}"
             context.note(
-                f"all that {which} allows is committed: wanbatch sends {take.label} and the takes after it only if one"
-                " that is being made fails and costs nothing"
+                f"what is left under {which} is too little for {take.label}: wanbatch sends it and the takes after it"
+                " only if one that is being made fails and costs nothing"
             )
 
     def _wait_for_price(self, take: Take) -> None:
@@ -168,13 +168,13 @@ class Submits:
 
     def _budget_text(self, take: Take) -> str:
         budget = self._context.budget
-        left = "some takes have an unknown cost" if budget.uncosted else f"{usd_text(budget.committed)} is committed"
+        left = "some takes had an unknown cost" if budget.uncosted else f"{usd_text(budget.committed)} was committed"
         more = f", and {usd_text(budget.reserve)} more at the worst price seen" if budget.reserve else ""
         is_dearer = budget.worst_of(take) != budget.price_of(take)
         worst = f", or {usd_text(budget.worst_of(take))} at the worst price seen" if is_dearer else ""
         return (
-            f"the cap of {usd_text(budget.cap_credits)} stops the run: {left}{more}, and the next take ({take.label})"
-            f" costs {usd_text(budget.price_of(take))}{worst}. Raise the cap to send more"
+            f"the cap of {usd_text(budget.cap_credits)} stopped the run: {left}{more}, and the next take ({take.label})"
+            f" would cost {usd_text(budget.price_of(take))}{worst}. Raise the cap to send more"
         )
 
     def _pause_scene(self, take: Take) -> None:

@@ -225,16 +225,16 @@ def _held_todo(take: Take, findings: AttemptFindings) -> str:
     ways = [
         f"`wanbatch {' '.join(each)}` {_EFFECTS[each[2]]}" for each in ways_of(take, findings) if each[0] == "resolve"
     ]
-    decide = f"{', '.join(ways[:-1])}, and {ways[-1]}"
+    choose = f"{'; '.join(ways[:-1])}; or {ways[-1]}"
     if is_not_looked_up(take, findings):
-        return f"{_LOOK_UP}. If neither finds it, you decide: {decide}"
-    return f"wanbatch does not send it again on its own. You decide: {decide}"
+        return f"{_LOOK_UP}. If neither finds it, choose one: {choose}"
+    return f"wanbatch does not send it again on its own. Choose one: {choose}"
 
 
 _EFFECTS = {
     "--adopt": "takes this generation for its clip",
     "--resubmit": "sends it again, which may be charged a second time",
-    "--abandon": "gives it up, and its possible cost still counts",
+    "--abandon": "gives it up (its possible cost still counts)",
 }
 
 

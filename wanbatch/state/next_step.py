@@ -133,7 +133,7 @@ class NextStep:
     @property
     def lines(self) -> list[str]:
         """How to go on, in words; a refused prompt or request has to be changed first."""
-        return self.lines_with(lambda command: command)
+        return self.lines_with(lambda command: f"`{command}`")
 
     def lines_with(self, mark: Callable[[str], str]) -> list[str]:
         """Return the lines with each command marked."""

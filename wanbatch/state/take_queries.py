@@ -226,7 +226,7 @@ class TakeRecords(Records):
     def charged_for(self) -> dict[str, int]:
         """What was charged, by what it went into: `in_cut`, or by the names of `OUTSIDE_WORDS`.
 
-        In the cut is, of each shot, the circled take, else the newest good one: as `chosen` in `batch/choice.py`.
+        In the cut is, of each shot, the circled take, else the newest verified one: as `chosen` in `batch/choice.py`.
         """
         sql = (
             "WITH cut AS (SELECT take_id, row_number() OVER (PARTITION BY takes.shot_id ORDER BY circled DESC,"
