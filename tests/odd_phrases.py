@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 NEWEST = (
+    (r"\bnewest good\b|\bgood (?:takes?|clips?)\b|\bgood, (?:not chosen|of shots)\b", "verified"),
+    (
+        r"\bcharges? (?:was )?not seen yet\b|\bstops the run: |\byou decide: ",
+        "not in the ledger yet, stopped, choose one",
+    ),
+    (r"\bexpected a (?:table|text)\b|\bor a list of texts\b|\bclips that show slates\b", "fields, text, video files"),
     (
         r"(?<!batch in this )(?<!batch of a )\bfolders?(?: that)? (?:is|was|were|be|are)(?: \w+)? run\b",
         "a batch is run, the most recently used folder",
@@ -20,6 +26,11 @@ NEWEST = (
 )
 NEWEST_ON_PAGES = ((r"\ba run goes on\b", "a run is in progress"), (r"` neither\b", "not even with"))
 NEWEST_CASES = (
+    "The cut uses the newest good take.",
+    "Outside the cut: good, of shots left out.",
+    "2 charges not seen yet.",
+    "The cap stops the run: 3.00 USD is committed.",
+    "A shot is 'x'; expected a table with id and prompt.",
     "Until now the folder was run with another key.",
     "It asks before it runs a folder with a new key.",
     "`validate` ends with 2 if there is a problem.",

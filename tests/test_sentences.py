@@ -105,12 +105,6 @@ ODD = (
     (r"\buser's word\b", "the user's decision"),
     (r"(?<!there )\bis no (?!longer\b|more than\b|answer\b|faster\b)", "is not a"),
     (r"\bnone where\b", "none if"),
-    (r"\bnewest good\b|\bgood (?:takes?|clips?)\b|\bgood, (?:not chosen|of shots)\b", "verified"),
-    (
-        r"\bcharges? (?:was )?not seen yet\b|\bstops the run: |\byou decide: ",
-        "not in the ledger yet, stopped, choose one",
-    ),
-    (r"\bexpected a (?:table|text)\b|\bor a list of texts\b|\bclips that show slates\b", "fields, text, video files"),
     (r"\b(?:empty|nothing|raises \w+) where\b", "if"),
     (r"\bwhat is none\b", "anything else"),
     (r"\bnothing (?:\w+ )?of it (?:shows|is|leaves)\b|\bsays nothing of it\b", "shows no trace of it"),
@@ -246,11 +240,6 @@ PATTERNS = tuple(pattern for pattern, _ in ODD)
 PATTERNS_ON_PAGES = tuple(pattern for pattern, _ in ODD_ON_PAGES)
 # A text with each of the newest kinds, as it was written once.
 CASES = (
-    "The cut uses the newest good take.",
-    "Outside the cut: good, of shots left out.",
-    "2 charges not seen yet.",
-    "The cap stops the run: 3.00 USD is committed.",
-    "A shot is 'x'; expected a table with id and prompt.",
     "The reports are held against the books.",
     "It holds client and sandbox against the files.",
     "The budget less the final cost: below 0 it is over.",
