@@ -148,5 +148,7 @@ def test_a_charge_of_no_take_that_stands_there_twice_is_told_with_its_sum(tmp_pa
 
     beside_runs(world, work)
     warning = world.takes()[0].warning
-    assert [text in warning for text in ("0.25 USD for G9, which", "0.50 USD for G9 in 2 entries, which")] == [True] * 2
+    assert [
+        text in warning for text in ("0.25 USD charged for G9, which", "0.50 USD charged for G9 in 2 entries, which")
+    ] == [True] * 2
     assert warning.count("G9") == 2

@@ -95,7 +95,7 @@ def test_a_second_charge_for_one_generation_is_counted_and_told(tmp_path: Path, 
     assert (end.exit_code, take.credits_charged, "second charge" in take.warning) == (
         ExitCode.DECISION_NEEDED, 2 * PRICE, True,
     )  # fmt: skip
-    assert any("more than once" in message for message in end.messages)
+    assert any("more than one charge" in message for message in end.messages)
 
 
 def test_two_equal_charges_are_two_also_where_both_show_at_once(tmp_path: Path) -> None:
