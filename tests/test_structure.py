@@ -84,6 +84,7 @@ OWNERS = {
         "state.connection",
         "state.fallbacks",
         "state.origins",
+        "state.run_details",
         "state.given_files",
         "state.file",
         "state.fact_writer",

@@ -11,7 +11,7 @@ from tests.cut.test_film import film
 from tests.films import Reel
 from tests.output_folders import make_room
 from tests.reporting.states import begin, shot
-from wanbatch.batch.advice import OF_A_FOLDER, for_failed, in_folder
+from wanbatch.batch.advice import OF_A_FOLDER, Again, for_failed, in_folder
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
@@ -67,8 +67,9 @@ def test_every_command_that_messages_name_is_known_to_take_a_folder_or_not() -> 
 def test_a_refused_prompt_is_changed_and_anything_else_tried_again(
     error: str, is_refused: bool, place: str, wanted: str
 ) -> None:
-    told = for_failed(error, place, is_refused=is_refused)
-    assert (wanted in told, ("retry" in told) is (wanted.startswith("`"))) == (True, True)
+    remedy = for_failed(error, place, is_refused=is_refused)
+    again = Again.AS_IT_IS if wanted.startswith("`") else Again.CHANGED
+    assert (wanted in remedy.text, remedy.again) == (True, again)
 
 
 REFUSED = "The provider would refuse the same prompt again"

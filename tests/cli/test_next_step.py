@@ -7,19 +7,22 @@ from dataclasses import replace
 import pytest
 
 from tests.worlds import EPOCH
-from wanbatch.batch.selection import Selection
+from wanbatch.batch.advice import Again
+from wanbatch.batch.run_details import RunDetails
+from wanbatch.batch.selection import EVERYTHING, Choice, Selection
 from wanbatch.money.remaining import Purchase, Remaining
 from wanbatch.state.needs import WAITING, WAITS, Problem, screen_lines
-from wanbatch.state.next_step import EVERYTHING, Choice, NextStep, cap_in, choice_in, with_cap
+from wanbatch.state.next_step import NextStep, cap_in, choice_in, with_cap
 from wanbatch.state.tables import Run
 
 USD = 2_000_000
-CAPPED = Run(1, EPOCH, EPOCH, 5, 1.0, "0.1.0", None, 0, 4 * USD, "the cap of 4.00 USD stopped the run")
+CAPPED = Run(1, EPOCH, EPOCH, 5, 1.0, "0.1.0", None, 0, 4 * USD, "a cap stopped it", details=RunDetails(("cap",)))
 LEFT = Remaining(takes=4, known=2 * USD, unpriced=0, cap=4 * USD, committed=3 * USD)
 STEP = NextStep("wanbatch run film.yaml --max-usd 4", "out", CAPPED, LEFT, (), is_running=False, is_finished=False)
 
 LOST = Problem("a_t1", "held", "lost", "", needs_user=True, can_be_looked_up=True)
-REFUSED = Problem("r_t1", "failed", "no", "The provider would refuse the same prompt again: change it")
+REFUSED = Problem("r_t1", "failed", "no", "change it", again=Again.CHANGED)
+FAILED = Problem("a_t1", "failed", "no", "try again", again=Again.AS_IT_IS)
 CHOSEN = "wanbatch run film.yaml --only 'a*'"
 RAISED = "to continue, with the cap raised to 5.00 USD"
 
@@ -103,7 +106,7 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
                 STEP,
                 last_run=replace(CAPPED, exit_code=1, message=""),
                 remaining=Remaining(0, 0, 0, 4 * USD, 3 * USD, failed=2, failed_known=2 * USD),
-                problems=(Problem("a_t1", "failed", "no", "`wanbatch retry out` tries again"),),
+                problems=(FAILED,),
                 is_finished=True,
             ),
             [f"{RAISED}: wanbatch retry out --max-usd 5.00"],
@@ -112,7 +115,7 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             replace(
                 STEP,
                 command="wanbatch run film.yaml --only '[bc]'",
-                last_run=replace(CAPPED, exit_code=1, message="1 take (b_t1) waits for a_t1, which is not sent. It"),
+                last_run=replace(CAPPED, exit_code=1, details=RunDetails(left_out=("a",))),
                 remaining=replace(LEFT, cap=None),
             ),
             ["to continue: wanbatch run film.yaml --only '[bc]' --only a"],
@@ -121,7 +124,7 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             replace(
                 STEP,
                 command="wanbatch run film.yaml --except a",
-                last_run=replace(CAPPED, exit_code=1, message="2 takes (b_t1, c_t1) wait for a_t1, which is not sent."),
+                last_run=replace(CAPPED, exit_code=1, details=RunDetails(left_out=("a",))),
                 remaining=replace(LEFT, cap=None),
             ),
             ["to continue: wanbatch run film.yaml"],
@@ -129,9 +132,7 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
         (  # no run makes a take that nobody planned: `status` says beside the take what does
             replace(
                 STEP,
-                problems=(
-                    Problem("b_t1", WAITING, "continues from a, which has no take 3", "`wanbatch retake out a`"),
-                ),
+                problems=(Problem("b_t1", WAITING, "why", "`wanbatch retake out a`", lacks_take=True),),
                 remaining=replace(LEFT, takes=1),
             ),
             [],
@@ -152,25 +153,28 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             ),
             ["to continue: wanbatch run film.yaml --max-usd 4"],
         ),
-        *(
-            (
-                replace(
-                    STEP,
-                    command="wanbatch run film.yaml",
-                    last_run=replace(CAPPED, message=f"{message}: 0.95 USD is committed"),
-                    remaining=replace(LEFT, cap=None),
-                ),
-                ["to continue, with a higher cap of the scene in the manifest: wanbatch run film.yaml"],
-            )
-            for message in (
-                "scene sc010 has reached its cap of 1.00 USD",
-                "the cap of scene sc010, 1.00 USD, stops it",  # as earlier versions said it
-            )
+        (
+            replace(
+                STEP,
+                command="wanbatch run film.yaml",
+                last_run=replace(CAPPED, details=RunDetails(("scene_cap",))),
+                remaining=replace(LEFT, cap=None),
+            ),
+            ["to continue, with a higher cap of the scene in the manifest: wanbatch run film.yaml"],
+        ),
+        (  # that of the batch stops the others, too
+            replace(
+                STEP,
+                command="wanbatch run film.yaml",
+                last_run=replace(CAPPED, details=RunDetails(("cap", "scene_cap"))),
+                remaining=replace(LEFT, cap=None),
+            ),
+            ["to continue, with a higher `budget` in the manifest or --max-usd: wanbatch run film.yaml"],
         ),
         (
             replace(
                 STEP,
-                last_run=replace(CAPPED, message="the price rose. Run the same command again to accept the new price"),
+                last_run=replace(CAPPED, details=RunDetails(("new_price",))),
                 remaining=replace(LEFT, cap=4 * USD, known=0, takes=1),
             ),
             ["to continue: wanbatch run film.yaml --max-usd 4"],
@@ -179,7 +183,7 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
             replace(
                 STEP,
                 last_run=replace(CAPPED, exit_code=1, message=""),
-                problems=(Problem("a_t1", "failed", "no", "`wanbatch retry` pays for a new one", needs_user=True),),
+                problems=(replace(FAILED, needs_user=True),),
                 remaining=Remaining(0, 0, 0, None, 3 * USD),
                 is_finished=True,
             ),
@@ -215,7 +219,7 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
                 remaining=Remaining(
                     0, 0, 0, 4 * USD, 3 * USD, failed=2, failed_known=3 * USD, changed=Purchase(1, USD, 0, USD)
                 ),
-                problems=(REFUSED, Problem("a_t1", "failed", "no", "`wanbatch retry out` tries again")),
+                problems=(REFUSED, FAILED),
                 is_finished=True,
             ),
             [

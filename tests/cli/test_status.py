@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.worlds import EPOCH, World, batch_of
+from wanbatch.batch.run_details import RunDetails
 from wanbatch.cli import call
 from wanbatch.errors import ExitCode
 from wanbatch.pace.schedule import Rates
@@ -83,19 +84,20 @@ def test_status_says_that_the_cap_of_the_command_is_spent_though_another_run_cam
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "is_told"),
+    ("code", "stops", "is_told"),
     [
-        (3, "sh1_t1 is held; the budget of 1.00 USD is reached: 0.95 USD is committed", True),
-        (3, "the cap of 0.378 USD is exceeded: 0.756 USD is committed", True),
-        (3, "the cap of 0.378 USD is passed: 0.756 USD is committed", True),  # as earlier versions wrote
-        (3, "sh1_t1 is held", False),
-        (5, "the budget of 1.00 USD is reached", False),
+        (3, ["cap"], True),
+        (3, ["scene_cap"], True),
+        (3, ["new_price"], False),
+        (3, [], False),
+        (5, ["cap"], False),  # its message says so
     ],
 )
 def test_status_says_where_a_decision_hides_that_a_cap_is_reached(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int, message: str, *, is_told: bool
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int, stops: list[str], *, is_told: bool
 ) -> None:
-    text, _ = told(capsys, folder(tmp_path, replace(RUN, ended_at=EPOCH, exit_code=code, message=message)))
+    ended = replace(RUN, ended_at=EPOCH, exit_code=code, message="why", details=RunDetails(tuple(stops)))
+    text, _ = told(capsys, folder(tmp_path, ended))
     assert ("; the cap is reached, too)" in text) is is_told
 
 

@@ -239,11 +239,6 @@ def test_another_try_has_its_price_and_says_whether_the_cap_allows_it(remaining:
         (3, "", "with exit code 3 (something needs your decision)"),
         (1, "a_t1 failed", "with exit code 1 (some takes failed): a_t1 failed"),
         (3, "b_t1 waits for a_t1", "with exit code 3 (something needs your decision): b_t1 waits for a_t1"),
-        (
-            3,
-            "the cap of 5.00 USD is exceeded",
-            "with exit code 3 (something needs your decision; the cap is reached, too): the cap of 5.00 USD is exceeded",
-        ),
         (5, "the cap of 5.00 USD is reached", "with exit code 5: the cap of 5.00 USD is reached"),
         (77, "", "with exit code 77"),
     ],

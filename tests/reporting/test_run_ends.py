@@ -81,8 +81,9 @@ def test_each_place_says_how_an_earlier_run_ended_that_left_takes_behind(
 
 
 def test_a_run_that_goes_on_is_not_said_to_have_ended() -> None:
-    end = {"started_at": "2026-03-01T20:00:00.000Z", "ended_at": None, "speed": 1.0, "exit_code": None, "message": ""}
-    progress = {"running": True, "last_run": end | {"is_last": True}, "stopped": None}
+    times = {"started_at": "2026-03-01T20:00:00.000Z", "ended_at": None, "speed": 1.0}
+    end = times | {"exit_code": None, "message": "", "stops": [], "is_last": True}
+    progress = {"running": True, "last_run": end, "stopped": None}
     assert [(line[:17], line[-21:]) for line in end_lines(progress)] == [("a run started at ", " is still in progress")]
 
 

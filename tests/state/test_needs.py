@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.worlds import EPOCH, World, batch_of
+from wanbatch.batch.chained_takes import Waiting
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.runner.settings import OnUnknown, RunSettings
@@ -98,7 +99,7 @@ def test_a_take_that_was_given_up_says_that_another_try_may_pay_again(*, is_supe
 
 
 def test_a_take_that_waits_for_one_that_nobody_planned_says_which_command_plans_it() -> None:
-    waiting = {"b_t1": "a, which has no take 3", "c_t1": "b_t1, which failed"}
+    waiting = {"b_t1": Waiting("a, which has no take 3", "a"), "c_t1": Waiting("b_t1, which failed")}
     told = [each.todo for each in problems_in((), findings=AttemptFindings(waiting=waiting), folder="out")]
     assert told == [
         "`wanbatch retake out a` makes another take of a; or name a take that exists",

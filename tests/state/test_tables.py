@@ -58,6 +58,10 @@ LAYOUT = {
     "fallbacks": "shot_id TEXT PRIMARY KEY, told TEXT NOT NULL",
     "origins": "shot_id TEXT PRIMARY KEY, told TEXT NOT NULL",
     "files": "sha256 TEXT PRIMARY KEY, told TEXT NOT NULL",
+    "run_details": (
+        "run_id INTEGER PRIMARY KEY, stops TEXT NOT NULL, left_out TEXT NOT NULL, only TEXT NOT NULL, excepted TEXT NOT"
+        " NULL, takes_limit INTEGER"
+    ),
     "facts": (
         "seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL, data TEXT NOT "
         "NULL, crc INTEGER NOT NULL"

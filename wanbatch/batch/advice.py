@@ -9,15 +9,39 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 OF_A_FOLDER = (
     "status", "why", "stop", "retry", "retake", "circle", "reconcile", "resolve", "verify", "report", "open", "cut",
     "export", "extract",
 )  # fmt: skip
 _COMMAND = re.compile(rf"`wanbatch ({'|'.join(OF_A_FOLDER)})(?=[ `])")
-_SAME_AGAIN = "The provider would refuse the same"
-_BESIDE_REFUSED = "The provider already refused"
 _MODERATION = re.compile(r"moderat|inappropriate|sensitive|policy|violat|nsfw|safety|prohibited", re.IGNORECASE)
+
+
+class Again(StrEnum):
+    """How a failed take can be made after all."""
+
+    AS_IT_IS = "as it is"
+    CHANGED = "changed"  # the provider would refuse it as it is
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to do about a take, in words, and how it can be made after all, if it can."""
+
+    text: str
+    again: Again | None = None
+
+    def with_flags(self, flags: Sequence[str]) -> Remedy:
+        """Return it with these flags of its retry, before it names an output folder."""
+        if not flags:
+            return self
+        return replace(self, text=self.text.replace("`wanbatch retry`", f"`wanbatch retry {shlex.join(flags)}`"))
+
+
+RETRY = Remedy("`wanbatch retry` tries again", Again.AS_IT_IS)
 
 
 def in_folder(text: str, folder: str) -> str:
@@ -41,13 +65,6 @@ def is_refused_prompt(error: str) -> bool:
     return _MODERATION.search(error) is not None
 
 
-def is_same_again(advice: str) -> bool | None:
-    """Say of what `for_failed` advises whether the provider would refuse the take again as it is; None for neither."""
-    if advice.startswith((_SAME_AGAIN, _BESIDE_REFUSED)):
-        return True
-    return False if "`wanbatch retry" in advice else None
-
-
 def retry_flags(again: Sequence[str], refused: Sequence[str]) -> list[str]:
     """Return the words that keep a retry from the shots that have to be changed first; none if there are no such.
 
@@ -59,20 +76,16 @@ def retry_flags(again: Sequence[str], refused: Sequence[str]) -> list[str]:
     return [word for each in shots for word in (flag, each)]
 
 
-def retried_with(advice: str, flags: Sequence[str]) -> str:
-    """Return what `for_failed` advises with these flags of its retry, before it names an output folder."""
-    return advice.replace("`wanbatch retry`", f"`wanbatch retry {shlex.join(flags)}`") if flags else advice
-
-
-def for_beside_refused(label: str) -> str:
+def for_beside_refused(label: str) -> Remedy:
     """Say what to do about a failed take of a shot of which the provider refused another: a retry sends both."""
-    return (
-        f"{_BESIDE_REFUSED} {label}, another take of this shot, and would refuse it again: change the shot in the"
-        " manifest and run it again"
+    return Remedy(
+        f"The provider already refused {label}, another take of this shot, and would refuse it again: change the shot"
+        " in the manifest and run it again",
+        Again.CHANGED,
     )
 
 
-def for_failed(error: str, place: str = "", *, is_refused: bool = False) -> str:
+def for_failed(error: str, place: str = "", *, is_refused: bool = False) -> Remedy:
     """Say what to do about a failed take. `place` is the place of its shot in the manifest: `shots.yaml line 7`.
 
     `is_refused` where the provider refused the request itself: sent again as it is, it will be refused again.
@@ -80,8 +93,9 @@ def for_failed(error: str, place: str = "", *, is_refused: bool = False) -> str:
     if is_refused and not is_refused_prompt(error):
         at = f" ({place})" if place else ""
         way = f"change this shot{at} as the provider says, and run the manifest"
-        return f"{_SAME_AGAIN} request again: {way}"
+        return Remedy(f"The provider would refuse the same request again: {way}", Again.CHANGED)
     if not is_refused_prompt(error):
-        return "`wanbatch retry` tries again"
+        return RETRY
     way = f"change it ({place}) and run the manifest" if place else "change the prompt in the manifest and run it again"
-    return f"{_SAME_AGAIN} prompt again: {way}, or leave the shot out with `omit`"
+    told = f"The provider would refuse the same prompt again: {way}, or leave the shot out with `omit`"
+    return Remedy(told, Again.CHANGED)

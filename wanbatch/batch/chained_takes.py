@@ -35,12 +35,28 @@ class Join:
         return self.given is not None and self.source.take is not None and not self.given.is_of(self.source.take)
 
     @property
+    def waiting(self) -> Waiting:
+        """Why a take waits for the frame."""
+        return Waiting(self.why_missing, self.frame.shot_id if self.source.has_no_such_take else None)
+
+    @property
     def why_missing(self) -> str:
         """Say, of a frame that is not there, what it waits for and what became of that."""
         cause = self.source.cause
         if cause is None:
             return f"{self.frame.shot_id}, which {self.source.why}"
         return f"{cause.label}, which {'is itself waiting' if cause.state is State.PLANNED else self.source.why}"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a take waits: `why` says what for and what became of that.
+
+    `shot_without_take` is the shot that lacks the take that it names, None for any other cause.
+    """
+
+    why: str
+    shot_without_take: str | None = None
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,6 @@ from wanbatch.batch.frames import FrameOf, closing_frame, frame_in, may_hold_fra
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.take import Entry, Take
 
-COMING = "is being made"
-NOT_SENT = "is not sent"
 _ON_THE_WAY = IN_FLIGHT_STATES | {State.COMPLETED, State.DOWNLOADED}
 
 
@@ -106,17 +104,25 @@ class Source:
     """Where a frame comes from: the take that gives it; None while none does.
 
     `cause` is the take that is waited for, None if the shot has none. `why` says what became of it, worded to follow
-    its label, or that of the shot.
+    its label, or that of the shot. `is_coming` if it is being made, `has_no_such_take` if the shot lacks the take that
+    the frame names.
     """
 
     take: Take | None = None
     cause: Take | None = None
     why: str = ""
+    is_coming: bool = False
+    has_no_such_take: bool = False
+
+    @classmethod
+    def coming(cls, cause: Take) -> Source:
+        """Return the source of a frame of a take that is being made."""
+        return cls(cause=cause, why="is being made", is_coming=True)
 
     @property
-    def is_coming(self) -> bool:
-        """Say whether what it waits for is being made."""
-        return self.why == COMING
+    def is_left_out(self) -> bool:
+        """Say whether it waits for a planned take that this run does not send."""
+        return self.cause is not None and self.cause.state is State.PLANNED and not self.is_coming
 
 
 def source_of(frame: FrameOf, takes: Iterable[Take], may_send: Callable[[Take], bool]) -> Source:
@@ -127,13 +133,15 @@ def source_of(frame: FrameOf, takes: Iterable[Take], may_send: Callable[[Take], 
     mine = sorted(takes, key=lambda take: take.number)
     if frame.take is not None:
         pinned = next((take for take in mine if take.number == frame.take), None)
-        return Source(why=f"has no take {frame.take}") if pinned is None else _pinned(pinned, may_send)
+        if pinned is None:
+            return Source(why=f"has no take {frame.take}", has_no_such_take=True)
+        return _pinned(pinned, may_send)
     if any(take.circled for take in mine):
         return Source(chosen(mine))
     current = [take for take in mine if not take.superseded]
     coming = [take for take in current if _may_come(take, may_send)]
     if coming:
-        return Source(cause=coming[-1], why=COMING)
+        return Source.coming(coming[-1])
     best = chosen(mine)
     if best is not None:
         return Source(best)
@@ -154,7 +162,7 @@ def missing_newest(takes: Iterable[Take], otherwise: str) -> Source:
 def _pinned(take: Take, may_send: Callable[[Take], bool]) -> Source:
     if take.state is State.VERIFIED:
         return Source(take)
-    return Source(cause=take, why=COMING) if _may_come(take, may_send) else _missing(take)
+    return Source.coming(take) if _may_come(take, may_send) else _missing(take)
 
 
 def _may_come(take: Take, may_send: Callable[[Take], bool]) -> bool:
@@ -167,6 +175,6 @@ def _missing(take: Take) -> Source:
         State.FAILED: "failed",
         State.HELD: "is held",
         State.UNKNOWN: "may have been made, and its answer was lost",
-        State.PLANNED: NOT_SENT,
+        State.PLANNED: "is not sent",
     }
     return Source(cause=take, why=words.get(take.state, "has no clip"))

@@ -57,6 +57,17 @@ class Selection:
 EVERY_SHOT = Selection()
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a run sends of all that is left: which shots, and how many takes at most."""
+
+    shots: Selection = EVERY_SHOT
+    limit: int | None = None
+
+
+EVERYTHING = Choice()
+
+
 def places_of(shots: Iterable[Shot | ShotRow]) -> dict[str, Place]:
     """Return where shots belong, by id."""
     return {each.id if isinstance(each, Shot) else each.shot_id: Place(each.scene, each.tags) for each in shots}

@@ -80,6 +80,7 @@ def _end_of(book: Book, run: Run) -> dict[str, Any]:
         "speed": shown.speed,
         "exit_code": shown.exit_code,
         "message": shown.message,
+        "stops": list(shown.details.stops),
         "is_last": run is book.record.runs[-1],
     }
 

@@ -31,9 +31,9 @@ from wanbatch.state.findings import read_findings
 from wanbatch.state.kept_command import read_command
 from wanbatch.state.lock import is_held_by_another
 from wanbatch.state.needs import AttemptFindings
-from wanbatch.state.next_step import early_end
 from wanbatch.state.progress_reader import (
     read_baseline,
+    read_early_end,
     read_remaining,
     read_why_no_baseline,
 )
@@ -127,7 +127,7 @@ def read_record(reader: StateReader) -> Record:
             origins=reader.origins(),
             clip_names=reader.clip_names(),
             remaining=remaining,
-            early_end=None if is_running else early_end(runs, reader.waiting_since()),
+            early_end=None if is_running else read_early_end(reader, runs),
             command=_command(reader),
             is_elsewhere=bool(read_command(reader).place),
             is_running=is_running,

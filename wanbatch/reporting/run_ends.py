@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from wanbatch.batch.run_details import RunDetails
 from wanbatch.state.next_step import end_text
 from wanbatch.state.tables import Run
 from wanbatch.units import local_text
@@ -29,4 +30,5 @@ def _end_words(end: Mapping[str, Any], name: str = "the last run") -> str:
 def _run_of(end: Mapping[str, Any]) -> Run:
     ended_at = None if end["ended_at"] is None else datetime.fromisoformat(end["ended_at"])
     began = datetime.fromisoformat(end["started_at"])
-    return Run(0, began, ended_at, end["exit_code"], end["speed"], "", None, 0, None, end["message"])
+    details = RunDetails(stops=tuple(end["stops"]))
+    return Run(0, began, ended_at, end["exit_code"], end["speed"], "", None, 0, None, end["message"], details=details)

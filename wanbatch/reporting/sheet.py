@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from wanbatch.batch.advice import is_same_again
+from wanbatch.batch.advice import Again
 from wanbatch.batch.given_files import with_names
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import ShotRow
@@ -70,7 +70,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
     by_shot = _by_shot(values_of(Take, shown))
     is_compared = len({take.recipe.model for mine in by_shot.values() for take in mine}) > 1
     in_cut = frozenset(takes.loc[book.is_chosen & is_shown, "take_id"].tolist())
-    todo = {each["take"]: (each["todo"], each["needs_user"]) for each in facts["problems"]}
+    problems = {each["take"]: each for each in facts["problems"]}
     spent = _spent_by_shot(book)
     scenes: list[dict[str, Any]] = []
     for order, shot in enumerate(values_of(ShotRow, listed)):
@@ -79,7 +79,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
             scenes.append({"number": len(scenes), "name": name, "cards": [], "length_s": 0.0, "spent": []})
         mine = by_shot.get(shot.shot_id, [])
         frames = {
-            take.take_id: _frame_of(take, record, in_cut, todo.get(take.label, ("", False)), is_compared=is_compared)
+            take.take_id: _frame_of(take, record, in_cut, problems.get(take.label), is_compared=is_compared)
             for take in mine
         }
         scenes[-1]["spent"].append(spent.get(shot.shot_id, (0, 0)))
@@ -202,11 +202,10 @@ def _parameters(model: str, body: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _frame_of(
-    take: Take, record: Record, in_cut: Container[int], todo: tuple[str, bool], *, is_compared: bool
+    take: Take, record: Record, in_cut: Container[int], problem: Mapping[str, Any] | None, *, is_compared: bool
 ) -> dict[str, Any]:
-    """Return what is shown of a take; `todo` is what the report says can be done, and whether the user must decide."""
-    (advice, needs_user), output = todo, record.output
-    commands = _commands(take, record.findings, advice, needs_user=needs_user)
+    """Return what is shown of a take; `problem` is what the report says of it, None if nothing is to be done."""
+    commands, output = [] if problem is None else _commands(take, record.findings, problem), record.output
     poster = f"{POSTERS}/{take.stem}.jpg"
     has_poster = take.file is not None and is_in(output, POSTERS, poster) and (output / poster).is_file()
     width, height = (take.width, take.height) if take.width and take.height else FRAME
@@ -221,7 +220,7 @@ def _frame_of(
         "slate": _slate(take, is_compared=is_compared),
         "facts": [part for part in (_cost(take), _time(take)) if part],
         "commands": commands,
-        "advice": "" if commands else advice,
+        "advice": "" if commands or problem is None else problem["todo"],
     }
 
 
@@ -258,11 +257,11 @@ def _time(take: Take) -> str:
     return "" if took_s is None else f"in {duration_text(took_s)}"
 
 
-def _commands(take: Take, findings: AttemptFindings, advice: str, *, needs_user: bool) -> list[tuple[str, ...]]:
+def _commands(take: Take, findings: AttemptFindings, problem: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return what to do about a take without a clip: command and arguments, without the output folder."""
     if take.superseded:
         return []
-    is_free = take.credits_charged is None and take.credits_at_risk == 0 and not needs_user
-    if take.state is State.FAILED and is_same_again(advice) is False and is_free:
+    is_free = take.credits_charged is None and take.credits_at_risk == 0 and not problem["needs_user"]
+    if problem["again"] is Again.AS_IT_IS and is_free:
         return [("retry", "--only", take.shot_id)]
-    return ways_of(take, findings) if take.state is State.HELD and needs_user else []
+    return ways_of(take, findings) if take.state is State.HELD and problem["needs_user"] else []

@@ -15,6 +15,7 @@ from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import Due
+from wanbatch.batch.run_details import Stop
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
@@ -61,7 +62,8 @@ class RunContext:
         scenes = state.scene_by_shot() if settings.scene_caps else {}
         self.budget = Budget(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
         self.breaker = Breaker()
-        self.has_new_price = False  # an answer held a price that was not expected, and the user is to be asked
+        self.stops: set[Stop] = set()  # what of the money kept this run from sending more
+        self.left_out: dict[str, None] = {}  # shots that this run was not asked to send, though others wait for them
         self.nonce = state.identity().nonce
         self.takes = OpenTakes(state)
         self.troubles: list[tuple[ExitCode, str]] = []
@@ -267,9 +269,11 @@ class RunContext:
             if not is_at_end:
                 self.note(message)
 
-    def stop_submitting(self, code: ExitCode, message: str) -> None:
-        """Send no more POSTs in this run; what runs is still polled and fetched."""
+    def stop_submitting(self, code: ExitCode, message: str, stop: Stop | None = None) -> None:
+        """Send no more POSTs in this run; what runs is still polled and fetched. `stop` says if money is the reason."""
         self.schedule.is_submitting = False
+        if stop is not None:
+            self.stops.add(stop)
         self.trouble(code, message)
         self.wake.set()
 

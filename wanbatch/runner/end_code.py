@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.run_details import Stop
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, WanbatchError, fault_text
 
@@ -18,15 +19,21 @@ class RunEnd:
     """How a run ended: the exit code, and what the user should read.
 
     `codes` are those of all that went wrong, of which `exit_code` is the most urgent;
-    `was_stopped` where something kept it from sending more, `has_new_price` where only a price did that turned out to
-    be another.
+    `was_stopped` where something kept it from sending more, `stops` what of the money did. `left_out` are the shots
+    that it was not asked to send, though others wait for their takes.
     """
 
     exit_code: ExitCode
     messages: tuple[str, ...]
-    has_new_price: bool = False
     was_stopped: bool = False
     codes: frozenset[ExitCode] = frozenset()
+    stops: frozenset[Stop] = frozenset()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def has_new_price(self) -> bool:
+        """Say whether only a price kept it from sending more that turned out to be another."""
+        return Stop.NEW_PRICE in self.stops and self.codes == {ExitCode.BUDGET_REACHED}
 
 
 TROUBLED_STATES = frozenset({State.SUBMITTING, State.UNKNOWN, State.HELD, State.FAILED})

@@ -322,7 +322,8 @@ class Runner:
         return RunEnd(
             most_urgent([*codes, *codes_of_takes(codes, takes, offered, given_up)]),
             tuple(message for _, message in context.troubles),
-            has_new_price=context.has_new_price and set(codes) == {ExitCode.BUDGET_REACHED},
+            stops=frozenset(context.stops),
+            left_out=tuple(context.left_out),
             was_stopped=not context.schedule.is_submitting,
             codes=frozenset(codes),
         )

@@ -104,6 +104,8 @@ class Predecessors:
                 cause = root.source.cause
                 root = root if cause is None else blocked.get(cause.take_id, root)
             by_cause.setdefault(self._why(root, why_kept), []).append(each.take)
+            if root.source.cause is not None and root.source.is_left_out:
+                context.left_out[root.source.cause.shot_id] = None
         for (why, code, todo), waiting in by_cause.items():
             named = ", ".join(take.label for take in waiting[:NAMED]) + (", ..." if len(waiting) > NAMED else "")
             words = agreeing(len(waiting), f"wait|waits for {why}. They|It {WAITS}")

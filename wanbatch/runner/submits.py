@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from wanbatch.batch.given_files import Body
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.run_details import Stop
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, LocalFault, ProgramFault, StateInvalid
@@ -70,7 +71,7 @@ class Submits:
             return False
         if fit is Fit.NO:
             schedule.add_planned(take_id, first=True)
-            context.stop_submitting(ExitCode.BUDGET_REACHED, self._budget_text(take))
+            context.stop_submitting(ExitCode.BUDGET_REACHED, self._budget_text(take), Stop.CAP)
             return False
         if fit is Fit.SCENE:
             self._pause_scene(take)
@@ -184,6 +185,7 @@ class Submits:
         if allowance is None or scene in self._paused_scenes:
             return
         self._paused_scenes.add(scene)
+        context.stops.add(Stop.SCENE_CAP)
         spent = f"{usd_text(allowance.committed)} is committed"
         if context.budget.lost:
             spent += ", which may be more, as answers were lost before any answer showed the price"
@@ -303,16 +305,15 @@ class Submits:
             return
         held = f"the provider holds {usd_text(answer.credits_held)} for {take.label}"
         text = f"{held}, but {usd_text(expected)} was expected"
-        if context.settings.is_agreed and (surprise is Surprise.CHEAPER or context.budget.cap_credits is not None):
-            context.note(
-                f"{text}; the run goes on{' within the cap' if context.budget.cap_credits is not None else ''}"
-            )
+        is_capped = context.budget.cap_credits is not None
+        if context.settings.is_agreed and (surprise is Surprise.CHEAPER or is_capped):
+            context.note(f"{text}; the run goes on{' within the cap' if is_capped else ''}")
             return
-        context.has_new_price = True
         todo = "run the same command again to accept the new price"
         if context.settings.is_agreed:
             todo = "give a cap that covers it (--max-usd), or " + todo
-        context.stop_submitting(ExitCode.BUDGET_REACHED, f"{text}. wanbatch sends nothing more: {todo}")
+        told = f"{text}. wanbatch sends nothing more: {todo}"
+        context.stop_submitting(ExitCode.BUDGET_REACHED, told, Stop.NEW_PRICE)
 
     def _refused(self, take_id: int, answer: Refused) -> None:
         context, label = self._context, self._context.takes[take_id].label

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from wanbatch.batch.order_to_send import order_to_send
 from wanbatch.batch.plan import Due
 from wanbatch.batch.progress import BatchProgress
+from wanbatch.batch.run_details import RunDetails
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
@@ -148,13 +149,14 @@ class Rounds:
         run = self._begin(preview, settings)
         context = RunContext(self.state, self.provider, self.clock, settings, Random())  # noqa: S311  jitter, no secret
         end = await self._drive(context)
-        self.state.store_run(
-            replace(run, ended_at=self.clock.now(), exit_code=int(end.exit_code), message="; ".join(end.messages))
-        )
+        details = replace(run.details, stops=tuple(sorted(end.stops)), left_out=end.left_out)
+        ended = replace(run, ended_at=self.clock.now(), exit_code=int(end.exit_code), details=details)
+        self.state.store_run(replace(ended, message="; ".join(end.messages)))
         return end
 
     def _begin(self, preview: Preview, settings: RunSettings) -> Run:
-        """Record that a round begins: its estimate, its caps, and each price that it goes by."""
+        """Record that a round begins: its estimate, its caps, what it may send, and each price that it goes by."""
+        options = self.invocation.options
         run = Run(
             run_id=max((each.run_id for each in self.state.runs()), default=0) + 1,
             started_at=self.clock.now(),
@@ -168,6 +170,7 @@ class Rounds:
             message="",
             is_cap_given=settings.is_cap_given,
             scene_caps=json.dumps(dict(settings.scene_caps), ensure_ascii=False),
+            details=RunDetails(only=options.only, excepted=options.excepted, takes_limit=options.limit),
         )
         quotes = {**preview.every_quote, **preview.quotes}  # also of what this run leaves out: the rest has a price
         self.state.store_run(run, [quoted(run, each, quote) for each, quote in quotes.items()])

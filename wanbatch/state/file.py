@@ -33,6 +33,7 @@ from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import TRACES, refuse_foreign, refuse_lost_state
 from wanbatch.state.origins import store_origins
 from wanbatch.state.reader import CLIP_NAMES_NOTE, PLANNED_FROM, STATE_NAME
+from wanbatch.state.run_details import store_details
 from wanbatch.state.tables import (
     BASELINE_DDL,
     BASELINE_PARTS_DDL,
@@ -44,6 +45,7 @@ from wanbatch.state.tables import (
     NOTES_DDL,
     ORIGINS_DDL,
     OWN_CELLS_DDL,
+    RUN_DETAILS_DDL,
     Identity,
     Run,
     Stray,
@@ -51,7 +53,16 @@ from wanbatch.state.tables import (
 )
 
 _OF_BASELINE = (BASELINE_DDL, BASELINE_PARTS_DDL, BASELINE_RECIPES_DDL)
-_LATER_TABLES = (NOTES_DDL, OWN_CELLS_DDL, *_OF_BASELINE, FALLBACKS_DDL, ORIGINS_DDL, FILES_DDL, *INDEXES)
+_LATER_TABLES = (
+    NOTES_DDL,
+    OWN_CELLS_DDL,
+    *_OF_BASELINE,
+    FALLBACKS_DDL,
+    ORIGINS_DDL,
+    FILES_DDL,
+    RUN_DETAILS_DDL,
+    *INDEXES,
+)
 
 
 class StateFile(FactWriter):
@@ -286,5 +297,6 @@ class StateFile(FactWriter):
         """Insert or update the row of a run, with the prices that it goes by."""
         with self._transaction():
             self._store("runs", run)
+            store_details(self._db, run.run_id, run.details)
             for quote in quotes:
                 self._store("quotes", quote)

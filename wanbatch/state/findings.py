@@ -34,7 +34,7 @@ def read_findings(reader: StateReader) -> AttemptFindings:
         if not take.superseded
     }
     places = _places_in(reader.noted(PLACES_NOTE))
-    waiting = {each.take.label: each.why_missing for each in read_chained(reader).waiting()}
+    waiting = {each.take.label: each.waiting for each in read_chained(reader).waiting()}
     return AttemptFindings(reader.refused(), reader.offered(), told, reader.made_for_failed(), places, waiting)
 
 

@@ -8,14 +8,16 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wanbatch.batch.advice import (
+    RETRY,
+    Again,
+    Remedy,
     for_beside_refused,
     for_failed,
     in_folder,
     is_refused_prompt,
-    is_same_again,
-    retried_with,
     retry_flags,
 )
+from wanbatch.batch.chained_takes import Waiting
 from wanbatch.batch.fallback_words import told_of_fallback
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
@@ -31,7 +33,8 @@ class Problem:
     """A take, or a submit of no take, that needs the user: what is wrong, and what can be done.
 
     `needs_user` if only the user can decide about it; `can_be_looked_up` if the provider's log may still tell what
-    became of its submit, which costs nothing to ask.
+    became of its submit, which costs nothing to ask. `again` is how a failed take can be made after all; `lacks_take`
+    if it waits for a take that no plan has.
     """
 
     take: str
@@ -40,6 +43,8 @@ class Problem:
     todo: str
     needs_user: bool = False
     can_be_looked_up: bool = False
+    again: Again | None = None
+    lacks_take: bool = False
 
     @property
     def shot_id(self) -> str:
@@ -63,7 +68,7 @@ class AttemptFindings:
     fallbacks: Mapping[int, str] = field(default_factory=dict)
     made: Mapping[int, str] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
-    waiting: Mapping[str, str] = field(default_factory=dict)
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
 
 
 def problems_in(
@@ -79,73 +84,67 @@ def problems_in(
     or if a generation of it is offered. `folder` is the output folder as commands name it.
     """
     found = []
+    remedies = _remedies([take for take in takes if take.state is State.FAILED], findings)
     for take in takes:
         is_of_money = take.state is State.FAILED and take.credits_committed != 0
         is_shown = take.state is State.HELD or is_of_money or take.take_id in findings.offered
         if take.superseded and not is_shown:
             continue
         if take.state is State.FAILED:
-            todo = _failed_todo(take, findings)
+            remedy = remedies[take.take_id]
             where = told_of_fallback(take.warning) or findings.fallbacks.get(take.take_id, "")
             error = f"{take.error} ({where})" if where else take.error
             needs_user = take.take_id in findings.made and not take.superseded
-            found.append(Problem(take.label, "failed", error, todo, needs_user=needs_user))
+            found.append(Problem(take.label, "failed", error, remedy.text, needs_user=needs_user, again=remedy.again))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_lost = is_not_looked_up(take, findings)
             todo = decision_about(take, findings)
             told = (take.label, take.state.value, take.error, todo)
             found.append(Problem(*told, needs_user=take.needs_user, can_be_looked_up=is_lost))
-    for label, why in findings.waiting.items():
-        found.append(Problem(label, WAITING, f"continues from {why}", _todo_of_waiting(why)))
+    for label, waiting in findings.waiting.items():
+        is_lacking = waiting.shot_without_take is not None
+        error = f"continues from {waiting.why}"
+        found.append(Problem(label, WAITING, error, _todo_of_waiting(waiting), lacks_take=is_lacking))
     for stray in strays:
         error = f"{stray.source} shows this submit, which belongs to no take here: {_made_text(stray)}"
         found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
     return tuple(
-        replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder))
-        for each in _without_refused(found)
+        replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder)) for each in found
     )
 
 
 def takes_to_change(problems: Sequence[Problem]) -> list[Problem]:
     """Return the failed takes that the provider would refuse again as they are."""
-    return [each for each in problems if _is_failed(each, is_refused=True)]
+    return [each for each in problems if each.again is Again.CHANGED and not each.needs_user]
 
 
 def shots_to_retry(problems: Sequence[Problem]) -> list[str]:
     """Return the shots of failed takes that a retry may make: none that is to be changed or decided about first."""
     changed = {each.shot_id for each in takes_to_change(problems)}
-    again = dict.fromkeys(each.shot_id for each in problems if _is_failed(each, is_refused=False))
+    again = dict.fromkeys(each.shot_id for each in problems if each.again is Again.AS_IT_IS and not each.needs_user)
     return [each for each in again if each not in changed]
 
 
-def _is_failed(problem: Problem, *, is_refused: bool) -> bool:
-    return problem.state == "failed" and not problem.needs_user and is_same_again(problem.todo) is is_refused
+def _remedies(failed: Sequence[Take], findings: AttemptFindings) -> dict[int, Remedy]:
+    """Return what to do about failed takes; retries leave out what the provider would refuse again."""
+    own = {take.take_id: _of_failed(take, findings) for take in failed}
+    refused = {
+        take.shot_id: take.label
+        for take in failed
+        if own[take.take_id].again is Again.CHANGED and take.take_id not in findings.made
+    }
+    asked = [take.shot_id for take in failed if own[take.take_id].again is Again.AS_IT_IS]
+    flags = retry_flags([each for each in dict.fromkeys(asked) if each not in refused], list(refused))
+    return {
+        take.take_id: for_beside_refused(refused[take.shot_id])
+        if take.shot_id in refused and own[take.take_id] is RETRY
+        else own[take.take_id].with_flags(flags)
+        for take in failed
+    }
 
 
-def _without_refused(found: Sequence[Problem]) -> list[Problem]:
-    """Return problems whose retries leave out what the provider would refuse again."""
-    refused = {each.shot_id: each.take for each in takes_to_change(found)}
-    asked = [each for each in found if each.state == "failed" and is_same_again(each.todo) is False]
-    again = list(dict.fromkeys(each.shot_id for each in asked if each.shot_id not in refused))
-    flags, told = retry_flags(again, list(refused)), []
-    for each in found:
-        is_beside = each.shot_id in refused and each.todo == for_failed("")
-        todo = for_beside_refused(refused[each.shot_id]) if is_beside else retried_with(each.todo, flags)
-        told.append(replace(each, todo=todo))
-    return told
-
-
-_NO_TAKE = re.compile(r"(.+), which has no take [0-9]+")
-
-
-def shot_without_take(why: str) -> str | None:
-    """Return the shot of a take that is waited for by its number and that no plan has; None for any other cause."""
-    found = _NO_TAKE.fullmatch(why.removeprefix("continues from "))
-    return None if found is None else found[1]
-
-
-def _todo_of_waiting(why: str) -> str:
-    shot_id = shot_without_take(why)
+def _todo_of_waiting(waiting: Waiting) -> str:
+    shot_id = waiting.shot_without_take
     if shot_id is None:
         return "It will be sent when the take it waits for has a clip"
     return f"`wanbatch retake {shlex.quote(shot_id)}` makes another take of {shot_id}; or name a take that exists"
@@ -182,7 +181,7 @@ def _made_text(stray: Stray) -> str:
     return f"{made}, and its cost is {usd_text(stray.credits_held)}"
 
 
-def _failed_todo(take: Take, findings: AttemptFindings) -> str:
+def _of_failed(take: Take, findings: AttemptFindings) -> Remedy:
     """Say what can be done about a failed take; nothing is paid for one that the manifest no longer asks for."""
     made, ways = findings.made.get(take.take_id), list[str]()
     if made is not None:
@@ -193,13 +192,14 @@ def _failed_todo(take: Take, findings: AttemptFindings) -> str:
         ways = [charged, ". `wanbatch retry` pays for another try"]
     if take.superseded:
         risk = ["It may have been charged"] if take.credits_at_risk != 0 and not ways else []
-        return ". ".join([*ways[:1], *risk, "The manifest no longer asks for it"])
+        return Remedy(". ".join([*ways[:1], *risk, "The manifest no longer asks for it"]))
     if ways:
-        return "".join(ways)
+        return Remedy("".join(ways), Again.AS_IT_IS)
     if take.credits_at_risk != 0:
-        return (
+        return Remedy(
             "It may have been charged: `wanbatch reconcile` shows whether the provider has a trace of it by now."
-            " `wanbatch retry` sends it again, and may pay a second time"
+            " `wanbatch retry` sends it again, and may pay a second time",
+            Again.AS_IT_IS,
         )
     is_refused = take.take_id in findings.refused
     needs_place = is_refused or is_refused_prompt(take.error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
@@ -12,24 +11,18 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from wanbatch.batch.advice import retry_flags
-from wanbatch.batch.chosen_frames import NOT_SENT
-from wanbatch.batch.selection import EVERY_SHOT, Selection
+from wanbatch.batch.run_details import Stop
+from wanbatch.batch.selection import EVERY_SHOT, EVERYTHING, Choice, Selection
 from wanbatch.errors import MEANINGS, ExitCode
 from wanbatch.money.credits import credits_of_usd, exact_usd, usd_text
 from wanbatch.money.remaining import Remaining
-from wanbatch.state.needs import WAITING, Problem, shot_without_take, shots_to_retry, takes_to_change
+from wanbatch.state.needs import WAITING, Problem, shots_to_retry, takes_to_change
 from wanbatch.state.tables import Run
 from wanbatch.units import agreeing, count_text, local_text
 
 _CHOICES = ("--only", "--except")
 _LIMIT = "--limit"
 _CAPS = ("--max-usd", "--max-credits")
-# What a run says that a cap stopped; older versions say budget, "is reached", "is passed" and, for a scene, "stops it".
-_STOPPED = r"(is (reached|passed|exceeded)|has been exceeded|stops (the run|it))"
-_BATCH_CAP = re.compile(rf"\bthe (budget|cap) of (?!scene )[^:;]* {_STOPPED}")
-_SCENE_CAP = re.compile(rf"\bscene [^:;]* has reached its cap of |\bthe (budget|cap) of scene [^:;]* {_STOPPED}")
-_LEFT_OUT = re.compile(rf"\bwaits? for ([^\s,;:]+)_t[0-9]+, which {NOT_SENT}\b")
-_NEW_PRICE = "accept the new price"
 _STOPS_EARLY = frozenset(set(ExitCode) - {ExitCode.OK, ExitCode.TAKES_FAILED})
 
 
@@ -123,7 +116,7 @@ class NextStep:
     @property
     def _is_all_without_take(self) -> bool:
         """Say whether all that is left waits for takes that no plan has: no run would send or fetch anything."""
-        waiting = sum(each.state == WAITING and shot_without_take(each.error) is not None for each in self.problems)
+        waiting = sum(each.lacks_take for each in self.problems)
         return 0 < self.remaining.takes <= waiting and not self.remaining.unfetched
 
     @property
@@ -203,12 +196,12 @@ class NextStep:
     def _higher_cap(self, flag: str, own: int | None) -> str:
         """Say which cap has to be higher, if one stopped the last run, or would stop the command at once."""
         left, last = self.remaining, self.last_run
-        message = "" if last is None else last.message
+        stops = () if last is None else last.details.stops
         is_stopped = last is not None and last.exit_code == ExitCode.BUDGET_REACHED
-        if is_stopped and _SCENE_CAP.search(message) and not _BATCH_CAP.search(message):
+        if is_stopped and Stop.SCENE_CAP in stops and Stop.CAP not in stops:
             return ", with a higher cap of the scene in the manifest"
         is_spent = own is not None and left.committed is not None and own <= left.committed and left.takes > 0
-        if not is_spent and (not is_stopped or _NEW_PRICE in message):
+        if not is_spent and (not is_stopped or Stop.NEW_PRICE in stops):
             return ""
         return f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
 
@@ -225,20 +218,9 @@ class NextStep:
 
 def going_on(command: str, last_run: Run) -> str:
     """Return the command line that goes on after a run, empty if it is not known."""
-    own = with_shots(own_command(command), left_out_in(last_run.message))
+    own = with_shots(own_command(command), last_run.details.left_out)
     # All that was chosen is done: what is left is the rest.
     return without(own, _CHOICES) if last_run.exit_code == ExitCode.OK else own
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a command line sends of all that is left: which shots, and how many takes at most."""
-
-    shots: Selection = EVERY_SHOT
-    limit: int | None = None
-
-
-EVERYTHING = Choice()
 
 
 def choice_in(command: str) -> Choice:
@@ -262,11 +244,6 @@ def without(command: str, flags: Container[str]) -> str:
             words.append(word)
         is_value = not is_value and name in flags and not is_joined
     return shlex.join(words)
-
-
-def left_out_in(message: str) -> list[str]:
-    """Return the shots that a run's message names as left out by it, though others wait for their takes."""
-    return list(dict.fromkeys(_LEFT_OUT.findall(message)))
 
 
 def with_shots(command: str, shots: Sequence[str]) -> str:
@@ -318,16 +295,19 @@ def with_cap(command: str, cap: int) -> str:
     return shlex.join([*shlex.split(without(command, _CAPS)), "--max-usd", exact_usd(cap)])
 
 
-def early_end(runs: Sequence[Run], waiting_since: datetime | None) -> Run | None:
+def early_end(
+    runs: Sequence[Run], waiting_since: datetime | None, was_asked: Callable[[Run], bool] = lambda _: True
+) -> Run | None:
     """Return the run that tells why takes wait: the newest that stopped early with one of them planned.
 
     `runs` have ended, oldest first. `waiting_since` is when the first of the takes that are still to be sent was
-    planned, None if there is none. A later run that ended well sent others, as a retake does.
+    planned, None if there is none. A later run that ended well sent others, as a retake does. `was_asked` says whether
+    a run was asked to send one of them: how one ended that was not says nothing about them.
     """
     for run in reversed(runs):
         if waiting_since is None or (run.ended_at is not None and run.ended_at < waiting_since):
             return None
-        if run.exit_code is None or run.exit_code in _STOPS_EARLY:
+        if (run.exit_code is None or run.exit_code in _STOPS_EARLY) and was_asked(run):
             return run
     return None
 
@@ -355,5 +335,4 @@ def _clock_text(run: Run) -> str:
 
 def _is_both(run: Run) -> bool:
     """Say whether a take that waits for a decision hides that a cap is reached, too."""
-    is_capped = _BATCH_CAP.search(run.message) or _SCENE_CAP.search(run.message)
-    return run.exit_code == ExitCode.DECISION_NEEDED and is_capped is not None
+    return run.exit_code == ExitCode.DECISION_NEEDED and not {Stop.CAP, Stop.SCENE_CAP}.isdisjoint(run.details.stops)

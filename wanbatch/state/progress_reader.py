@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from wanbatch.batch.advice import in_folder, is_same_again
+from wanbatch.batch.advice import Again, in_folder
 from wanbatch.batch.alarms import ALARM_FACTS, standing_alarms
 from wanbatch.batch.forecast import START_OF_TIME, Sending
 from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Counted, Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.progress import BatchProgress
-from wanbatch.batch.selection import places_of
+from wanbatch.batch.selection import EVERY_SHOT, EVERYTHING, places_of
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.baseline import Baseline, baseline_of, why_none, with_causes
@@ -32,7 +32,7 @@ from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.kept_command import read_command
 from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import Problem, problems_in, screen_lines
-from wanbatch.state.next_step import EVERYTHING, NextStep, choice_in, early_end, going_on
+from wanbatch.state.next_step import NextStep, choice_in, early_end, going_on
 from wanbatch.state.notes import answered_charges
 from wanbatch.state.reader import StateReader
 from wanbatch.state.spending import read_spending
@@ -131,6 +131,21 @@ def read_remaining(reader: StateReader) -> Remaining:
     return replace(remaining, chosen=most_of(classes, choice.limit, kinds, prices))
 
 
+def read_early_end(reader: StateReader, runs: Sequence[Run]) -> Run | None:
+    """Read which of these runs tells why takes wait that are still to be sent; None if none does, or none waits."""
+    since = reader.waiting_since()
+    if since is None or all(run.details.choice.shots == EVERY_SHOT for run in runs):
+        return early_end(runs, since)
+    due = {each.shot_id for each in reader.inventory().due}
+    places = places_of(reader.shots()) if any(run.details.choice.shots.needs_places for run in runs) else {}
+
+    def was_asked(run: Run) -> bool:
+        shots = replace(run.details.choice.shots, places=places)
+        return any(shots.has(shot_id) for shot_id in due)
+
+    return early_end(runs, since, was_asked)
+
+
 def _tried_again(reader: StateReader) -> Failed:
     """Count the failed takes that are asked for, and return the price classes of what is bought to make them after all.
 
@@ -143,7 +158,7 @@ def _tried_again(reader: StateReader) -> Failed:
         take for take in reader.takes_in([State.FAILED]) if take.take_id not in made and reader.is_asked_for(take)
     ]
     problems = problems_in(failed, findings=read_findings(reader), folder=str(reader.output)) if failed else ()
-    refused = {each.take for each in problems if is_same_again(each.todo)}
+    refused = {each.take for each in problems if each.again is Again.CHANGED}
     shots = {take.shot_id for take in failed if take.label in refused}
     changed = [take for take in reader.takes_of_shots(shots) if not take.superseded and not take.is_retake]
     changed = [take for take in changed if take.state is not State.PLANNED]
@@ -167,7 +182,7 @@ def read_overview(output: Path) -> BatchOverview:
         inventory, alarms = reader.inventory(), _alarms(reader)
         spending, remaining = read_spending(reader), read_remaining(reader)
         successions = read_successions(reader)
-        waiting_since = reader.waiting_since()
+        stopped = read_early_end(reader, runs)
         no_baseline = read_why_no_baseline(reader, inventory.kinds)
         is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
     holder, last_run = holder_of(output), runs[-1] if runs else None
@@ -197,7 +212,7 @@ def read_overview(output: Path) -> BatchOverview:
         alarms=alarms,
         spending=spending,
         remaining=remaining,
-        early_end=None if is_running else early_end(runs, waiting_since),
+        early_end=None if is_running else stopped,
         successions=successions,
     )
 

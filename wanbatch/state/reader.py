@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from wanbatch.state.fallbacks import fallbacks_in
 from wanbatch.state.given_files import files_in
 from wanbatch.state.kept_models import learn_kept
 from wanbatch.state.origins import Origins, origins_in
+from wanbatch.state.run_details import details_in
 from wanbatch.state.tables import SCHEMA_VERSION, Identity, Run, Stray, foreign_objects, to_sql
 from wanbatch.state.take_queries import OF_NO_TAKE
 from wanbatch.text import shown
@@ -146,7 +147,10 @@ class StateReader(BaselineRecords, AttemptRecords, ColumnRecords):
 
     def runs(self) -> list[Run]:
         """All runs, oldest first."""
-        return self._all(Run, "ORDER BY run_id")
+        runs = self._all(Run, "ORDER BY run_id")
+        with foreign_errors(self.path):
+            details = details_in(self._db)
+        return [replace(each, details=details[each.run_id]) if each.run_id in details else each for each in runs]
 
     def quotes(self) -> list[QuotedPrice]:
         """The prices that each run went by, oldest first."""

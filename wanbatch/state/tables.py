@@ -7,7 +7,7 @@ import secrets
 import zlib
 from base64 import b32encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.run_details import NO_DETAILS, RunDetails
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
 from wanbatch.money.prices import Quote, QuotedPrice
@@ -32,10 +33,15 @@ _COLUMNS: dict[type[Any], tuple[tuple[str, str], ...]] = {}
 
 
 def columns_of(record: type[Any]) -> tuple[tuple[str, str], ...]:
-    """Name and bare annotation of each field of a dataclass, in order."""
+    """Name and bare annotation of each field of a dataclass that is a column of its table, in order."""
     if record not in _COLUMNS:
-        _COLUMNS[record] = tuple((each.name, str(each.type).removesuffix(" | None")) for each in fields(record))
+        kept = _kept(record)
+        _COLUMNS[record] = tuple((each.name, str(each.type).removesuffix(" | None")) for each in kept)
     return _COLUMNS[record]
+
+
+def _kept(record: type[Any]) -> list[Field[Any]]:
+    return [each for each in fields(record) if each.metadata.get("table") is None]
 
 
 def _ddl(table: str, record: type[Any], *constraints: str) -> str:
@@ -48,7 +54,7 @@ class Run:
     """One invocation that could write: when, how fast the provider's time ran, and how it ended.
 
     The estimate is of what it was about to send; `scene_caps` is JSON, credits by scene; `is_cap_given` if a flag
-    gave the cap, which then holds until another does.
+    gave the cap, which then holds until another does. `details` have a table of their own.
     """
 
     run_id: int
@@ -63,6 +69,7 @@ class Run:
     message: str
     is_cap_given: bool = False
     scene_caps: str = "{}"
+    details: RunDetails = field(default=NO_DETAILS, metadata={"table": "run_details"})
 
     @property
     def caps_by_scene(self) -> dict[str, int]:
@@ -138,6 +145,11 @@ FALLBACKS_DDL = "CREATE TABLE IF NOT EXISTS fallbacks (shot_id TEXT PRIMARY KEY,
 ORIGINS_DDL = "CREATE TABLE IF NOT EXISTS origins (shot_id TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
 # Pictures and sounds that shots were given: a JSON object of what each is, by the hash of its bytes.
 FILES_DDL = "CREATE TABLE IF NOT EXISTS files (sha256 TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
+# What a run was asked to send, and what kept it from sending more; a run that has no row was asked for everything.
+RUN_DETAILS_DDL = (
+    "CREATE TABLE IF NOT EXISTS run_details (run_id INTEGER PRIMARY KEY, stops TEXT NOT NULL, left_out TEXT NOT NULL,"
+    " only TEXT NOT NULL, excepted TEXT NOT NULL, takes_limit INTEGER) STRICT"
+)
 # Columns that nothing reads or writes: tables stay as earlier versions began them, or their files would be refused.
 _WITHOUT_USE = ("estimate_low INTEGER", "estimate_worst INTEGER")
 DDL = (
@@ -157,6 +169,7 @@ DDL = (
     FALLBACKS_DDL,
     ORIGINS_DDL,
     FILES_DDL,
+    RUN_DETAILS_DDL,
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
 )
@@ -255,7 +268,7 @@ def plan_of(record: type[Any]) -> ReadingPlan:
     """Return how a row becomes a record: for each field its name, what reads its value, and whether it may be NULL."""
     plan = _PLANS.get(record)
     if plan is None:
-        kinds = zip(fields(record), columns_of(record), strict=True)
+        kinds = zip(_kept(record), columns_of(record), strict=True)
         plan = tuple((name, _READERS.get(kind), str(each.type).endswith("| None")) for each, (name, kind) in kinds)
         _PLANS[record] = plan
     return plan
