@@ -8,7 +8,7 @@ and what the user circled, is left to the user: no run buys another try of it on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from wanbatch.batch.chained_takes import ChainedTakes, Join
 from wanbatch.batch.chains import Chains
@@ -32,10 +32,11 @@ def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Seque
     changed |= {take.shot_id for take in plan.takes if take.take_id in replanned}
     by_id = {shot.id: shot for shot in shots}
     ordered = [by_id[each] for each in Chains.of_shots(shots).order if each in by_id]
-    found = _Succession(_takes_after(plan), frames, past.highest(plan.takes), past.followers, [], [], set(), {})
+    succession = _Succession(_takes_after(plan), frames, past.highest(plan.takes), past.followers)
     for shot in ordered:
         if shot.following and not shot.omit and shot.id not in changed:
-            found.follow(shot)
+            succession.follow(shot)
+    found = succession.additions
     return replace(
         plan,
         changes=(*_without(plan.changes, found.left), *_superseded(plan.takes, found.left), *found.created),
@@ -47,26 +48,36 @@ def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Seque
 
 
 @dataclass(frozen=True)
+class _Additions:
+    """What followers add to a plan: the takes that it also makes, and those it leaves, by id, as a clip of an earlier
+    frame is taken again in their place.
+
+    `awaits` names the shots of which a follower needs a take of the same run, by its shot and number.
+    """
+
+    created: list[Create] = field(default_factory=list)
+    wanted: list[Wanted] = field(default_factory=list)
+    left: set[int] = field(default_factory=set)
+    awaits: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class _Succession:
     """What follows from the takes of a plan, shot by shot, each behind those that it continues from.
 
-    `followers` are the takes, by id, that an earlier plan added, and `left` those in whose place a clip of an earlier
-    frame is taken again. `awaits` names the shots of which a follower needs a take of the same run, by its shot and
-    number.
+    `highest` are the numbers that the takes of shots have reached, `followers` the takes, by id, that an earlier plan
+    added.
     """
 
     takes: dict[str, list[Take]]
     frames: Mapping[int, Sequence[ChosenFrame]]
     highest: dict[str, int]
     followers: frozenset[int]
-    created: list[Create]
-    wanted: list[Wanted]
-    left: set[int]
-    awaits: dict[tuple[str, int], tuple[str, ...]]
+    additions: _Additions = field(default_factory=_Additions)
 
     def follow(self, shot: Shot) -> None:
         """Add the take that a shot needs, or take the clip again that was made from these frames."""
-        chained = ChainedTakes(self.takes, self.frames)
+        added, chained = self.additions, ChainedTakes(self.takes, self.frames)
         current = sorted((each for each in self.takes.get(shot.id, ()) if not each.superseded), key=_number)
         same = next((each for each in reversed(current) if _is_made_from_these(each, chained)), None)
         later = [each for each in current if same is not None and each.number > same.number]
@@ -75,23 +86,23 @@ class _Succession:
             and all(self._may_be_left(each, shot, chained) for each in later)
             and not any(each.circled for each in current)
         ):
-            self.left.update(each.take_id for each in later)
+            added.left.update(each.take_id for each in later)
             self._change(shot.id, lambda each: replace(each, superseded=True) if each in later else each)
             return
         clips = [each for each in current if each.state is State.VERIFIED]
         for each in current:
             if each.take_id in self.followers and each.state is State.PLANNED and clips:
-                self.awaits[shot.id, each.number] = _awaited(clips[-1], chained)
+                added.awaits[shot.id, each.number] = _awaited(clips[-1], chained)
         label = _new_source(shot, chained)
         if label:
             key = twin_key(shot.id)
             number = self.highest[key] = self.highest.get(key, 0) + 1
             recipe = _recipe_of(shot, number)
-            self.created.append(Create(shot.id, number, recipe, f"follows {label}", label))
+            added.created.append(Create(shot.id, number, recipe, f"follows {label}", label))
             if clips:
-                self.awaits[shot.id, number] = _awaited(clips[-1], chained)
-            self.wanted.append(Wanted(shot, recipe, None))
-            new = Take(-1 - len(self.created), shot.id, number, recipe.canonical, is_retake=True)
+                added.awaits[shot.id, number] = _awaited(clips[-1], chained)
+            added.wanted.append(Wanted(shot, recipe, None))
+            new = Take(-1 - len(added.created), shot.id, number, recipe.canonical, is_retake=True)
             self.takes[shot.id] = [*self.takes[shot.id], new]
 
     def _may_be_left(self, take: Take, shot: Shot, chained: ChainedTakes) -> bool:
