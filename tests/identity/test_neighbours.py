@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.reporting.states import begin, shot
+from tests.reporting.states import Pen, begin, shot
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.orders import Order, orders_of
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, likeness
-from wanbatch.session.neighbours import READ_LIMIT_S, Neighbour, Places, find_beside
+from wanbatch.session.neighbours import READ_LIMIT_S, Neighbour, Places, find_beside, find_running
+from wanbatch.state.lock import HOLDER_NAME
 from wanbatch.state.reader import entry
 
 
@@ -109,3 +115,51 @@ def test_a_take_that_continues_from_another_shot_is_the_same_only_after_the_same
     orders = orders_of(make_plan(mine, []))
     found = [order.label for each in found_beside(tmp_path / "mine", ADDRESS, orders) for order, _ in each.found]
     assert found == (["a_t1", "b_t1"] if is_found else [])
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from wanbatch.state.lock import OutputLock
+lock = OutputLock(Path(sys.argv[1]))
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+lock.release()
+"""
+
+
+def planned_beside(tmp_path: Path) -> Pen:
+    return begin(tmp_path / "beside", Batch("b", (shot("b", 0),)), base_url=ADDRESS)
+
+
+def running_beside(tmp_path: Path) -> list[str]:
+    found = find_running(Places(tmp_path / "out"), ADDRESS, [order()])
+    return [label for each in found for _, label in each.found]
+
+
+def test_takes_still_to_be_sent_by_another_run_of_this_program_are_found(tmp_path: Path) -> None:
+    pen = planned_beside(tmp_path)
+    assert running_beside(tmp_path) == ["b_t1"]
+    pen.state.close()
+    assert running_beside(tmp_path) == []
+
+
+@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1], ids=["our id", "an id that no process here has"])
+def test_the_kernel_tells_whether_a_process_of_another_container_holds_a_folder(tmp_path: Path, pid: int) -> None:
+    planned_beside(tmp_path).state.close()
+    folder = tmp_path / "beside"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    told = json.dumps({"pid": pid, "host": platform.node(), "since": "then"})
+    (folder / HOLDER_NAME).write_text(told, encoding="utf-8")
+    found = running_beside(tmp_path)
+    holder.stdin.close()
+    assert (found, holder.wait(10)) == (["b_t1"], 0)
+    holder.stdout.close()
+    (folder / HOLDER_NAME).write_text(told, encoding="utf-8")  # left behind by one that was killed
+    assert running_beside(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -28,6 +29,7 @@ from wanbatch.batch.takeover import (
     settled_text,
 )
 from wanbatch.errors import UsageInvalid
+from wanbatch.session.folder_questions import Folder
 
 
 def shot(shot_id: str, prompt: str = "a dragon", **more: Any) -> Shot:
@@ -356,3 +358,28 @@ def test_a_take_recorded_in_another_unicode_form_is_the_same_take() -> None:
     old = takes_of(shot("a", "Un cafe\u0301", seed=3))
     plan = make_plan(batch(shot("a", "Un café", seed=3)), old)
     assert (plan.counts, plan.changes) == ({"done": 1}, ())
+
+
+def test_a_renaming_that_was_undone_is_done_again() -> None:
+    takes, past, wanted = takes_of(shot("a"), shot("c")), Past(), frozenset(("a", "b"))
+    for pair in (("a", "b"), ("b", "a"), ("a", "b")):
+        (rename,) = asked = renames_asked([pair], takes, past, wanted)
+        assert (rename.was[0], rename.shot_id) == pair
+        takes, past = renamed(takes, asked), Past((*past.renames, *asked))
+    assert renames_asked([("a", "b")], takes, past, wanted) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "flags", "words"),
+    [
+        (("--rename", "a=b"), ("--rename", "a=b"), ["--rename", "a=b"]),
+        (("--rename", "a=b"), ("--rename", "c=d"), ["--rename", "a=b", "--rename", "c=d"]),
+        (("--yes",), ("--buy-again", "--yes"), ["--yes", "--buy-again"]),
+        ((), ("--rename", "a=b", "--yes"), ["--rename", "a=b", "--yes"]),
+    ],
+)
+def test_an_advised_command_gives_each_flag_once_with_its_value(
+    given: tuple[str, ...], flags: tuple[str, ...], words: list[str]
+) -> None:
+    folder = Folder("out", "out-2", ("wanbatch", "run", "f.yaml"), given=given)
+    assert shlex.split(folder.run(*flags)) == ["wanbatch", "run", "f.yaml", *words]

@@ -265,12 +265,15 @@ def renames_asked(
 ) -> tuple[Rename, ...]:
     """Return the renaming that the user asks for, as old and new ids: all takes of a shot go with it, all at once.
 
-    A renaming that was done before is not done again: the same command resumes. `wanted` are the ids of the
-    manifest. Raises UsageInvalid, for all of them at once, if an old id has no take or a new one is not asked for.
+    A renaming that was done before is not done again, as the same command resumes; one that was undone since is.
+    `wanted` are the ids of the manifest. Raises UsageInvalid, for all of them at once, if an old id has no take or a
+    new one is not asked for.
     """
-    done = {(each.was[0], each.shot_id) for each in past.renames}
-    todo = [pair for pair in dict.fromkeys((composed(old), composed(new)) for old, new in pairs) if pair not in done]
     by_shot = _by_shot(takes)
+    newest = {each.take_id: (each.was[0], each.shot_id) for each in past.renames}
+    ever = {(each.was[0], each.shot_id) for each in past.renames}
+    done = {*newest.values(), *(pair for pair in ever if pair[0] not in by_shot)}
+    todo = [pair for pair in dict.fromkeys((composed(old), composed(new)) for old, new in pairs) if pair not in done]
     problems = []
     olds, news = [old for old, _ in todo], [new for _, new in todo]
     for old, new in todo:

@@ -68,6 +68,7 @@ class RunContext:
         self.takes = OpenTakes(state)
         self.troubles: list[tuple[ExitCode, str]] = []
         self.came_to_light: set[int] = set()  # takes of which this run found submits that the state file does not know
+        self.revived: set[int] = set()  # takes whose failed generations go on after all, as this run found
         self.named_now: set[str] = set()  # generations of charges without a take that this run named
         self.sendable: set[int] | None = None  # the takes that a limit allows; None if there is no limit
         self.spares: list[Due] = []  # those after them, in order: each may stand in for one that is not sent

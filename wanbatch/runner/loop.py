@@ -22,7 +22,7 @@ from wanbatch.runner.end_code import TROUBLED_STATES, RunEnd, codes_of_takes
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.predecessors import Predecessors
 from wanbatch.runner.rechecks import Rechecks
-from wanbatch.runner.revival import AT_ONCE, look_again
+from wanbatch.runner.revival import AT_ONCE, look_again, look_before_sending
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.runner.submits import Submits, lost_text
@@ -98,6 +98,7 @@ class Runner:
                 self._resume()
                 await self._rechecks.take_up_fallbacks()
                 self._searches.plan()  # before anything is sent, also of what was taken up just now
+                await look_before_sending(context)
                 await self._loop(group)
                 if not context.is_halted and await look_again(context, AT_ONCE):
                     await self._loop(group)

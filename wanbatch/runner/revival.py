@@ -5,16 +5,21 @@ Its take follows it again where the take has nothing better; where another attem
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from wanbatch.batch.attempts import Attempt, Outcome, risk_of
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.orders import is_same_order
+from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import NoAnswer, Progress, Status, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.offered_generations import double_text
 from wanbatch.runner.recipes import recipe_made
+from wanbatch.runner.resubmission import recipe_in
+from wanbatch.runner.same_bodies import may_have_made
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand
@@ -24,12 +29,33 @@ _REVIVED = {Status.QUEUED: "runs", Status.GENERATING: "runs", Status.COMPLETED: 
 _FREE = (State.FAILED, State.PLANNED)  # nothing of the take is under way, and it has no clip
 
 
+async def look_before_sending(context: RunContext) -> None:
+    """Poll failed generations once more whose clips this run would buy again: for their takes, or for another's."""
+    failed = context.state.failed_generations(IN_ALL)
+    by_text: dict[str, list[Take]] = {}
+    for take in (context.takes[each] for each in context.schedule.planned if failed):
+        by_text.setdefault(likeness(take.recipe_json)[0], []).append(take)
+
+    def is_bought_again(attempt: Attempt) -> bool:
+        owner = context.takes[attempt.take_id]
+        if recipe_in(attempt.request_id) != owner.recipe.short_hash:
+            return False  # its shot was edited since
+        alike = by_text.get(likeness(owner.recipe_json)[0], ())
+        return any(take.take_id == owner.take_id or is_same_order(take, owner) for take in alike)
+
+    await _look(context, filter(is_bought_again, failed), unanswered_limit=1)
+
+
 async def look_again(context: RunContext, limit: int) -> int:
     """Poll the newest failed generations once more, up to a limit. Returns how many takes follow theirs again."""
+    return await _look(context, context.state.failed_generations(limit), unanswered_limit=UNANSWERED_ROW_LIMIT)
+
+
+async def _look(context: RunContext, failed: Iterable[Attempt], *, unanswered_limit: int) -> int:
     revived = unanswered = 0
-    for attempt in context.state.failed_generations(limit):
+    for attempt in failed:
         assert attempt.generation_id is not None
-        if context.is_halted or unanswered >= UNANSWERED_ROW_LIMIT:
+        if context.is_halted or unanswered >= unanswered_limit:
             break
         answer = await context.provider.poll(attempt.generation_id)
         is_unanswered = isinstance(answer, NoAnswer) and answer.trouble in (Trouble.TRANSIENT, Trouble.KEY)
@@ -45,6 +71,8 @@ async def look_again(context: RunContext, limit: int) -> int:
             text = f"{_failure_text(attempt)}, and it {word} after all"
             follow(context, take, attempt, text)
             context.note(f"{text}: it is fetched", take.label)
+            context.revived.add(take.take_id)
+            _name_bought_again(context, take, attempt, text)
             revived += 1
         else:
             _name_double(context, take, attempt, word)
@@ -70,6 +98,19 @@ def follow(context: RunContext, take: Take, attempt: Attempt, text: str) -> None
     context.record(take.take_id, Fact.ADOPTED, data, Fact.WARNED)
     context.schedule.generation_followed()
     context.schedule.add_poll(take.take_id, context.clock.monotonic())
+
+
+def _name_bought_again(context: RunContext, take: Take, attempt: Attempt, text: str) -> None:
+    """Name a generation whose clip was bought for another take meanwhile: by a model with a seed they are the same."""
+    if "seed" not in take.recipe.body:
+        return
+    sent = {take_id for take_id, sha256 in context.state.bodies_sent() if sha256 == attempt.body_sha256}
+    others = [context.takes[each] for each in sorted(sent - {take.take_id})]
+    bought = [other.label for other in others if may_have_made(context, other, attempt.body_sha256)]
+    if bought:
+        told = double_text(f"{text}, and {bought[-1]} was bought with the same request")
+        context.record(take.take_id, Fact.WARNED, {"warning": told, "doubles": [attempt.generation_id]})
+        context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {told}; ask the provider to refund one of them")
 
 
 def _name_double(context: RunContext, take: Take, attempt: Attempt, word: str) -> None:

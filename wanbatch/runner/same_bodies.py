@@ -18,6 +18,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.state.reader import SETTLED_NOTE
 
 _UNDECIDED = (State.UNKNOWN, State.HELD)
+_FREE = (State.PLANNED, State.FAILED)
 NAMED_NOTE = "named by body"  # takes that were kept back, each with the one that has its body: what --buy-again answers
 
 
@@ -43,7 +44,7 @@ class SameBodies:
         """
         takers = self._sent.setdefault(sha256, set())
         others = takers - {take.take_id}
-        if self._came_to_light(take) or self._made_by_another(take, sha256, others):
+        if self._came_to_light(take) or self._goes_on(take) or self._made_by_another(take, sha256, others):
             return True
         takers.add(take.take_id)
         return False
@@ -63,6 +64,22 @@ class SameBodies:
         )
         return True
 
+    def _goes_on(self, take: Take) -> bool:
+        """Keep a take back if this run found that a failed generation of the same request goes on after all."""
+        context = self._context
+        found = (context.takes[each] for each in sorted(context.revived - {take.take_id}))
+        other = next((each for each in found if each.state not in _FREE and is_same_order(take, each)), None)
+        if other is None:
+            return False
+        self._kept[take.take_id] = f"which was not sent, as the generation of {other.label} goes on after all"
+        context.trouble(
+            ExitCode.DECISION_NEEDED,
+            f"{take.label} was not sent: {other.label} asks for the same clip, and its generation, which the provider"
+            " had called failed, goes on after all. wanbatch fetches that clip; then run the same command again to"
+            f" choose whether it is the one of {take.shot_id}",
+        )
+        return True
+
     def _made_by_another(self, take: Take, sha256: str, others: set[int]) -> bool:
         context = self._context
         if not others or "seed" not in take.recipe.body:
@@ -72,7 +89,7 @@ class SameBodies:
         settled |= named if context.settings.buys_again else frozenset()  # only what the user knows
         for other in (context.takes[each] for each in sorted(others)):
             refs = (other.take_id, other.label)
-            if any((take.label, ref, digest) in settled for ref in refs) or not self._is_made(other, sha256):
+            if any((take.label, ref, digest) in settled for ref in refs) or not may_have_made(context, other, sha256):
                 continue
             if other.state in IN_FLIGHT_STATES and context.schedule.awaits_ends:
                 context.schedule.park(take.take_id)  # it may fail, and then this one is to be made
@@ -92,7 +109,8 @@ class SameBodies:
         """Return what keeps a take back, in words; empty if nothing does."""
         return self._kept.get(take.take_id, "")
 
-    def _is_made(self, other: Take, sha256: str) -> bool:
-        """Say whether another take's submit of a body made a clip, or may have."""
-        attempts = self._context.state.attempts_of(other.take_id)
-        return any(each.body_sha256 == sha256 and not (each.outcome in NO_POST or each.has_failed) for each in attempts)
+
+def may_have_made(context: RunContext, take: Take, sha256: str) -> bool:
+    """Say whether a take's submit of a body made a clip, or may have."""
+    attempts = context.state.attempts_of(take.take_id)
+    return any(each.body_sha256 == sha256 and not (each.outcome in NO_POST or each.has_failed) for each in attempts)

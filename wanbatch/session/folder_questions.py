@@ -89,8 +89,20 @@ class Folder:
         """
         where = () if path is None and self.is_default else ("-o", self.path if path is None else path)
         given = self.given if path is None else ()
-        new = [each for each in flags if each == "--rename" or each not in (*given, *self.more)]
+        known = {" ".join(each) for each in _as_flags((*given, *self.more))}
+        new = [word for each in _as_flags(flags) if " ".join(each) not in known for word in each]
         return shlex.join((*self.command, *where, *given, *new, *self.more))
+
+
+def _as_flags(words: Sequence[str]) -> list[list[str]]:
+    """Return flags, each with its value."""
+    found: list[list[str]] = []
+    for word in words:
+        if found and not word.startswith("-"):
+            found[-1].append(word)
+        else:
+            found.append([word])
+    return found
 
 
 def origin_question(

@@ -16,7 +16,7 @@ from wanbatch.errors import WanbatchError
 from wanbatch.folders import OUTPUTS
 from wanbatch.session.known_folders import KnownFolders
 from wanbatch.state.history import newest_beside
-from wanbatch.state.lock import is_held_by_another
+from wanbatch.state.lock import is_held
 from wanbatch.state.reader import StateReader
 
 TAKES_READ = 20_000  # of each neighbour, the newest: a quarter of a second
@@ -93,7 +93,7 @@ def find_running(
 ) -> list[Neighbour]:
     """Find what would be bought here in folders beside in which another run is at work now, which may buy it, too."""
     paths = _paths(places) if orders else []
-    running = [path for path in paths if is_held_by_another(path.parent)]
+    running = [path for path in paths if is_held(path.parent)]
     return _search(running, places, base_url, (orders, settled), time.monotonic)[0]
 
 
@@ -119,7 +119,7 @@ def _search(
             with StateReader.open(path.parent) as reader:
                 if reader.identity().base_url == base_url:
                     nonces[path.parent] = reader.identity().nonce
-                    is_running = is_held_by_another(path.parent)
+                    is_running = is_held(path.parent)
                     found[path.parent] = _Waiting(orders, settled).found_in(reader, with_planned=is_running)
         except (WanbatchError, OSError):
             unread += 1

@@ -11,10 +11,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from wanbatch.disk import assert_ordinary
-from wanbatch.errors import LocalFault, OutputLocked, fault_text
+from wanbatch.errors import LocalFault, OutputLocked, WanbatchError, fault_text
 
 LOCK_NAME = ".lock"
 HOLDER_NAME = ".lock.holder"
+ASKED_S = 0.25
+_HELD_HERE: set[Path] = set()  # the folders that runs of this process hold: a program may have several
 
 
 class OutputLock:
@@ -24,7 +26,8 @@ class OutputLock:
         self._output = output
         self._descriptor: int | None = None
         # The kernel drops the lock with the process; the file itself stays, so that its inode can be checked.
-        self._lock = FileLock(output / LOCK_NAME, timeout=0, preserve_lock_file=True)
+        # Another run that asks whether the folder is in use has it for a moment.
+        self._lock = FileLock(output / LOCK_NAME, timeout=ASKED_S, poll_interval=0.02, preserve_lock_file=True)
 
     def acquire(self) -> None:
         """Take the lock. Raises OutputLocked, naming the holder, when another run has it."""
@@ -45,6 +48,7 @@ class OutputLock:
         except OSError as error:
             self._lock.release()
             raise LocalFault(f"cannot lock {self._output}: {fault_text(error)}") from error
+        _HELD_HERE.add(self._output.resolve())
 
     def _tell_holder(self, text: str) -> None:
         # Not flushed: after a power cut no run holds the lock.
@@ -68,6 +72,7 @@ class OutputLock:
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""
         if self._lock.is_locked:
+            _HELD_HERE.discard(self._output.resolve())
             (self._output / HOLDER_NAME).unlink(missing_ok=True)
             self._lock.release()
 
@@ -90,6 +95,27 @@ def is_held_by_another(output: Path) -> bool:
     """Say whether a process other than this one holds an output folder."""
     held = holder_of(output)
     return bool(held) and not held.startswith(f": process {os.getpid()} on {platform.node()},")
+
+
+def is_held(output: Path) -> bool:
+    """Say whether a run holds an output folder, of this process or of another.
+
+    The kernel knows, whatever the holder wrote: processes in two containers may have one host name and one id.
+    """
+    if output.resolve() in _HELD_HERE:
+        return True
+    if not (output / HOLDER_NAME).exists() or not (output / LOCK_NAME).exists():
+        return False
+    lock = FileLock(output / LOCK_NAME, timeout=0, preserve_lock_file=True)
+    try:
+        assert_ordinary(output / LOCK_NAME)
+        lock.acquire()
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError, WanbatchError):  # a folder that may only be read
+        return is_held_by_another(output)
+    lock.release()
+    return False
 
 
 def _is_alive(pid: int) -> bool:
