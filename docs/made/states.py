@@ -52,6 +52,7 @@ FACT_WORDS = {
     "failure_withdrawn": "a generation that seemed to have failed goes on after all",
     "retry_planned": "a new attempt is planned after a failure",
     "retry_withdrawn": "the new attempt is not sent, as an earlier one may have been charged after all",
+    "withdrawn": "you took back a planned retake or retry with `resolve --withdraw`",
     "model_changed": "its fallback makes it, after the first model made nothing and cost nothing",
     "link_dead": "the link expired or gave no whole clip",
     "downloaded": "the clip is whole, decodes and is hashed",

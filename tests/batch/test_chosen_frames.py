@@ -39,6 +39,8 @@ OLD, CIRCLED = {"superseded": True}, {"circled": True}
         (takes(GOOD, PLANNED), A, None, 2, "is being made"),
         (takes(GOOD, PLANNED, t2={"shot_id": "left out"}), A, 1, None, ""),
         (takes(GOOD, SENT, t2=OLD), A, 1, None, ""),
+        (takes(SENT, GOOD), A, 2, None, ""),  # an older take that comes late is not chosen
+        (takes(PLANNED, GOOD), A, 2, None, ""),
         (takes(GOOD, FAILED), A, 1, None, ""),
         (takes(GOOD, State.UNKNOWN), A, 1, None, ""),
         (takes(GOOD, GOOD, t2=OLD), A, 1, None, ""),

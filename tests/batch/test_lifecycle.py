@@ -15,6 +15,7 @@ from wanbatch.batch.take import Entry, TransitionForbidden, advance, fold
 @pytest.mark.parametrize(("state", "fact"), list(itertools.product(State, Fact)), ids=str)
 def test_only_listed_moves_can_happen(state: State, fact: Fact) -> None:
     data = {
+        "is_retry": True,
         "attempt": 1, "request_id": "r", "recipe_json": "{}", "warning": "w", "by": "user", "generation_id": "g",
         "number": 1, "credits_charged": 5, "at": AT.isoformat(), "provider_at": AT.isoformat(), "error": "e",
         "has_witness": True, "is_failed": False, "log_lag_s": 1.0,

@@ -138,11 +138,10 @@ def source_of(frame: FrameOf, takes: Iterable[Take], may_send: Callable[[Take], 
         return _pinned(pinned, may_send)
     if any(take.circled for take in mine):
         return Source(chosen(mine))
-    current = [take for take in mine if not take.superseded]
+    current, best = [take for take in mine if not take.superseded], chosen(mine)
     coming = [take for take in current if _may_come(take, may_send)]
-    if coming:
+    if coming and (best is None or coming[-1].number > best.number):
         return Source.coming(coming[-1])
-    best = chosen(mine)
     if best is not None:
         return Source(best)
     if not current:

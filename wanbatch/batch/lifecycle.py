@@ -59,6 +59,7 @@ class Fact(StrEnum):
     PRESUMED_ABSENT = "presumed_absent"  # proof P4, under the policy `resubmit`
     RESUBMIT_ALLOWED = "resubmit_allowed"  # proof P5: the user's decision
     ABANDONED = "abandoned"  # the user gives it up; what it may have cost still counts
+    WITHDRAWN = "withdrawn"  # the user takes back a retake, or a retry, that was not sent
     FOUND_UNRECORDED = "found_unrecorded"  # a submit of ours that this state file does not know
     FOUND_LATE = "found_late"  # the generation of an earlier attempt, after the take went on without it
     FOUND_DOUBLE = "found_double"  # a second generation of a submit that had one already
@@ -121,6 +122,7 @@ _MOVES: dict[tuple[State, Fact], State] = {
     **{(state, _F.MEASURED): state for state in (_S.DOWNLOADED, _S.VERIFIED)},
     (_S.FAILED, _F.RETRY_PLANNED): _S.PLANNED,
     (_S.PLANNED, _F.RETRY_WITHDRAWN): _S.FAILED,
+    (_S.PLANNED, _F.WITHDRAWN): _S.FAILED,
     (_S.FAILED, _F.MODEL_CHANGED): _S.PLANNED,
     **{(state, _F.MODEL_CHANGED): state for state in (*_RUNNING, _S.PLANNED, _S.UNKNOWN, _S.HELD)},
     (_S.VERIFIED, _F.CIRCLED): _S.VERIFIED,

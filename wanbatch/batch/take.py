@@ -238,6 +238,12 @@ def _given_up(take: Take, entry: Entry) -> Take:
     )
 
 
+def _withdrawn(take: Take, entry: Entry) -> Take:
+    """A retry leaves a failed take; a retake is one that nothing asks for any more, and that no plan takes up again."""
+    left = {} if entry.data["is_retry"] else {"superseded": True, "is_retake": False}
+    return _with(take, error=entry.data["error"], **left)
+
+
 def _found_unrecorded(take: Take, entry: Entry) -> Take:
     data = entry.data
     if data.get("is_another"):  # what was seen of the attempt before says nothing about this one
@@ -313,6 +319,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.GENERATION_FAILED: _noted("error"),
     Fact.FAILURE_WITHDRAWN: _noted("credits_at_risk"),
     Fact.RETRY_WITHDRAWN: _noted("error"),
+    Fact.WITHDRAWN: _withdrawn,
     Fact.RETRY_PLANNED: lambda take, entry: _with(take, tries=0 if entry.data["by"] == "user" else take.tries),
     Fact.MODEL_CHANGED: _model_changed,
     Fact.LINK_DEAD: lambda take, _: _with(take, dead_links=take.dead_links + 1),

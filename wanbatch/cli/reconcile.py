@@ -257,30 +257,33 @@ def risk_text(take: Take, decision: Decision) -> str:
 @click.command(
     "resolve",
     epilog="\b\nExamples:\n  wanbatch resolve sc010_sh020_t1 --adopt 08zqLA021WrqNkIw2wc3P"
-    "\n  wanbatch resolve outputs/dragon-pass sc010_sh020_t1 --resubmit",
+    "\n  wanbatch resolve outputs/dragon-pass sc010_sh020_t1 --resubmit"
+    "\n  wanbatch resolve sc010_sh020_t2 --withdraw",
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] TAKE", shell_complete=completed_shots)
 @click.option("--adopt", metavar="ID", help="The clip of the generation with this ID is the take's clip.")
 @click.option("--resubmit", is_flag=True, help="Send it again: it may be charged a second time.")
 @click.option("--abandon", is_flag=True, help="Give it up; what it may have cost still counts toward the cap.")
+@click.option("--withdraw", is_flag=True, help="Do not send this planned retake or retry. It costs nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 @explaining_run
 def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | None, **flags: Any) -> int:
-    """Decide what to do with a TAKE that is held or unknown. wanbatch records it; the same `run` command then
-    continues.
+    """Decide what to do with a TAKE that is held or unknown, or withdraw one that is planned. wanbatch records it; the
+    same `run` command then continues.
     """
     if len(names) > 2:
         raise UsageInvalid("name one take, and before it the output folder if that is not the newest")
     output = output_meant(options, Path(names[0]) if len(names) == 2 else None)
     chosen = [Decision.ADOPT] * (adopt is not None) + [each for each in Decision if flags.get(each.value)]
     if len(chosen) != 1:
-        raise UsageInvalid("give one of --adopt ID, --resubmit, --abandon")
+        raise UsageInvalid("give one of --adopt ID, --resubmit, --abandon, --withdraw")
     decision = chosen[0]
 
     def confirm(take: Take) -> bool:
-        echo(f"{take.label} {take.state}: {in_folder(take.error, str(output))}", err=True)
-        if decision is Decision.ADOPT or flags["yes"]:
+        error = f": {in_folder(take.error, str(output))}" if take.error else ""
+        echo(f"{take.label} {take.state}{error}", err=True)
+        if decision in (Decision.ADOPT, Decision.WITHDRAW) or flags["yes"]:
             return True
         risk, question = risk_text(take, decision), "Send it again?" if decision is Decision.RESUBMIT else "Give it up?"
         if not is_interactive():
@@ -292,6 +295,9 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
     if options.is_json:
         print_json({"take": names[-1], "state": None if take is None else take.state.value})
     elif take is not None:
+        if decision is Decision.WITHDRAW:
+            echo(f"{take.label} is withdrawn and will not be sent; run the manifest again to continue with the rest")
+            return int(ExitCode.OK)
         is_failed = take.state is State.FAILED
         now = "now counts as failed" if is_failed else f"is now {state_words(take.state.value)}"
         rest = "the rest" if is_failed else "it"

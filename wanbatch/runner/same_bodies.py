@@ -99,8 +99,7 @@ class SameBodies:
             context.trouble(
                 ExitCode.DECISION_NEEDED,
                 f"{take.label} was not sent: its request is that of {other.label} to the byte, so its clip would be the"
-                " same. Give it another seed or prompt in the manifest; to buy it anyway, run the manifest with"
-                " --buy-again",
+                f" same. {_todo(take)}; to buy it anyway, run the manifest with --buy-again",
             )
             return True
         return False
@@ -108,6 +107,12 @@ class SameBodies:
     def why_kept(self, take: Take) -> str:
         """Return what keeps a take back, in words; empty if nothing does."""
         return self._kept.get(take.take_id, "")
+
+
+def _todo(take: Take) -> str:
+    if take.is_retake:
+        return f"`wanbatch resolve {take.label} --withdraw` takes it back"
+    return "Give it another seed or prompt in the manifest"
 
 
 def may_have_made(context: RunContext, take: Take, sha256: str) -> bool:

@@ -43,11 +43,12 @@ _MAY_HAVE_MADE = MAY_BE_CHARGED | {Outcome.OPEN}
 
 
 class Decision(StrEnum):
-    """What the user decides on a take that is held or unknown."""
+    """What the user decides on a take that is held or unknown; WITHDRAW on one that is planned."""
 
     ADOPT = "adopt"
     RESUBMIT = "resubmit"
     ABANDON = "abandon"
+    WITHDRAW = "withdraw"
 
 
 @dataclass(frozen=True)
@@ -260,12 +261,34 @@ def take_to_resolve(context: RunContext, label: str, decision: Decision) -> Take
     if take is None:
         where = in_folder("`wanbatch status`", str(context.state.output))
         raise UsageInvalid(f"no take here is called {label}; {where} lists those that need you")
+    if decision is Decision.WITHDRAW:
+        _assert_withdrawable(context, take)
+        return take
     may_be = (State.HELD, State.UNKNOWN, State.FAILED) if decision is Decision.ADOPT else (State.HELD, State.UNKNOWN)
     if take.state not in may_be:
         raise UsageInvalid(f"{label} is {take.state}: only held and unknown takes can be resolved")
     if take.state is State.FAILED and not _given_up(context, take):
         raise UsageInvalid(f"{label} has failed, and none of its submits made anything")
     return take
+
+
+def _assert_withdrawable(context: RunContext, take: Take) -> None:
+    """Raise UsageInvalid unless a take is a retake, or a retry, that the user asked for and no run has sent."""
+    if take.state is not State.PLANNED or take.superseded:
+        raise UsageInvalid(f"{take.label} is {take.shown_state}: only a planned retake or retry can be withdrawn")
+    if take.take_id in context.state.past().followers:
+        raise UsageInvalid(
+            f"{take.label} is planned because its shot says `follow: always`: change that in the manifest"
+        )
+    if not take.is_retake and not _is_retried(context, take):
+        raise UsageInvalid(
+            f"the manifest asks for {take.label}: leave its shot out with `omit: true`, or ask for fewer `takes`"
+        )
+
+
+def _is_retried(context: RunContext, take: Take) -> bool:
+    """Say whether a take failed before, and is planned because it is to be tried again."""
+    return any(each.fact is Fact.RETRY_PLANNED for each in context.state.facts_of(take.take_id))
 
 
 def _given_up(context: RunContext, take: Take) -> list[Attempt]:
@@ -279,6 +302,12 @@ async def resolve(context: RunContext, take: Take, decision: Decision, generatio
     if decision is Decision.ABANDON:
         text = f"you gave it up; its possible cost still counts. It was {take.state}: {take.error}"
         return context.record(take.take_id, Fact.ABANDONED, {"error": text})
+    if decision is Decision.WITHDRAW:
+        is_retry = _is_retried(context, take)
+        if not is_retry:
+            context.state.forget_plan()  # the failed take that it was to replace is asked for again
+        text = f"you withdrew it before it was sent{' again' if is_retry else ''}"
+        return context.record(take.take_id, Fact.WITHDRAWN, {"error": text, "is_retry": is_retry})
     if read_generation_id(generation_id) is None or generation_id is None:
         raise UsageInvalid("that is not a generation id")
     owner = context.owner_of(generation_id)

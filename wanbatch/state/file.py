@@ -159,6 +159,11 @@ class StateFile(FactWriter):
         finally:
             self._lock.release()
 
+    def forget_plan(self) -> None:
+        """Have the next run plan its manifest again, even if nothing in it has changed."""
+        with self._transaction():
+            self._db.execute("DELETE FROM marks WHERE name LIKE ?", (f"{PLANNED_FROM}%",))
+
     def adopt(self, plan: Plan, at: datetime, digest: str = "") -> None:
         """Write a plan: its shots, new takes and changes to takes that were never sent. One transaction.
 

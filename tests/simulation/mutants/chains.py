@@ -152,8 +152,8 @@ slip("every frame is the last one", Predecessors._png_of, "clip, frame.moment)",
 slip(
     "a newer take that is under way is not waited for",
     chosen_frames.source_of,
-    "    if coming:",
-    "    if coming and not chosen(mine):",
+    "(best is None or coming[-1].number > best.number)",
+    "best is None",
 )
 slip(
     "a new frame is no reason to make a follower again",
