@@ -298,8 +298,35 @@ def test_a_limit_counts_what_can_be_sent() -> None:
 
 def test_an_inventory_knows_the_shots_with_clips() -> None:
     takes = (A1, replace(B, superseded=True), replace(C, superseded=True, circled=True), made(4, "d", RUNS))
-    assert Inventory.of(takes).clips == {"a", "c", "d"}
-    assert Inventory.of((made(1, "a", FAILED), made(2, "b", HELD), made(3, "c", PLANNED))).clips == frozenset()
+    numbered = {("a", 1), ("b", 1), ("c", 1), ("d", 1)}
+    assert Inventory.of(takes).clips == {"a", "c", "d", *numbered}
+    without = (made(1, "a", FAILED), made(2, "b", HELD), made(3, "c", PLANNED))
+    assert Inventory.of(tuple(replace(take, generation_id=None) for take in without)).clips == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("take", "may_come"),
+    [
+        (replace(made(1, "a", HELD), generation_id="g"), True),  # the next run polls it again
+        (replace(made(1, "a", HELD), generation_id="g", needs_user=True), False),
+        (replace(made(1, "a", HELD), generation_id=None, request_id="r"), False),
+    ],
+)
+def test_a_held_take_may_give_a_clip_if_the_next_run_looks_at_it_again(take: Take, *, may_come: bool) -> None:
+    assert ("a" in Inventory.of((take,)).clips) is may_come
+
+
+@pytest.mark.parametrize(
+    ("clips", "is_sent"),
+    [({"a"}, False), ({"a", ("a", 1)}, False), ({("a", 3)}, True), (set(), False)],
+)
+def test_a_take_that_continues_from_a_single_take_is_sent_only_if_that_one_has_a_clip(
+    clips: set[str | tuple[str, int]], *, is_sent: bool
+) -> None:
+    pinned = [each._replace(pins=(("a", 3),)) for each in due("b")]
+    assert bool(order_to_send(pinned, lambda _: True, clips).takes) is is_sent
+    with_new = [due("a")[0]._replace(number=3), *pinned]
+    assert len(order_to_send(with_new, lambda _: True, clips).takes) == 2
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pictures import opening_in
+from tests.runner.test_chains import film
 from tests.runner.test_failures import charged, first_of, says_failed, states
 from tests.worlds import World, batch_of
 from wanbatch.batch.shots import Batch
@@ -100,3 +102,20 @@ def test_a_generation_that_completes_after_another_take_was_bought_is_named_a_do
     told = "and it completed after all, and sh015_t1 was bought with the same request"
     assert (told in world.takes()[0].warning, "DOUBLE" in world.takes()[0].warning) == (True, True)
     assert any(told in message for message in end.messages)
+
+
+def test_what_the_plan_did_not_count_is_not_sent_though_its_clip_comes_after_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, is_over = film(tmp_path, {"sh001": "sh000"}), list[bool]()
+    says_failed(monkeypatch, lambda _, __, ___: not is_over)
+    world = World(tmp_path / "out", settings=replace(opening_in(tmp_path), rates=Rates(max_attempts=1)))
+    assert world.run(batch).exit_code is ExitCode.TAKES_FAILED
+    is_over.append(True)
+    world.elapsed_s += 3600
+    end = world.run(batch)
+    assert (states(world), world.submits) == (["verified", "planned"], 1)
+    said = "sh001_t1 is not sent in this run: the clip to continue from came only after the plan was shown"
+    assert (said in "; ".join(end.messages), end.exit_code) == (True, ExitCode.TAKES_FAILED)
+    assert world.run(batch).exit_code is ExitCode.OK
+    assert states(world) == ["verified"] * 2

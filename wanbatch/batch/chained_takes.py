@@ -6,8 +6,8 @@ same: only the user, or a manifest that says so, has it made again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from wanbatch.batch.chains import Chains, shots_before
@@ -82,6 +82,15 @@ class ChainedTakes:
 
     takes: Mapping[str, Sequence[Take]] = field(default_factory=dict)
     frames: Mapping[int, Sequence[ChosenFrame]] = field(default_factory=dict)
+
+    def as_planned(self, takes: Iterable[Take]) -> ChainedTakes:
+        """Return them as they are asked for once a plan is carried out: `takes` are those after it."""
+        left = {take.take_id: take.superseded for take in takes}
+        after = {
+            shot_id: [replace(take, superseded=left.get(take.take_id, take.superseded)) for take in mine]
+            for shot_id, mine in self.takes.items()
+        }
+        return replace(self, takes=after)
 
     @cached_property
     def chains(self) -> Chains:

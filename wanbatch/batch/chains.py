@@ -154,6 +154,14 @@ def shots_before(canonical: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.shot_id for each in frames_in(Recipe(canonical).body)))
 
 
+def pins_in(canonical: str) -> tuple[tuple[str, int], ...]:
+    """Return the single takes that a take continues from, as shots and numbers, by the text of its recipe."""
+    if not may_hold_frames(canonical):
+        return ()
+    pinned = ((each.shot_id, each.take) for each in frames_in(Recipe(canonical).body) if each.take is not None)
+    return tuple(dict.fromkeys(pinned))
+
+
 def with_new_ids(canonical: str, names: Mapping[str, str]) -> str:
     """Return a recipe, or the text of one frame, with the ids that shots have now; `names` are these by earlier ids."""
     if not names or FRAME_MARK not in canonical:

@@ -154,13 +154,9 @@ def _superseded(takes: Sequence[Take], left: set[int]) -> list[Supersede]:
 
 def _takes_after(plan: Plan) -> dict[str, list[Take]]:
     """Return the takes by shot as they are asked for once the plan is carried out, with those that it makes."""
-    told = {
-        each.take_id: isinstance(each, Supersede) for each in plan.changes if isinstance(each, Supersede | Reinstate)
-    }
     by_shot: dict[str, list[Take]] = {}
-    for take in plan.takes:
-        after = replace(take, superseded=told.get(take.take_id, take.superseded))
-        by_shot.setdefault(take.shot_id, []).append(after)
+    for take in plan.takes_after:
+        by_shot.setdefault(take.shot_id, []).append(take)
     new = [each for each in plan.changes if isinstance(each, Create)]
     for place, each in enumerate(new):
         take = Take(-1_000_000 - place, each.shot_id, each.number, each.recipe.canonical)

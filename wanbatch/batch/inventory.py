@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from wanbatch.batch.chains import shots_before
+from wanbatch.batch.chains import pins_in, shots_before
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Due, ShotRow, cause_of, due_group, group_of, in_table_order
 from wanbatch.batch.spend import Kind
@@ -30,7 +30,7 @@ class Inventory:
     """The takes of a batch. `scenes` are in story order; `omitted` counts shots.
 
     `strays` are the credits held for submits that belong to no take; None if that is unknown. `clips` are the shots
-    that have a clip, or soon will, if any take that is due continues from another shot.
+    that have a clip, or soon will, and their takes that do, if any take that is due continues from another shot.
     """
 
     kinds: Sequence[Counted] = ()
@@ -39,7 +39,7 @@ class Inventory:
     scenes: Sequence[str] = ()
     omitted: int = 0
     strays: Sequence[int | None] = ()
-    clips: frozenset[str] = frozenset()
+    clips: frozenset[str | tuple[str, int]] = frozenset()
 
     @classmethod
     def of(cls, takes: Iterable[Take], shots: Sequence[ShotRow] = ()) -> Inventory:
@@ -62,6 +62,7 @@ class Inventory:
                 unwritten_in(take.recipe),
                 take.tries,
                 shots_before(take.recipe_json),
+                pins=pins_in(take.recipe_json),
             )
 
         return cls(
@@ -70,7 +71,7 @@ class Inventory:
             open_takes=[take for take in every if is_open(take)],
             scenes=tuple(dict.fromkeys(row.scene for row in shots)),
             omitted=sum(row.omit for row in shots),
-            clips=shots_with_clips(every),
+            clips=clips_of(every),
         )
 
     def planned_again(self, failed: Sequence[Take], shots: Sequence[ShotRow]) -> Inventory:
@@ -114,13 +115,22 @@ class Inventory:
         return not any(take.awaits_charge for take, _ in self.kinds)
 
 
-def shots_with_clips(takes: Iterable[Take]) -> frozenset[str]:
-    """Return the shots that have a clip to continue from, or soon will."""
-    return frozenset(take.shot_id for take in takes if take.circled or (not take.superseded and _may_have_clip(take)))
+def clips_of(takes: Iterable[Take]) -> frozenset[str | tuple[str, int]]:
+    """Return the shots with a clip to continue from, or soon with one, and such takes, as shots and numbers."""
+    found = set[str | tuple[str, int]]()
+    for take in takes:
+        if _may_have_clip(take):
+            found.add((take.shot_id, take.number))
+            if take.circled or not take.superseded:
+                found.add(take.shot_id)
+    return frozenset(found)
 
 
 def _may_have_clip(take: Take) -> bool:
-    return take.state not in (State.PLANNED, State.FAILED, State.HELD)
+    """Say whether a take has a clip, or may get one that was paid for: the next run looks again at some held ones."""
+    if take.state is State.HELD:
+        return take.can_be_looked_at
+    return take.state not in (State.PLANNED, State.FAILED)
 
 
 def finish_text(inventory: Inventory) -> str:

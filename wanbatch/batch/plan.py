@@ -12,8 +12,8 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple
 
-from wanbatch.batch.chains import Chains, shots_before
-from wanbatch.batch.changes import Change, Create, Past, Supersede
+from wanbatch.batch.chains import Chains, pins_in, shots_before
+from wanbatch.batch.changes import Change, Create, Past, Reinstate, Supersede
 from wanbatch.batch.given_files import Files
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, order_of
@@ -76,7 +76,8 @@ class Due(NamedTuple):
 
     `unwritten` names what its price depends on and its request leaves to the default of the model; `tries` counts those
     of `--max-attempts` that it used before. `predecessors` are the shots that it continues from; `awaits` are those of
-    which one gets a new take first, as it is made again for a new frame.
+    which one gets a new take first, as it is made again for a new frame. `pins` are single takes that it continues
+    from, as shots and numbers.
     """
 
     take_id: int
@@ -90,6 +91,7 @@ class Due(NamedTuple):
     tries: int = 0
     predecessors: tuple[str, ...] = ()
     awaits: tuple[str, ...] = ()
+    pins: tuple[tuple[str, int], ...] = ()
 
     def tries_left(self, max_attempts: int) -> int:
         """Return how often a run may buy it yet: once at least, as it is sent."""
@@ -139,6 +141,16 @@ class Plan:
         if not self.awaits:
             return tuple(due)
         return tuple(each._replace(awaits=self.awaits.get((each.shot_id, each.number), ())) for each in due)
+
+    @property
+    def takes_after(self) -> list[Take]:
+        """The takes that were there before as they are asked for once the plan is carried out."""
+        told = {
+            each.take_id: isinstance(each, Supersede)
+            for each in self.changes
+            if isinstance(each, Supersede | Reinstate)
+        }
+        return [replace(take, superseded=told.get(take.take_id, take.superseded)) for take in self.takes]
 
     @property
     def followed(self) -> Mapping[tuple[str, int], str]:
@@ -193,6 +205,7 @@ def _due(wanted: Wanted, created: Create | None, edited: set[str]) -> Due:
         unwritten=unwritten_in(recipe),
         tries=0 if take is None or is_edited else take.tries,
         predecessors=shots_before(recipe.canonical),
+        pins=pins_in(recipe.canonical),
     )
 
 

@@ -71,6 +71,7 @@ class RunContext:
         self.revived: set[int] = set()  # takes whose failed generations go on after all, as this run found
         self.named_now: set[str] = set()  # generations of charges without a take that this run named
         self.sendable: set[int] | None = None  # the takes that a limit allows; None if there is no limit
+        self.unready: frozenset[int] = frozenset()  # takes that the plan said are not sent: no clip was to come
         self.spares: list[Due] = []  # those after them, in order: each may stand in for one that is not sent
         self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others
         self.failing_since: dict[int, float] = {}  # takes whose newest answer says that they failed, by its time

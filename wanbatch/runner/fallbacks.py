@@ -5,7 +5,7 @@ Whether it may is the rule of `batch/fallbacks.py`; here it is recorded, with a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from wanbatch.batch.fallback_words import changed_text
@@ -54,6 +54,12 @@ def left_to_fall_back(
     failed = [take for take in state.takes_in([State.FAILED]) if take.shot_id in fallbacks] if fallbacks else []
     found = {take.take_id: _next_recipe(state, take, fallbacks[take.shot_id]) for take in failed if is_selected(take)}
     return {take_id: recipe for take_id, recipe in found.items() if recipe is not None}
+
+
+def shots_of(state: StateReader, take_ids: Collection[int]) -> frozenset[str]:
+    """Return the shots that failed takes with these ids belong to."""
+    failed = state.takes_in([State.FAILED]) if take_ids else ()
+    return frozenset(take.shot_id for take in failed if take.take_id in take_ids)
 
 
 def first_sent_at(context: RunContext, take_ids: Iterable[int]) -> datetime | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from wanbatch.batch.forecast import Sending
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
-from wanbatch.batch.order_to_send import order_to_send
+from wanbatch.batch.order_to_send import is_ready, order_to_send
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
@@ -19,6 +19,7 @@ from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.downloads import Downloads
 from wanbatch.runner.end_code import TROUBLED_STATES, RunEnd, codes_of_takes
+from wanbatch.runner.fallbacks import left_to_fall_back, shots_of
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.predecessors import Predecessors
 from wanbatch.runner.rechecks import Rechecks
@@ -126,12 +127,15 @@ class Runner:
         for take in context.takes:
             self._resume_take(take, now)
         settings = context.settings
-        order = order_to_send(inventory.due, settings.is_selected, inventory.clips, settings.first)
+        falling_back = shots_of(context.state, left_to_fall_back(context.state, settings.is_selected))
+        clips = inventory.clips | falling_back
+        order = order_to_send(inventory.due, settings.is_selected, clips, settings.first)
+        context.unready = frozenset(take.take_id for take, _ in order.unready)
         unready = [take.take_id for take, _ in order.unready] if settings.limit is None else []
         chosen = [*(each.take_id for each in order.takes[: settings.limit]), *unready]
         if settings.limit is not None:
             context.sendable, rest = set(chosen), order.takes[settings.limit :]
-            context.spares.extend(each for each in rest if inventory.clips.issuperset(each.predecessors))
+            context.spares.extend(each for each in rest if is_ready(each, clips))
         context.schedule.places = {take_id: place for place, take_id in enumerate(chosen)}
         for take_id in chosen:
             if not self._predecessors.keeps_back(take_id):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,7 +66,9 @@ class Predecessors:
     def keeps_back(self, take_id: int) -> bool:
         """Say whether a take waits for another shot; then it is kept back, and queued once that shot has its clip."""
         take = self._context.takes[take_id]
-        if not may_hold_frames(take.recipe_json) or self._waits_for(take) is None:
+        if not may_hold_frames(take.recipe_json):
+            return False
+        if self._waits_for(take) is None and take_id not in self._context.unready:
             return False
         for frame in frames_in(take.recipe.body):
             self._followed.setdefault(self._now(frame).shot_id, set()).add(take_id)
@@ -76,7 +78,7 @@ class Predecessors:
     def follow(self, changed: Take) -> None:
         """Something was recorded about a take: queue what waited for its shot, and need not wait any longer."""
         for take_id in sorted(self._followed.get(changed.shot_id, ())):
-            if self._waits_for(self._context.takes[take_id]) is None:
+            if take_id not in self._context.unready and self._waits_for(self._context.takes[take_id]) is None:
                 for waiting in self._followed.values():
                     waiting.discard(take_id)
                 self._context.schedule.release(take_id)
@@ -107,10 +109,20 @@ class Predecessors:
             if root.source.cause is not None and root.source.is_left_out:
                 context.left_out[root.source.cause.shot_id] = None
         for (why, code, todo), waiting in by_cause.items():
-            named = ", ".join(take.label for take in waiting[:NAMED]) + (", ..." if len(waiting) > NAMED else "")
+            named = _named([take.label for take in waiting])
             words = agreeing(len(waiting), f"wait|waits for {why}. They|It {WAITS}")
             text = f"{count_text(len(waiting), 'take')} ({named}) {words}{f'. {todo}' if todo else ''}"
             context.trouble(code, text, is_at_end=True)
+        kept = context.unready.intersection(context.schedule.waiting) - blocked.keys()
+        ready = [context.takes[each].label for each in sorted(kept)]
+        if ready:
+            them = agreeing(len(ready), "them|it")
+            context.trouble(
+                ExitCode.TAKES_FAILED,
+                f"{_named(ready)} {agreeing(len(ready), 'are|is')} not sent in this run: the clip to continue from came"
+                f" only after the plan was shown. Run the same command again to send {them}",
+                is_at_end=True,
+            )
 
     def _why(
         self, blocked: Blocked, why_kept: Callable[[Take], tuple[str, ExitCode] | None]
@@ -277,6 +289,10 @@ class Predecessors:
                 part.write_bytes(png)
         except OSError as error:
             raise LocalFault(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _named(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:NAMED]) + (", ..." if len(labels) > NAMED else "")
 
 
 def _file_of(frame: FrameOf, source: Take) -> str:

@@ -25,7 +25,7 @@ from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import Provider
 from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.end_code import RunEnd
-from wanbatch.runner.fallbacks import left_to_fall_back
+from wanbatch.runner.fallbacks import left_to_fall_back, shots_of
 from wanbatch.runner.log import LOG_NAME, requests_in
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.unexplained import share_account
@@ -241,6 +241,7 @@ class Execution:
             committed_by_scene=committed_by_scene(state, self.settings),
             next_ones=next_ones_of(state.fallbacks() if planned is None else planned, left.values()),
             chained=chained,
+            falling_back=shots_of(state, left),
         )
 
     def _keep_baseline(self, preview: Preview, at: datetime) -> None:

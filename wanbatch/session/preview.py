@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wanbatch.batch.chained_takes import NOTHING_CHAINED, ChainedTakes
 from wanbatch.batch.chains import Chains
-from wanbatch.batch.inventory import Inventory, shots_with_clips
+from wanbatch.batch.inventory import Inventory, clips_of
 from wanbatch.batch.lifecycle import SETTLED_STATES, State
 from wanbatch.batch.models import PriceClass, class_of, order_of
 from wanbatch.batch.order_to_send import OrderToSend, order_to_send
@@ -193,7 +193,8 @@ class Basis:
     """What a preview is made from: the inventory of the state file, and the plan where a manifest brings news.
 
     `is_as_planned` where the manifest is the one planned before. `committed_by_scene` is needed for scenes that have
-    caps of their own; `next_ones` is what fallbacks would order. `chained` are the takes that continue from each other.
+    caps of their own; `next_ones` is what fallbacks would order. `chained` are the takes that continue from each other,
+    `falling_back` the shots of failed takes that go on with their fallbacks.
     """
 
     batch: str
@@ -205,6 +206,7 @@ class Basis:
     committed_by_scene: Mapping[str, int | None] = field(default_factory=dict)
     next_ones: NextOnes = NO_NEXT_ONES
     chained: ChainedTakes = NOTHING_CHAINED
+    falling_back: frozenset[str] = frozenset()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -225,7 +227,8 @@ class Basis:
     def order(self) -> OrderToSend:
         """What the run would send, and what it cannot, as it continues from a shot without a clip."""
         due = self.inventory.due if self.plan is None else self.plan.due
-        clips = self.inventory.clips if self.plan is None else shots_with_clips(self.plan.takes)
+        clips = self.inventory.clips if self.plan is None else clips_of(self.plan.takes_after)
+        clips |= self.falling_back
         settings = self.settings
         return order_to_send(due, settings.is_selected, clips, settings.first, settings.limit)
 
@@ -257,7 +260,8 @@ class Basis:
         self, listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]
     ) -> tuple[Succession, ...]:
         """Return the shots with new takes, or takes to come, that others continue from, with what these would cost."""
-        news = self.chained.news({each.shot_id for each in self.to_send})
+        chained = self.chained if self.plan is None else self.chained.as_planned(self.plan.takes_after)
+        news = chained.news({each.shot_id for each in self.to_send})
         quotes = self._quoted({each for one in news for each in one.classes}, listed, earlier)
         return tuple(Succession.of(each, {name: quote.credits for name, quote in quotes.items()}) for each in news)
 

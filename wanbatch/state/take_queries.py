@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import product
 from typing import Any
 
-from wanbatch.batch.chains import shots_before
+from wanbatch.batch.chains import pins_in, shots_before
 from wanbatch.batch.frames import FRAME_MARK
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
@@ -99,16 +99,20 @@ class TakeRecords(Records):
             scenes=self.scenes(),
             omitted=self.omitted(),
             strays=self._stray_credits(),
-            clips=self._shots_with_clips() if any(each.predecessors for each in due) else frozenset(),
+            clips=self._clips() if any(each.predecessors for each in due) else frozenset(),
         )
 
-    def _shots_with_clips(self) -> frozenset[str]:
+    def _clips(self) -> frozenset[str | tuple[str, int]]:
+        """See `clips_of`; of a hundred thousand takes none is read as a whole."""
         sql = (
-            "SELECT DISTINCT shot_id FROM takes WHERE circled OR (NOT superseded AND state IN"
-            " ('verified', 'submitting', 'unknown', 'queued', 'generating', 'completed', 'downloaded'))"
+            "SELECT shot_id, number, circled OR NOT superseded FROM takes"
+            " WHERE state NOT IN ('planned', 'failed', 'held')"
+            " OR (state = 'held' AND generation_id IS NOT NULL AND NOT needs_user)"
         )
         with foreign_errors(self.path):
-            return frozenset(shot_id for (shot_id,) in self._db.execute(sql))
+            rows = self._db.execute(sql).fetchall()
+        shots = {shot_id for shot_id, _, is_current in rows if is_current}
+        return frozenset[str | tuple[str, int]](shots | {(shot_id, number) for shot_id, number, _ in rows})
 
     def waiting_since(self) -> datetime | None:
         """When the first of the takes that are still to be sent was planned; None if there is none."""
@@ -158,8 +162,10 @@ class TakeRecords(Records):
                     classes[told] = class_in(told), _unwritten_in(told)
                 price_class, left_out = classes[told]
                 cause = _CAUSES[*marks]
-                before = () if chained is None else shots_before(chained)
-                due.append(Due(take_id, shot_id, number, ordinal, scene, price_class, cause, left_out, tries, before))
+                due_now = Due(take_id, shot_id, number, ordinal, scene, price_class, cause, left_out, tries)
+                if chained is not None:
+                    due_now = due_now._replace(predecessors=shots_before(chained), pins=pins_in(chained))
+                due.append(due_now)
             return due
 
     def scenes(self) -> tuple[str, ...]:
