@@ -28,8 +28,9 @@ _TAKES = {
     "verified_at": "when the clip got its name",
     "queued_s": "from `submitted_at` to `started_at`",
     "generating_s": "from `started_at` to `completed_at`",
-    "detect_lag_s": "from the last poll that saw it run to `completed_at`: its end was seen at most this much too late",
-    "download_s": "how long the download took, without its check, and on a sandbox without the drawing of the clip",
+    "detect_lag_s": "from the last poll that saw it running to `completed_at`: its end was noticed at most this much"
+    " later than it happened",
+    "download_s": "how long the download took, without checking the clip and, on a sandbox, without drawing it",
     "file": "the clip, relative to the output folder",
     "sha256": "its hash",
     "size_bytes": "its size",
@@ -44,9 +45,9 @@ _TAKES = {
     "cost_code": "as in the manifest",
     "notes": "as in the manifest",
     "recipe_sha256": "the hash of the request: the same for the same prompt, parameters and seed",
-    "credits_estimated": "what it was expected to cost when it was first sent, or costs now if it was not sent; 0 if "
-    "it failed, cost nothing and was replaced",
-    "total_s": "from `submitted_at` to `verified_at`, the waits, checks and drawing of this machine included",
+    "credits_estimated": "what it was expected to cost when it was first sent, or costs now if it has not been sent;"
+    " 0 if it failed, cost nothing and was replaced",
+    "total_s": "from `submitted_at` to `verified_at`, including waits, checks and drawing on this machine",
     "circled": "whether you chose the take",
     "take_note": "the note that you gave with `retake --note`",
     "provider": "who was to make the clip, for models with that choice: a name, or `auto`; with `auto` the provider may"
@@ -59,17 +60,17 @@ _TAKES = {
     **{
         f"{name}_{where}": f"{what} {frame}"
         for where, frame in (
-            ("first", "of the first frame against that of the chain"),
-            ("last", "of the last frame against the first of the chain"),
+            ("first", "of the first frame against the chain's first frame"),
+            ("last", "of the last frame against the chain's first frame"),
             (
                 "joins",
-                "after all joins from the beginning of the chain to this clip; what moves within a clip is not counted",
+                "after all joins from the beginning of the chain to this clip; changes within a clip are not counted",
             ),
         )
         for name, what in (
             ("sharpness", "the sharpness (variance of the Laplacian of luma), as a share,"),
             ("contrast", "the contrast (standard deviation of luma), as a share,"),
-            ("colour", "the distance of the mean chroma, in levels of 255,"),
+            ("colour", "the distance in mean chroma, in levels of 255,"),
         )
     },
 }
@@ -83,7 +84,7 @@ _ATTEMPTS = {
     "http_status": "the status of the answer",
     "generation_id": "the provider's id, if it is known",
     "credits_estimated": "what it was expected to cost",
-    "credits_held": "what the answer said is held",
+    "credits_held": "what the answer said was set aside",
     "credits_charged": "what the ledger showed for it",
     **{f"usd_{name}": f"`credits_{name}` in USD, exact" for name in ("estimated", "held", "charged")},
     "started_at": "when it was sent",
@@ -104,7 +105,7 @@ _SUMMARY = {
     "key": "the name of the group on that level",
     "takes": "how many takes",
     "verified": "how many of these are verified",
-    "left_out": "how many of the verified ones are of shots that are omitted or no longer in the manifest",
+    "left_out": "how many of the verified ones belong to shots that are omitted or no longer in the manifest",
     "failed": "how many of these failed",
     "held": "how many of these are held",
     "superseded": "how many of these are superseded",
@@ -114,8 +115,8 @@ _SUMMARY = {
     "credits_held": "the sum of what the provider set aside for generations that did not fail",
     "credits_charged": "the sum of what the ledger showed",
     **{f"usd_{name}": f"`credits_{name}` in USD" for name in ("held", "charged", "outside_cut")},
-    "credits_outside_cut": "charged for all that is not in the cut, as `outside_cut_credits` of `costs.csv`",
-    "holds_not_seen": "takes with a hold that no answer named",
+    "credits_outside_cut": "charged for everything that is not in the cut, as `outside_cut_credits` in `costs.csv`",
+    "holds_not_seen": "takes for which no answer said how much was set aside",
     "charges_not_seen": "takes whose charge the ledger may still show",
     "takes_of_unknown_cost": "takes that may have cost something, but it is not known how much",
     "credits_per_usable_second": "all charged credits per usable second, as in `costs.csv`",
@@ -131,9 +132,9 @@ _LEDGER = {
     "take": "the takes that name this generation, separated by `;`",
     "generation_id": "the provider's id",
     "request_id": "the submits that name it",
-    "held_credits": "what the answer held",
+    "held_credits": "what the answer said was set aside",
     "charged_credits": "what was charged, according to the ledger",
-    "difference_credits": "charged less held",
+    "difference_credits": "charged minus set aside",
     "charges": "how many charges the ledger has for it",
     "refunded_credits": "what the ledger shows as refunded",
     **{f"{name}_usd": f"`{name}_credits` in USD" for name in ("held", "charged", "difference", "refunded")},
@@ -147,9 +148,9 @@ FILES = {
     "costs.csv": ("The cost report: one row per group of takes, level by level.", COSTS),
     "shots.csv": ("What the takes of each shot cost, and what for: one row per shot.", SHOTS),
     "spend.csv": ("The spend over time: one row per submit and one per charge.", SPEND),
-    "prices.csv": ("One row per price class: what was quoted, held and charged.", PRICES),
+    "prices.csv": ("One row per price class: what was quoted, set aside and charged.", PRICES),
     "variance.csv": (
-        "The first confirmed plan and what was added to it: one row per shot and reason.",
+        "The first confirmed plan and what has been added to it since: one row per shot and reason.",
         VARIANCE,
     ),
     "ledger.csv": ("The provider's ledger, matched by `reconcile`: one row per generation.", _LEDGER),

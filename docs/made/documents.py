@@ -27,16 +27,16 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "plan": (
         ("shots.yaml", "--sandbox"),
-        "A sum is null while a part of it is unknown; `known` holds the known part. `takes` lists what would be sent.",
+        "A total is null while a part of it is unknown; `known` has the known part. `takes` lists what would be sent.",
     ),
-    "status": ((), "`problems` lists what needs you, with the command that fixes it."),
+    "status": ((), "`problems` lists what needs your attention, with the command that fixes it."),
     "report": ((), "Where the pages are. Several RUNs give a list."),
     "open": (("--report",), "The page that was opened."),
     "verify": ((), "One object per clip; `verdict` is `ok`, or says what is wrong."),
     "reconcile": ((), "What the log and the ledger showed; `ledger` has the columns of `ledger.csv`."),
     "balance": (("outputs/dragon-pass",), "What the account holds."),
     "circle": (("sc010_sh010", "1"), "The takes whose circle changed."),
-    "cut": (("--no-slates",), "The film, piece by piece; `begin` and `frames` count pictures."),
+    "cut": (("--no-slates",), "The film, piece by piece; `begin` and `frames` count frames."),
     "export": (("--format", "mp4"), "As `cut`; `file` is the folder of the copies."),
     "extract": (
         ("sc010_sh010", "-o", "still.png"),
@@ -46,10 +46,10 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
         ("sc010_sh020", "--later"),
         "With `--later`, the takes that were planned; without it, the lines of a run.",
     ),
-    "why": (("sc010_sh020",), "How a shot stands, and why; `depth` counts how far a cause is from it."),
+    "why": (("sc010_sh020",), "The state of a shot, and the reasons; `depth` counts how far a cause is from the shot."),
     "completion": (("bash",), "The script, and the shell that it is for."),
     "doctor": (("--offline",), "A list with one object per finding; `verdict` is `ok`, `note` or `bad`."),
-    "models": (("--sandbox",), "A list with one object per model; `kinds` is empty if wanbatch has no schema of it."),
+    "models": (("--sandbox",), "A list with one object per model; `kinds` is empty if wanbatch has no schema for it."),
     "schema": (("--list",), "With `--list` the names; without it, the schema itself."),
 }
 # Those that print the lines of a run, that serve, or that need a held take or a lost file first.

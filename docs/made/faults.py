@@ -9,13 +9,14 @@ from wanbatch.sandbox.faults import DEEDS, PLANS, Rule
 
 PLAN_WORDS = {
     "none": "Nothing goes wrong.",
-    "flaky": "A bad night: submits refused for their rate, 502s, broken connections, dead links, half clips.",
-    "lost-answers": "Submits are accepted and charged, and their answers are lost.",
+    "flaky": "A bad night: submits refused because they come too fast, 502s, broken connections, dead links,"
+    " truncated clips.",
+    "lost-answers": "Submits are accepted and charged, but their answers are lost.",
     "failures": "Generations fail, one is refused by content moderation, one submit is refused.",
     "hostile": "Lost answers, web pages, wrong ids, missing prices and broken clips at once.",
-    "bad-media": "Whole clips that are not as ordered: a black one, one that does not move, a silent one.",
-    "drift": "Clips that begin with a picture show it to their end, softer, flatter and in other colours: along a chain"
-    " of shots it adds up, and wanbatch warns of it.",
+    "bad-media": "Intact clips that are not as ordered: a black one, a frozen one, a silent one.",
+    "drift": "Clips that begin with a picture show it to the end, but softer, flatter and with shifted colours: along a"
+    " chain of shots this adds up, and wanbatch warns about it.",
 }
 DEED_WORDS = {
     "status": "answer with `code` before anything is done",
@@ -43,13 +44,13 @@ DEED_WORDS = {
     "dead_link": "give a link that has expired",
     "garbage": "send bytes that are not a clip",
     "zero": "send an empty file",
-    "short": "send half a clip, announced as whole",
+    "short": "send half of a clip but announce its full length",
     "slow": "send the whole clip slowly, over `delay_s`",
     "expired": "answer as for an expired link",
-    "black": "send a whole clip with a black picture",
-    "frozen": "send a whole clip whose picture does not move",
-    "silent": "send a whole clip whose sound track is silent",
-    "drift": "send a whole clip that shows its first picture to the end, softer, flatter and in other colours",
+    "black": "send an intact clip with a black picture",
+    "frozen": "send an intact clip whose picture does not move",
+    "silent": "send an intact clip whose sound track is silent",
+    "drift": "send an intact clip that shows its first picture to the end, softer, flatter and with shifted colours",
 }
 FIELD_WORDS = {
     "on": "the route, as in the table above",

@@ -30,7 +30,7 @@ SCREEN = {
     "NO_COLOR": "No colour.",
     "FORCE_COLOR": "Colour even if the output is not a terminal.",
     "TERM": "With `dumb`, no colour and no line that redraws itself.",
-    "XDG_CACHE_HOME": "Where the cache is on Linux: price lists with their age, the heads of large manifests, and the"
+    "XDG_CACHE_HOME": "Where the cache is on Linux: price lists with their age, the top of each large manifest, and the"
     " output folders of each manifest.",
 }
 
