@@ -250,7 +250,7 @@ WANTED = "expected an https:// or a data: address without spaces"
         (
             ADDRESS,
             "http://a.example/b.png",
-            f"still is 'http://a.example/b.png'; {WANTED}; write https:// in place of http://, if that opens it, too",
+            f"still is 'http://a.example/b.png'; {WANTED}; write https:// instead of http://, if that address works, too",
         ),
         (ADDRESS, '"https://a.example/b c.png"', f"still is 'https://a.example/b c.png'; {WANTED}"),
         ({"anyOf": [ADDRESS, {"type": "array", "items": ADDRESS}]}, "maybe", f"still is 'maybe'; {WANTED}"),

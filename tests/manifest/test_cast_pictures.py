@@ -69,7 +69,10 @@ def test_a_member_who_is_named_is_sent_as_pictures_and_keeps_the_words_of_the_se
 )
 def test_a_model_that_takes_no_pictures_of_her_is_sent_her_words(model: str, why: str, folder: Path) -> None:
     shot = shot_of(folder, {"model": model, "cast": ["mara"]})
-    assert (shot.prompt, shot.origins["cast"]) == (f"She turns. {LOOK}", (f"mara to {model}: words alone, as {why}",))
+    assert (shot.prompt, shot.origins["cast"]) == (
+        f"She turns. {LOOK}",
+        (f"mara to {model}: words alone, because {why}",),
+    )
     assert not {"image_urls", "reference_image_urls"} & set(shot.request)
 
 
@@ -116,7 +119,7 @@ def test_a_voice_goes_to_models_that_take_sounds_to_refer_to(folder: Path) -> No
     assert shot.request["audio_urls"] == ["https://example.com/ilo.mp3"]
     assert shot.origins["cast"] == (f"ilo to {W3}: pictures as references, voice",)
     shot = shot_of(folder, {"cast": ["ilo"]}, ilo=voice)
-    assert shot.origins["cast"][0].endswith("no voice, as studio/lens-1 takes no reference sounds")
+    assert shot.origins["cast"][0].endswith("no voice, because studio/lens-1 takes no reference audio")
 
 
 def test_a_voice_that_is_a_file_goes_to_models_that_take_files(folder: Path) -> None:
@@ -131,11 +134,11 @@ def test_a_voice_that_is_a_file_goes_to_models_that_take_files(folder: Path) -> 
 @pytest.mark.parametrize(
     ("mara", "said"),
     [
-        ({"look": LOOK, "images": ["none/*.png"]}, "no file matches 'none/*.png' in the folder of the manifest"),
-        ({"look": LOOK, "images": ["../a.png"]}, "which is not a path below the folder of the manifest"),
+        ({"look": LOOK, "images": ["none/*.png"]}, "no file matches 'none/*.png' in the manifest's folder"),
+        ({"look": LOOK, "images": ["../a.png"]}, "which is not a path below the manifest's folder"),
         ({"look": LOOK, "images": [1, {"a": 1}]}, "cast.mara.images is a list; expected addresses and files"),
         ({"look": LOOK, "voice": ["a.wav", "b.wav"]}, "cast.mara.voice is a list; expected one address or file"),
-        ({"images": [A]}, "cast.mara lacks look; describe what it looks like"),
+        ({"images": [A]}, "cast.mara has no look; describe what it looks like"),
         ({"look": LOOK, "image": [A]}, "'image' is not a field of cast.mara; did you mean images?"),
     ],
 )  # fmt: skip

@@ -112,12 +112,12 @@ def test_a_manifest_keeps_its_frames_in_another_format(tmp_path: Path) -> None:
 
 
 WRONG: list[tuple[Any, str]] = [
-    ({"from": "sh003"}, "first_frame continues from 'sh003', and no shot has this id; did you mean sh001?"),
+    ({"from": "sh003"}, "first_frame continues from 'sh003', but no shot has this id; did you mean sh001?"),
     ({"from": "sh002"}, "first_frame continues from sh002, which is this shot; name another"),
     ({"from": ""}, "first_frame has from but names no shot; write the shot's id, such as from: sc010_sh010"),
     ({"from": None}, "first_frame has from but names no shot"),
     ({"from": ["sh001"]}, "first_frame.from is a list; expected one value"),
-    ({"from": "sh001", "at": "5s"}, "first_frame.at is 5 s, and sh001 lasts 5 s; leave out at for its last frame"),
+    ({"from": "sh001", "at": "5s"}, "first_frame.at is 5 s, but sh001 lasts 5 s; leave out at to use its last frame"),
     ({"from": "sh001", "at": "soon"}, "first_frame.at is 'soon'; expected seconds into the clip, such as 2.5s"),
     ({"from": "sh001", "at": "0.5ms"}, "first_frame.at is '0.5ms'; expected seconds"),
     ({"from": "sh001", "at": "1s", "frame": "last"}, "first_frame has both at and frame; keep one of them"),
@@ -125,14 +125,14 @@ WRONG: list[tuple[Any, str]] = [
     ({"from": "sh001", "take": 0}, "first_frame.take is '0'; expected the number of a take, such as 2"),
     ({"from": "sh001", "follow": "yes"}, "first_frame.follow is 'yes'; expected always; without follow"),
     ({"from": "sh001", "take": 1, "follow": "always"}, "first_frame has both take and follow"),
-    ({"from": "sh001", "shot": 1}, "'shot' is not a field of a frame; it takes from, frame, at, take, follow"),
+    ({"from": "sh001", "shot": 1}, "'shot' is not a field of a frame; its fields are from, frame, at, take, follow"),
     ({"form": "sh001"}, "'form' is not a field of a frame; did you mean from?"),
-    ({"at": "2s"}, "first_frame does not say which shot its frame is of; add from and the shot's id, such as from: sc010_sh010"),
-    ({"shot": "sh001"}, "'shot' is not a field of a frame; it takes from, frame, at, take, follow"),
-    ({}, "first_frame does not say which shot its frame is of"),
+    ({"at": "2s"}, "first_frame does not say which shot its frame is from; add from and the shot's id, such as from: sc010_sh010"),
+    ({"shot": "sh001"}, "'shot' is not a field of a frame; its fields are from, frame, at, take, follow"),
+    ({}, "first_frame does not say which shot its frame is from"),
     ("form: sh001, at: 2s", "'form' is not a field of a frame; did you mean from?"),
-    ("at: 2s", "first_frame does not say which shot its frame is of"),
-    ("from: sh001 at 2.5s", "first_frame continues from 'sh001 at 2.5s', and no shot has this id"),
+    ("at: 2s", "first_frame does not say which shot its frame is from"),
+    ("from: sh001 at 2.5s", "first_frame continues from 'sh001 at 2.5s', but no shot has this id"),
     ("from: sh001, 2.5s", "first_frame is 'from: sh001, 2.5s'; write from: SHOT, then the other fields after commas, such as at: 2.5s"),
     ("from: sh001, from: sh000", "first_frame has from twice; keep one of them"),
 ]  # fmt: skip
@@ -180,18 +180,18 @@ def test_a_model_without_the_role_says_which_models_have_it(tmp_path: Path) -> N
     assert problem.startswith(f"{I2V} does not take last_frame, an image to end with; models that do: ")
     (problem,) = told(film(tmp_path, {"model": R2V, "first_frame": {"from": "sh001"}}))
     assert problem.startswith(
-        f"first_frame continues from sh001, and {R2V} takes only an https:// address there; models that take files: {I2V}"
+        f"first_frame continues from sh001, but {R2V} takes only an https:// address there; models that take files: {I2V}"
     )
     add_lens(tmp_path)
     (problem,) = told(film(tmp_path, {"model": LENS, "resolution": None, "audio": {"from": "sh001"}}))
-    assert problem == "audio takes no picture, so no frame of a shot"
+    assert problem == "audio takes no picture, so it cannot take a frame of a shot"
 
 
 def test_an_omitted_shot_gives_no_frame(tmp_path: Path) -> None:
     omitted = {"first_frame": A, "omit": True}
     (problem,) = told(film(tmp_path, omitted, {"first_frame": {"from": "sh002"}}))
     assert problem == (
-        "first_frame continues from sh002, which is omitted, so that it will have no clip; omit this shot, too, or name"
+        "first_frame continues from sh002, which is omitted, so it will have no clip; omit this shot, too, or name"
         " another"
     )
     load_manifest(film(tmp_path, omitted, {"first_frame": {"from": "sh002"}, "omit": True}))
@@ -206,7 +206,7 @@ def test_another_shape_than_that_of_the_frame_is_a_problem_also_through_a_chain(
     wide = {"model": LENS, "resolution": None, "first_frame": {"from": "sh003"}}
     (problem,) = told(film(tmp_path, tall, {"first_frame": {"from": "sh002"}}, wide))
     assert problem == (
-        "first_frame continues from sh003, whose picture is 9:16, and this shot is 16:9; give both the same aspect_ratio"
+        "first_frame continues from sh003, whose picture is 9:16, but this shot is 16:9; give both the same aspect_ratio"
     )
     load_manifest(film(tmp_path, tall, {"first_frame": {"from": "sh002"}}, {**wide, "aspect_ratio": "9:16"}))
     save(tmp_path / "tall.png", still(360, 640))
@@ -247,8 +247,8 @@ def test_a_frame_that_is_larger_than_the_documented_maximum_is_a_warning(tmp_pat
 def test_another_size_and_a_take_that_is_not_planned_are_warnings(tmp_path: Path) -> None:
     batch = load_manifest(film(tmp_path, {"first_frame": {"from": "sh001", "take": 2}, "resolution": "1080p"}))
     assert [each.message for each in batch.warnings] == [
-        "first_frame continues from sh001, which is made with 720 lines, and this shot with 1080: " + AT_THE_JOIN,
-        "first_frame waits for take 2 of sh001, and the manifest asks for 1 take: " + ONCE,
+        "first_frame continues from sh001, which is made with 720 lines, but this shot with 1080: " + AT_THE_JOIN,
+        "first_frame waits for take 2 of sh001, but the manifest asks for 1 take: " + ONCE,
     ]
 
 

@@ -150,14 +150,14 @@ def test_a_benchmark_with_numbers_as_ids_and_texts_to_append_runs_as_it_is(tmp_p
 CASES = [
     ("Description: prompt", "Descripton: prompt", ["shots.csv:1:12 'Description' is not a column of a manifest; did you mean prompt?", "shots.map.yaml:5:3 shots.csv has no column 'Descripton'; did you mean 'Description'?"]),
     ("Camera: append to prompt", "Camera: camera", ["shots.map.yaml:7:11 'camera' is not a field of a shot; to keep it as a column of your own, call it x_camera; or write keep, ignore or append to prompt"]),
-    ("Camera: append to prompt", "Camera: prompt", ["shots.map.yaml:7:11 'Description' and 'Camera' are both read as prompt; a shot has one; for one of them write append to prompt"]),
-    ("Reviewer: keep", "Reviewer: seed\n  Dolly: seed", ["shots.map.yaml:9:10 'Reviewer' and 'Dolly' are both read as seed; a shot has one; keep one of them"]),
+    ("Camera: append to prompt", "Camera: prompt", ["shots.map.yaml:7:11 'Description' and 'Camera' are both read as prompt; a shot has only one; for one of them write append to prompt"]),
+    ("Reviewer: keep", "Reviewer: seed\n  Dolly: seed", ["shots.map.yaml:9:10 'Reviewer' and 'Dolly' are both read as seed; a shot has only one; keep one of them"]),
     ("Camera: append to prompt", "Camera: append to seed", ["shots.map.yaml:7:11 'append to seed': only prompt, negative_prompt or notes can be appended to"]),
     ("Camera: append to prompt", "Camera:", ["shots.map.yaml:7:10 'Camera' has no field; say what it is read as: a field such as prompt, or keep, or ignore"]),
     ("Camera: append to prompt", "Camera: [prompt]", ["shots.map.yaml:7:11 'Camera' has no field; say what it is read as: a field such as prompt, or keep, or ignore"]),
-    ("  Approved: ignore", "  approved: ignore\n  Approved: keep", ["shots.map.yaml:10:3 'Approved' and 'approved' are one column; keep one of them"]),
+    ("  Approved: ignore", "  approved: ignore\n  Approved: keep", ["shots.map.yaml:10:3 'Approved' and 'approved' are the same column; keep one of them"]),
     ("  Approved: ignore\n", "", ["shots.csv:1:53 'Approved' is not a column of a manifest; to keep it as a column of your own, call it x_approved"]),
-    ("  Approved: ignore\n", "  Approved: notes\n  Notes: notes\n", ["shots.map.yaml:10:10 'Approved' and 'Notes' are both read as notes; a shot has one; for one of them write append to notes"]),
+    ("  Approved: ignore\n", "  Approved: notes\n  Notes: notes\n", ["shots.map.yaml:10:10 'Approved' and 'Notes' are both read as notes; a shot has only one; for one of them write append to notes"]),
     ("columns:", "colums:", ["shots.map.yaml:2:1 'colums' is not a field of a map, which has sheet, columns, defaults, name, names, limits or budget; did you mean columns?"]),
     ("columns:", "shots: []\ncolumns:", ["shots.map.yaml:2:1 'shots' is not a field of a map, which has sheet, columns, defaults, name, names, limits or budget; did you mean sheet?"]),
     (MAP, "columns: [a]\n", ["shots.map.yaml:1:10 columns must be fields: write in each line the name of a column, a colon, and the field it holds"]),
@@ -167,7 +167,7 @@ CASES = [
     (MAP, "columns: {Shot: prompt, Film: scene}\n", ["shots.csv:1:12 'Description' is not a column of a manifest; to keep it as a column of your own, call it x_description", "shots.csv:1:24 'Duration (s)' is not a column of a manifest; did you mean duration?", "shots.csv:1:37 'Camera' is not a column of a manifest; to keep it as a column of your own, call it x_camera", "shots.csv:1:44 'Reviewer' is not a column of a manifest; to keep it as a column of your own, call it x_reviewer", "shots.csv:1:53 'Approved' is not a column of a manifest; to keep it as a column of your own, call it x_approved", "shots.map.yaml:1:25 shots.csv has no column 'Film'; it has 'Scene', 'Shot', 'Description', 'Duration (s)', 'Camera', 'Reviewer' and 'Approved'"]),
     ("# how", "sheet: [a]\n# how", ["shots.map.yaml:1:8 sheet is a list; expected text"]),
     ("Reviewer: keep", "Reviewer: cast", ["shots.map.yaml:8:3 'Reviewer' is read as cast, which a table alone cannot define: write a film in YAML with cast: and table: shots.csv, and run that; a cell names several with ; or , between them"]),
-    ("Shot: id within scene", "Shot: id", ["shots.csv:4:4 id '1' is already used on line 2; if the numbers begin again in each scene, map the column as `id within scene`, else choose another"]),
+    ("Shot: id within scene", "Shot: id", ["shots.csv:4:4 id '1' is already used on line 2; if the numbers begin again in each scene, map the column as `id within scene`; otherwise choose another"]),
     ("# how", "version: 2\n# how", ["shots.map.yaml:1:10 version is 2; expected 1"]),
 ]  # fmt: skip
 
@@ -241,8 +241,8 @@ def test_problems_of_a_named_table_are_told_in_its_own_file(tmp_path: Path) -> N
         ("table: {file: shots.csv, column: {}}\n", "2:26 'column' is not a field of table; did you mean columns?"),
         ("table: shots.csv\nshots: []\n", "2:1 this manifest has both table and shots; keep one of them"),
         ("table: film.yaml\n", "2:8 'film.yaml' is not a table: it must end in .csv, .tsv, .xlsx, .json, .jsonl or .ndjson"),
-        ("table: whole.json\n", "2:8 whole.json is a whole manifest, not a table: run it on its own"),
-        ("table: link.csv\n", "2:8 'link.csv' is a link that leads out of the manifest's folder; copy the file"),
+        ("table: whole.json\n", "2:8 whole.json is a complete manifest, not a table: run it on its own"),
+        ("table: link.csv\n", "2:8 'link.csv' is a link that leads out of the manifest's folder; copy the file into it"),
     ],
 )  # fmt: skip
 def test_a_table_that_cannot_be_taken_is_a_problem_of_the_manifest(tmp_path: Path, text: str, problem: str) -> None:

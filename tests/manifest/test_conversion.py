@@ -305,10 +305,10 @@ PARTS = {
 @pytest.mark.parametrize(
     ("source", "target", "lost"),
     [
-        ("table.yaml", "b.yaml", ["which of the cast are in each shot (their texts are in the prompts)"]),
+        ("table.yaml", "b.yaml", ["which cast members are in each shot (their descriptions are in the prompts)"]),
         ("scenes.yaml", "b.csv", [
             "the notes of scene s1 and scene s2", "the target of scene s1",
-            "which of the cast are in each shot (their texts are in the prompts)",
+            "which cast members are in each shot (their descriptions are in the prompts)",
         ]),
     ],
 )  # fmt: skip

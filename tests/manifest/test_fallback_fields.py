@@ -54,7 +54,7 @@ def test_a_column_names_a_fallback(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (FIRST, f"15 fallback is '{FIRST}', which makes the shot already; name another"),
+        (FIRST, f"15 fallback is '{FIRST}', which already makes the shot; name another"),
         ("alibaba/wan-9", "15 fallback is 'alibaba/wan-9', a model that is not known; did you mean alibaba/wan-"),
         ("sora", "15 fallback is 'sora', a model that is not known; use alibaba/wan-2-7-t2v, alibaba/wan-2-7-r2v, alibaba/wan-2-7-i2v or one of 12 more"),
         ("7", f"15 fallback is 7; {NAME_ONE}"),
@@ -94,7 +94,7 @@ def test_each_mistake_in_a_fallback_has_its_own_sentence_with_its_place(value: s
         ),
         (
             f"models: [{FIRST}, {SECOND}]\n    fallback: {SECOND}",
-            f"6:15 fallback is '{SECOND}', which makes the shot already; name another",
+            f"6:15 fallback is '{SECOND}', which already makes the shot; name another",
         ),
     ],
 )

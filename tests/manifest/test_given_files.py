@@ -99,29 +99,29 @@ def test_the_files_of_a_manifest_belong_to_it(tmp_path: Path) -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"first_frame": "none.png"}, "first_frame: there is no file 'none.png' in the folder of the manifest"),
-    ({"first_frame": "*.gif"}, "first_frame: no file matches '*.gif' in the folder of the manifest"),
+    ({"first_frame": "none.png"}, "first_frame: there is no file 'none.png' in the manifest's folder"),
+    ({"first_frame": "*.gif"}, "first_frame: no file matches '*.gif' in the manifest's folder"),
     ({"first_frame": "*.png"}, "first_frame is '*.png', which names 2 files; it takes one"),
-    ({"first_frame": "../a.png"}, "first_frame is '../a.png', which is not a path below the folder of the manifest"),
-    ({"first_frame": "x/../../a.png"}, "which is not a path below the folder of the manifest"),
+    ({"first_frame": "../a.png"}, "first_frame is '../a.png', which is not a path below the manifest's folder"),
+    ({"first_frame": "x/../../a.png"}, "which is not a path below the manifest's folder"),
     ({"first_frame": "/etc/passwd"}, "first_frame is '/etc/passwd', which is not a path below"),
     ({"first_frame": "stills\\a.png"}, "write its path with /"),
-    ({"first_frame": "C:/a.png"}, "which is not a path below the folder of the manifest"),
+    ({"first_frame": "C:/a.png"}, "which is not a path below the manifest's folder"),
     ({"first_frame": "folder"}, "there is no file 'folder'"),
     ({"first_frame": "text.jpg"}, "first_frame: 'text.jpg' is not a PNG, JPEG, WebP or BMP picture by its content"),
     ({"first_frame": "cut.jpg"}, "first_frame: 'cut.jpg' is damaged"),
     ({"first_frame": "wide.jpg"}, "first_frame: 'wide.jpg' is 20000x5 pixels; wanbatch sends at most 8192 a side"),
-    ({"first_frame": "out.jpg"}, "first_frame: 'out.jpg' is a link out of the folder of the manifest; copy the file"),
-    ({"first_frame": "out/a.png"}, "first_frame: 'out/a.png' is a link out of the folder of the manifest"),
+    ({"first_frame": "out.jpg"}, "first_frame: 'out.jpg' is a link that leads out of the manifest's folder; copy the file into it"),
+    ({"first_frame": "out/a.png"}, "first_frame: 'out/a.png' is a link that leads out of the manifest's folder"),
     ({"image_url": "none.png"}, "image_url: there is no file 'none.png'"),
-    ({"audio": "line.wav", "first_frame": A}, "audio is the file 'line.wav', and alibaba/wan-2-6-i2v takes only an https:// address there; models that take files: studio/lens-1"),
-    ({"model": R2V, "first_frame": "a.png"}, "first_frame is the file 'a.png', and alibaba/wan-2-7-r2v takes only an https:// address there; models that take files: alibaba/wan-2-6-i2v,"),
+    ({"audio": "line.wav", "first_frame": A}, "audio is the file 'line.wav', but alibaba/wan-2-6-i2v takes only an https:// address there; models that take files: studio/lens-1"),
+    ({"model": R2V, "first_frame": "a.png"}, "first_frame is the file 'a.png', but alibaba/wan-2-7-r2v takes only an https:// address there; models that take files: alibaba/wan-2-6-i2v,"),
     ({"model": T2V, "first_frame": "a.png"}, "alibaba/wan-2-6-t2v does not take first_frame, an image to begin from"),
     ({"model": LENS, "references": ["a.png", "b.png", A, A]}, "references has 4 entries; studio/lens-1 accepts 3 at most"),
     ({"model": LENS, "references": ["none/*.png"]}, "references: no file matches 'none/*.png'"),
     ({"model": LENS, "audio": "a.png"}, "audio: 'a.png' is not a WAV or MP3 sound by its content"),
     ({"first_frame": "sha256:" + "0" * 64}, "first_frame is 'sha256:"),
-    ({"first_frame": "http://example.com/a.png"}, "write https:// in place of http://"),
+    ({"first_frame": "http://example.com/a.png"}, "write https:// instead of http://"),
 ]  # fmt: skip
 
 
@@ -159,7 +159,7 @@ def test_a_problem_names_the_line_and_the_column_of_each_file(folder: Path) -> N
 def test_a_default_is_a_problem_at_its_own_place(tmp_path: Path) -> None:
     path = manifest(tmp_path, {}, defaults={"first_frame": "none.png"}, name="shots.json")
     assert [each.partition(": ")[2] for each in problems(path)] == [
-        "there is no file 'none.png' in the folder of the manifest; an address begins with https://"
+        "there is no file 'none.png' in the manifest's folder; an address begins with https://"
     ]
 
 
@@ -301,7 +301,7 @@ def test_a_converted_manifest_is_given_the_same_files(ending: str, folder: Path)
 
 def test_a_conversion_into_another_folder_does_not_lose_files(folder: Path) -> None:
     path = manifest(folder, {"first_frame": "a.png"})
-    with pytest.raises(UsageInvalid, match=r"there is no file 'a.png' in the folder of the manifest"):
+    with pytest.raises(UsageInvalid, match=r"there is no file 'a.png' in the manifest's folder"):
         convert(path, folder / "folder/other.yaml")
 
 

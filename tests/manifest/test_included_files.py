@@ -83,7 +83,7 @@ def test_scenes_and_texts_come_from_other_files(tmp_path: Path) -> None:
         ),
         (
             {"film.yaml": "cast: {mara: M}\ninclude: a.yaml\n", "a.yaml": CAST},
-            ["a.yaml:2:8 cast.mara is defined already in film.yaml, line 2; keep one of them"],
+            ["a.yaml:2:8 cast.mara is already defined in film.yaml, line 2; keep one of them"],
         ),
         ({"film.yaml": "include: a.yaml\n", "a.yaml": "shots: [x\n"}, ["a.yaml:1:8 a bracket that begins here is not closed, or a comma is missing in it"]),
         ({"film.yaml": "include: [7, {a: b}]\n"}, [

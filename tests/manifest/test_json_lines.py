@@ -9,7 +9,7 @@ import pytest
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
-WHOLE = "each line must hold one whole value"
+WHOLE = "each line must hold one complete value"
 
 
 def told(folder: Path, text: str, name: str = "shots.jsonl") -> list[str]:

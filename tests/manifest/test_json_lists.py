@@ -47,7 +47,7 @@ def told(folder: Path, text: str) -> list[str]:
             '[{"Prompt": "Snow"}]',
             ["1:2 prompt is missing; say what the clip shows", "1:3 'Prompt' is not a field of a shot; did you mean prompt?"],
         ),
-        ('["Snow",\n 5, ["x"], null, ""]', [f"2:2 5 {ITEM}", f"2:5 a list {ITEM}", f"2:12 an empty value {ITEM}", "2:18 an empty text; write a prompt, or remove it from the list"]),
+        ('["Snow",\n 5, ["x"], null, ""]', [f"2:2 5 {ITEM}", f"2:5 a list {ITEM}", f"2:12 an empty value {ITEM}", "2:18 an empty string; write a prompt, or remove it from the list"]),
         ("[]", [f"1:1 this list is empty; {WANTED}"]),
         ('{"prompts": ["Snow"]}', [f"1:1 'prompts' is not a field of a manifest; {WANTED}"]),
         ('{"name": "x", "data": [{"id": "a"}]}', [f"1:1 'data' is not a field of a manifest; {WANTED}"]),
@@ -58,11 +58,11 @@ def told(folder: Path, text: str) -> list[str]:
             '{"prompt": "Snow"}\n{"prompt": "Ice"}\n',
             ["2:1 this is not valid JSON: this has one value per line, as in JSON Lines: rename the file to .jsonl"],
         ),
-        ('"Snow"', ["1:1 this file is not a manifest; a manifest begins with version: 1 and has shots: (for only prompts, one per line, use a .txt file)"]),
+        ('"Snow"', ["1:1 this file is not a manifest; a manifest begins with version: 1 and has shots: (for a plain list of prompts, one per line, use a .txt file)"]),
         ('{"shots": [{"id": "a", "prompt": "Snow"}]}', ['1:1 version is missing; write "version": 1, before "shots"']),
         (
             '{"version": 1, "shots": ["Snow"]}',
-            ["1:26 a shot is 'Snow'; expected fields, such as id: sh010 and prompt: A gull lands; for only prompts, one per line, use a .txt file"],
+            ["1:26 a shot is 'Snow'; expected fields, such as id: sh010 and prompt: A gull lands; for a plain list of prompts, one per line, use a .txt file"],
         ),
         (
             '{"3": {"class_type": "Sampler", "inputs": {}}}',

@@ -24,17 +24,17 @@ def scene(fields: str, *shots: str) -> str:
 
 # rule, the manifest (with ALLOW where the rule may be allowed), and its warning
 CASES = [
-    ("duplicate", flat("id: a, prompt: x, seed: 1", "id: b, prompt: x, seed: 1ALLOW"), "4:5 shots 'b' and 'a' (line 3) have the same recipe and the same seed, 1: the same clip would be bought twice; if you mean it, write allow: [duplicate]"),
-    ("placeholder", flat("id: a, prompt: 'A TODO'ALLOW"), "3:21 prompt contains what looks like a placeholder, TODO: fill it in, or remove it; it would be sent unchanged; if you mean it, write allow: [placeholder]"),
-    ("syntax", flat("id: a, prompt: 'A {red|blue} coat'ALLOW"), "3:21 prompt contains what looks like syntax of another tool, {red|blue}: the model reads plain text, so write it out or remove it; if you mean it, write allow: [syntax]"),
-    ("markup", flat("id: a, prompt: 'A &amp; B'ALLOW"), "3:21 prompt contains what looks like markup, &amp;: it would be sent unchanged; write plain text; if you mean it, write allow: [markup]"),
-    ("case", flat("id: a, prompt: x, scene: sc010", "id: b, prompt: x, scene: SC010ALLOW"), "4:5 scene 'SC010' and 'sc010' differ only in case, and count as two in every report; if you mean it, write allow: [case]"),
-    ("order", flat("id: s20, prompt: x", "id: s10, prompt: yALLOW"), "4:5 shot 's10' comes after 's20', although its number is lower: story order is the order of the file; if you mean it, write allow: [order]"),
-    ("shot_type", flat("id: a, prompt: x, shot_type: multi, enhance_prompt: falseALLOW"), "3:5 shot_type multi has no effect: alibaba/wan-2-6-t2v cuts only with enhance_prompt on; if you mean it, write allow: [shot_type]"),
-    ("audio", flat("id: a, prompt: x, audio_url: 'https://x.org/a.mp3', generate_audio: trueALLOW"), "3:5 this shot has both audio_url and generate_audio; the sound of audio_url is used; if you mean it, write allow: [audio]"),
-    ("cast_name", "version: 1\ncast: {ilo: 'Ilo Ray, a boy', ann: Ann}\n" + flat("id: a, prompt: '{cast.ann} meets Ilo Ray, ann and Illo'ALLOW").partition("\n")[2], "4:21 prompt names Ilo Ray in plain words, so the text of cast.ilo is not sent with it: write {cast.ilo} instead, or list ilo in the cast of the shot; if you mean it, write allow: [cast_name]"),
-    ("empty_scene", scene("SCENE"), "3:5 scene 'sc010' has no shots; if you mean it, write allow: [empty_scene]"),
-    ("target", scene("    target: 60s\nSCENE", "id: a, prompt: x, duration: 5", "id: b, prompt: y, duration: 10"), "4:13 the shots of scene sc010 last 15 s in all, and its target is 1 min 00 s; if you mean it, write allow: [target]"),
+    ("duplicate", flat("id: a, prompt: x, seed: 1", "id: b, prompt: x, seed: 1ALLOW"), "4:5 shots 'b' and 'a' (line 3) have the same recipe and the same seed, 1: the same clip would be bought twice; if this is intended, write allow: [duplicate]"),
+    ("placeholder", flat("id: a, prompt: 'A TODO'ALLOW"), "3:21 prompt contains what looks like a placeholder, TODO: fill it in, or remove it; it would be sent unchanged; if this is intended, write allow: [placeholder]"),
+    ("syntax", flat("id: a, prompt: 'A {red|blue} coat'ALLOW"), "3:21 prompt contains what looks like syntax from another tool, {red|blue}: the model reads plain text, so write it out or remove it; if this is intended, write allow: [syntax]"),
+    ("markup", flat("id: a, prompt: 'A &amp; B'ALLOW"), "3:21 prompt contains what looks like markup, &amp;: it would be sent unchanged; write plain text; if this is intended, write allow: [markup]"),
+    ("case", flat("id: a, prompt: x, scene: sc010", "id: b, prompt: x, scene: SC010ALLOW"), "4:5 scene 'SC010' and 'sc010' differ only in case, and count as two in every report; if this is intended, write allow: [case]"),
+    ("order", flat("id: s20, prompt: x", "id: s10, prompt: yALLOW"), "4:5 shot 's10' comes after 's20', although its number is lower: story order is the order of the file; if this is intended, write allow: [order]"),
+    ("shot_type", flat("id: a, prompt: x, shot_type: multi, enhance_prompt: falseALLOW"), "3:5 shot_type multi has no effect: alibaba/wan-2-6-t2v cuts only with enhance_prompt on; if this is intended, write allow: [shot_type]"),
+    ("audio", flat("id: a, prompt: x, audio_url: 'https://x.org/a.mp3', generate_audio: trueALLOW"), "3:5 this shot has both audio_url and generate_audio; the sound of audio_url is used; if this is intended, write allow: [audio]"),
+    ("cast_name", "version: 1\ncast: {ilo: 'Ilo Ray, a boy', ann: Ann}\n" + flat("id: a, prompt: '{cast.ann} meets Ilo Ray, ann and Illo'ALLOW").partition("\n")[2], "4:21 prompt names Ilo Ray in plain words, so the description of cast.ilo is not sent with it: write {cast.ilo} instead, or list ilo in the cast of the shot; if this is intended, write allow: [cast_name]"),
+    ("empty_scene", scene("SCENE"), "3:5 scene 'sc010' has no shots; if this is intended, write allow: [empty_scene]"),
+    ("target", scene("    target: 60s\nSCENE", "id: a, prompt: x, duration: 5", "id: b, prompt: y, duration: 10"), "4:13 the shots of scene sc010 last 15 s in all, but its target is 1 min 00 s; if this is intended, write allow: [target]"),
 ]  # fmt: skip
 
 
@@ -54,8 +54,8 @@ ROWS_BELOW = "a,s1,x,\nb,,y,ALLOW\nc,,z,ALLOW\nd,s2,v,\n"
 
 def test_rows_below_one_with_a_scene_that_have_none_are_named(tmp_path: Path) -> None:
     plain, allowed = (HEADER + ROWS_BELOW.replace("ALLOW", word) for word in ("", "no_scene"))
-    words = "rows 3 and 4 have no scene, and rows above name one: write the scene into each row, or map its column with"
-    words = f"{words} `scene, fill down`; if you mean it, put no_scene in an `allow` column"
+    words = "rows 3 and 4 have no scene, but rows above name one: write the scene into each row, or map its column with"
+    words = f"{words} `scene, fill down`; if this is intended, put no_scene in an `allow` column"
     told = [findings_in(tmp_path, each, "x.csv") for each in (plain, allowed)]
     assert told == [([], [f"3:1 {words}"]), ([], [])]
 
@@ -98,8 +98,8 @@ def test_further_shots_out_of_order_are_counted(tmp_path: Path) -> None:
         (flat("id: a, prompt: x, allow: order"), "3:31 allow is 'order'; expected a list, such as [order]"),
         (scene("    target: long\n", "id: a, prompt: x"), "4:13 target of a scene is 'long'; expected a length such as 90s or 2min"),
         (scene("    target: [60s]\n", "id: a, prompt: x"), "4:13 target of a scene is a list; expected a length such as 90s or 2min"),
-        (flat("id: a, prompt: x, seed: 1, seeds: [2, 3]"), "3:24 this shot has both seed and seeds, and seeds names each take; keep one of them"),
-        (flat("id: a, prompt: x, takes: 3, seeds: [2, 3]"), "3:24 this shot has both takes and seeds, and seeds names each take; keep one of them"),
+        (flat("id: a, prompt: x, seed: 1, seeds: [2, 3]"), "3:24 this shot has both seed and seeds, but seeds already names each take; keep one of them"),
+        (flat("id: a, prompt: x, takes: 3, seeds: [2, 3]"), "3:24 this shot has both takes and seeds, but seeds already names each take; keep one of them"),
         (flat("id: a, prompt: x, seeds: [2, x]"), "3:35 seeds is 'x'; expected a whole number"),
     ],
 )  # fmt: skip

@@ -31,15 +31,15 @@ def strike(book: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "rule", "words"),
     [
-        (hide, "hidden", f"x.xlsx#S:A3 rows 3 to 5 and 9 are hidden, and count: {HOW}"),
-        (strike, "struck", f"x.xlsx#S:A4 rows 4 and 6 have struck-out text, and count: {HOW}"),
+        (hide, "hidden", f"x.xlsx#S:A3 rows 3 to 5 and 9 are hidden, but still count: {HOW}"),
+        (strike, "struck", f"x.xlsx#S:A4 rows 4 and 6 have struck-out text, but still count: {HOW}"),
     ],
 )
 def test_rows_that_do_not_look_like_shots_are_named(tmp_path: Path, change: Any, rule: str, words: str) -> None:
     rows = [ROWS[0], *([*row[:2], rule, None] for row in ROWS[1:])]
     omitted = [ROWS[0], *([*row[:2], None, True] for row in ROWS[1:])]
     plain = warned(write_book(tmp_path / "x.xlsx", change, S=ROWS))
-    assert plain == [f"{words}; if you mean it, put {rule} in an `allow` column"]
+    assert plain == [f"{words}; if this is intended, put {rule} in an `allow` column"]
     assert [warned(write_book(tmp_path / "x.xlsx", change, S=each)) for each in (rows, omitted)] == [[], []]
 
 
@@ -47,5 +47,5 @@ def test_rows_that_do_not_look_like_shots_are_named(tmp_path: Path, change: Any,
 def test_hidden_rows_of_a_workbook_that_a_manifest_takes_in_are_named(tmp_path: Path, taken: str) -> None:
     write_book(tmp_path / "x.xlsx", hide, S=ROWS)
     (tmp_path / "film.yaml").write_text(f"version: 1\n{taken}: x.xlsx\n", encoding="utf-8")
-    words = f"x.xlsx#S:A3 rows 3 to 5 and 9 are hidden, and count: {HOW}"
-    assert warned(tmp_path / "film.yaml") == [f"{words}; if you mean it, put hidden in an `allow` column"]
+    words = f"x.xlsx#S:A3 rows 3 to 5 and 9 are hidden, but still count: {HOW}"
+    assert warned(tmp_path / "film.yaml") == [f"{words}; if this is intended, put hidden in an `allow` column"]

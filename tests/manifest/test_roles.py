@@ -108,11 +108,15 @@ def test_roles_are_columns_of_a_table(cells: dict[str, str], sent: dict[str, Any
             {"last_frame": A},
             "alibaba/wan-2-6-t2v does not take last_frame, an image to end with; models that do: alibaba/wan-3-0-video",
         ),
-        ("alibaba/wan-2-6-i2v", {"first_frame": A, "image_url": B}, "first_frame and image_url say the same; keep one"),
+        (
+            "alibaba/wan-2-6-i2v",
+            {"first_frame": A, "image_url": B},
+            "first_frame and image_url mean the same thing; keep one",
+        ),
         (
             "alibaba/wan2.1-t2v-turbo",
             {"audio": True},
-            "alibaba/wan2.1-t2v-turbo does not take a choice of sound (audio: true or false); models that do:",
+            "alibaba/wan2.1-t2v-turbo does not take a sound setting (audio: true or false); models that do:",
         ),
         ("alibaba/wan-2-6-t2v", {"resolution": "4k"}, "resolution is '4k'; alibaba/wan-2-6-t2v accepts 720p or 1080p"),
         (

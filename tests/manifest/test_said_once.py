@@ -107,7 +107,7 @@ def test_an_empty_cell_of_a_table_leaves_its_line_of_the_template_out(tmp_path: 
 @pytest.mark.parametrize("second", ["", ", x_lens: ''", ", x_lens: null"])
 def test_a_column_without_a_value_in_a_prompt_is_a_problem(tmp_path: Path, second: str) -> None:
     body = f"shots:\n  - {{id: a, prompt: '{{x_lens}} {{style}}', x_lens: 35}}\n  - {{id: b, prompt: 'On {{x_lens}}'{second}}}\n"
-    words = "{x_lens} has no value here: fill in x_lens of this shot, or put {x_lens} into a template"
+    words = "{x_lens} has no value here: fill in x_lens for this shot, or put {x_lens} into a template"
     assert findings_in(tmp_path, f"version: 1\nstyle: Ink\n{body}", "x.yaml") == ([f"5:25 {words}"], [])
 
 
@@ -132,17 +132,17 @@ def test_texts_that_no_shot_uses_are_named(tmp_path: Path) -> None:
 def test_a_listed_name_that_reaches_no_prompt_is_named(tmp_path: Path) -> None:
     body = "shots:\n  - {id: a, prompt: '{cast.mara} {style}', cast: [mara, ilo], location: pass}\n"
     warnings = findings_in(tmp_path, HEAD + body, "x.yaml")[1]
-    listed = "cast lists 'ilo', but no text of the prompt comes from it"
+    listed = "cast lists 'ilo', but no part of the prompt comes from it"
     assert [each for each in warnings if "defined" not in each] == [
         f"8:57 {listed}; write {{cast.ilo}} in the prompt, or a template with {{cast}}",
-        "8:73 location is 'pass', but no text of the prompt comes from it; write {location} in the prompt or in a template",
+        "8:73 location is 'pass', but no part of the prompt comes from it; write {location} in the prompt or in a template",
     ]
 
 
 def test_a_doubt_about_a_text_is_told_once_and_where_it_is(tmp_path: Path) -> None:
     body = "style: Ink --ar 16:9\nshots:\n  - {id: a, prompt: 'x {style}'}\n  - {id: b, prompt: 'y {style}'}\n"
     warnings = findings_in(tmp_path, f"version: 1\n{body}", "x.yaml")[1]
-    assert [each.split(",")[0] for each in warnings] == ["2:8 prompt contains what looks like syntax of another tool"]
+    assert [each.split(",")[0] for each in warnings] == ["2:8 prompt contains what looks like syntax from another tool"]
 
 
 def test_texts_cannot_grow_beyond_every_limit(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_texts_that_name_texts_too_deep_are_refused(tmp_path: Path) -> None:
     lines = ["  a0: x", *(f"  a{n}: '{{cast.a{n - 1}}}'" for n in range(1, 12))]
     text = "\n".join(["version: 1", "cast:", *lines, "shots: [{id: a, prompt: '{cast.a11}'}]", ""])
     assert findings_in(tmp_path, text, "x.yaml")[0] == [
-        "7:8 {cast.a3}: texts are nested more than 8 levels deep; write it out"
+        "7:8 {cast.a3}: descriptions are nested more than 8 levels deep; write it out"
     ]
 
 

@@ -156,7 +156,7 @@ def test_a_cell_that_is_wrong_says_what_to_write(tmp_path: Path, field: str, cel
 _HEADING = "if it is a heading, remove it; name the scene in a scene column, in the row of each shot"
 _NO_HEADER = "no header row: add a first row with the names of the columns, such as id,prompt,duration"
 _NOT_BETWEEN = "this line names columns, but no commas, semicolons or tabs separate them; save the table as CSV again"
-_PIPES = "the texts of this table are separated by | characters; write commas instead, remove any line of dashes, and put texts with"
+_PIPES = "the cells of this table are separated by | characters; write commas instead, remove any line of dashes, and put cells with"
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ _PIPES = "the texts of this table are separated by | characters; write commas in
         ("id,prompt,takes\nScene 2,,\na,Snow,1\n", [f"2:1 this row contains only 'Scene 2': {_HEADING}"]),
         ("id,prompt,takes\nScene 2\na,Snow,1\n", [f"2:1 this row contains only 'Scene 2': {_HEADING}"]),
         ("scene,id,prompt\nStorm,,\n,a,Snow\n", [f"2:1 this row contains only 'Storm': {_HEADING}"]),
-        ("id,prompt,takes\na,Snow,1\nTotal,,1\n", ["3:1 this row looks like a sum, not a shot; remove it"]),
-        ("prompt,takes\nSnow,1\nTotal,1\n", ["3:1 this row looks like a sum, not a shot; remove it"]),
+        ("id,prompt,takes\na,Snow,1\nTotal,,1\n", ["3:1 this row looks like a total, not a shot; remove it"]),
+        ("prompt,takes\nSnow,1\nTotal,1\n", ["3:1 this row looks like a total, not a shot; remove it"]),
         (
             "id,prompt,takes\na,Snow,1\n,,1\n",
-            ["3:3 a row with neither id nor prompt: if it is a sum or a remark, remove it"],
+            ["3:3 a row with neither id nor prompt: if it is a total or a comment, remove it"],
         ),
         ("id,prompt,takes\na,,\n", ["2:1 prompt is missing; say what the clip shows"]),
         ("prompt,takes\n,2\n", ["2:1 prompt is missing; say what the clip shows, or remove the row"]),
@@ -192,7 +192,7 @@ _PIPES = "the texts of this table are separated by | characters; write commas in
         ),
         ("sh1,Snow,5\nsh2,Ice,5\n", [f"1:1 {_NO_HEADER}"]),
         ("sh1;Snow;5\nsh2;Ice;5\n", [f"1:1 {_NO_HEADER} (the cells are separated by semicolons here)"]),
-        ("Snow\nIce\n", [f"1:1 {_NO_HEADER}; for only prompts, one per line, use a .txt file"]),
+        ("Snow\nIce\n", [f"1:1 {_NO_HEADER}; for a plain list of prompts, one per line, use a .txt file"]),
         ("id|prompt\na|Snow\n", [f"1:1 {_PIPES} a comma in double quotes"]),
         ("| id | prompt |\n|---|---|\n| a | Snow |\n", [f"1:1 {_PIPES} a comma in double quotes"]),
         ("id:prompt:takes\na:Snow:1\n", [f"1:1 {_NOT_BETWEEN}"]),

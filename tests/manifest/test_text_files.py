@@ -14,7 +14,7 @@ from wanbatch.manifest.lookalikes import lookalikes
 
 CSV = "save the file as .csv, with a first line that names the columns, such as id,prompt,duration"
 PIPES = " with commas instead of the | characters and without a line of dashes"
-OTHER = "what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
+OTHER = "what looks like syntax from another tool, {}: the model reads plain text, so write it out or remove it"
 
 
 def told(folder: Path, text: str) -> list[str]:
@@ -53,22 +53,22 @@ def told(folder: Path, text: str) -> list[str]:
             '"prompt","x_camera"\n"Snow","dolly"\n',
             ["1:1 this line is the header of a table (prompt, x_camera): save the file as .csv"],
         ),
-        ("Snow falls\na\tIce\n", [f"2:1 a tab between texts: this looks like a row of a table; {CSV}"]),
+        ("Snow falls\na\tIce\n", [f"2:1 cells separated by a tab: this looks like a row of a table; {CSV}"]),
         (
             "a | Snow | 5\nb | Ice | 5\n",
-            [f"1:1 texts between | characters: this looks like a row of a table; {CSV} (line 2 too)"],
+            [f"1:1 cells separated by | characters: this looks like a row of a table; {CSV} (line 2, too)"],
         ),
-        ("sh010,Snow falls,5\nsh020,Ice,5\n", [f"1:1 this looks like a row of a table; {CSV} (line 2 too)"]),
-        ('Snow,"Ice, fog"\n', [f"1:1 texts in quotes between commas: this looks like a row of a table; {CSV}"]),
-        ('"Snow", "Ice"\n', [f"1:1 texts in quotes between commas: this looks like a row of a table; {CSV}"]),
-        ('"Snow","Ice"\n', [f"1:1 texts in quotes between commas: this looks like a row of a table; {CSV}"]),
+        ("sh010,Snow falls,5\nsh020,Ice,5\n", [f"1:1 this looks like a row of a table; {CSV} (line 2, too)"]),
+        ('Snow,"Ice, fog"\n', [f"1:1 quoted cells between commas: this looks like a row of a table; {CSV}"]),
+        ('"Snow", "Ice"\n', [f"1:1 quoted cells between commas: this looks like a row of a table; {CSV}"]),
+        ('"Snow","Ice"\n', [f"1:1 quoted cells between commas: this looks like a row of a table; {CSV}"]),
         (
             '{"version": 1,\n "shots": [{"id": "a"}]}\n',
-            ["1:1 this looks like JSON, not a prompt; save the file as .json (line 2 too)"],
+            ["1:1 this looks like JSON, not a prompt; save the file as .json (line 2, too)"],
         ),
         (
             '[\n  "Snow",\n  "Ice",\n]\n',
-            ["1:1 this looks like JSON, not a prompt; save the file as .json (3 more lines too, the next is line 2)"],
+            ["1:1 this looks like JSON, not a prompt; save the file as .json (3 more lines, too; the next is line 2)"],
         ),
         (
             '{"prompt": "Snow"}\n',
@@ -76,11 +76,11 @@ def told(folder: Path, text: str) -> list[str]:
         ),
         (
             "version: 1\nshots:\n  - id: a\n    prompt: Snow\n",
-            ["1:1 this looks like YAML, not a prompt; save the file as .yaml (3 more lines too, the next is line 2)"],
+            ["1:1 this looks like YAML, not a prompt; save the file as .yaml (3 more lines, too; the next is line 2)"],
         ),
         ("- prompt: Snow\n", ["1:1 this looks like YAML, not a prompt; save the file as .yaml"]),
         ("prompts = [\n  'Snow',\n]\n", ["1:1 this looks like code or markup, not a prompt; remove it"]),
-        ("```\nSnow\n```\n", ["1:1 this looks like code or markup, not a prompt; remove it (line 3 too)"]),
+        ("```\nSnow\n```\n", ["1:1 this looks like code or markup, not a prompt; remove it (line 3, too)"]),
         ("Snow\n<br/>\n", ["2:1 this looks like code or markup, not a prompt; remove it"]),
         ("prompt = Snow\n", ["1:1 this looks like code or markup, not a prompt; remove it"]),
         (
@@ -89,24 +89,24 @@ def told(folder: Path, text: str) -> list[str]:
         ),
         (
             "Snow\nNegative prompt: fog\n",
-            ["2:1 this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"],
+            ["2:1 this looks like settings from another tool; a negative_prompt needs a .csv, .json or .yaml file"],
         ),
         (
             '! {Fox}="red","white"\nA {Fox} in {Place}\n',
             [
-                "1:1 a line that begins with ! is a macro of another tool; write out the prompts it stands for",
+                "1:1 a line that begins with ! is a macro from another tool; write out the prompts it stands for",
                 f"2:3 {OTHER.format('{Fox} and {Place}')}",
             ],
         ),
         (
             "  - Snow\n* Ice\n• Fog\n",
             [
-                "1:3 this line begins with the mark of a list, which would be sent; remove it (2 more lines too, the next is line 2)"
+                "1:3 this line begins with a list marker, which would be sent; remove it (2 more lines, too; the next is line 2)"
             ],
         ),
         (
             "1. Snow\n2) Ice\n",
-            ["1:1 this line begins with the number or letter of a list, which would be sent; remove it (line 2 too)"],
+            ["1:1 this line begins with a list number or letter, which would be sent; remove it (line 2, too)"],
         ),
         ("Snow --ar 16:9 --v 6\n", [f"1:6 {OTHER.format('--ar 16:9 and --v 6')}"]),
         ("(snow:1.3) on <lora:x:1>\n", [f"1:1 {OTHER.format('(snow:1.3) and <lora:x:1>')}"]),
@@ -116,18 +116,18 @@ def told(folder: Path, text: str) -> list[str]:
             "Scene 1\nSnow\nINT. HOUSE - NIGHT\n第三场\n",
             [
                 (
-                    "1:1 this looks like a heading, and a clip would be bought for it; begin it with # to skip it"
-                    " (2 more lines too, the next is line 3)"
+                    "1:1 this looks like a heading, but a clip would be bought for it; begin it with # to skip it"
+                    " (2 more lines, too; the next is line 3)"
                 )
             ],
         ),
         ("Snow; 5; 720p\n", [f"1:1 this looks like a row of a table; {CSV}"]),
-        ("Snow, 5\nIce, 10 s\n", [f"1:1 this looks like a row of a table; {CSV} (line 2 too)"]),
-        ("/imagine prompt: Snow\n", ["1:1 this looks like a command of another tool; write only the prompt"]),
+        ("Snow, 5\nIce, 10 s\n", [f"1:1 this looks like a row of a table; {CSV} (line 2, too)"]),
+        ("/imagine prompt: Snow\n", ["1:1 this looks like a command for another tool; write only the prompt"]),
         (
             "Prompt: Snow\nDuration: 5\n",
             [
-                "1:1 this label would be sent; write only the prompt, and put its duration or size into a .csv or .yaml file (line 2 too)"
+                "1:1 this label would be sent; write only the prompt, and put its duration or size into a .csv or .yaml file (line 2, too)"
             ],
         ),
         ("((snow)) falls\n", [f"1:1 {OTHER.format('((snow))')}"]),
@@ -199,7 +199,7 @@ def test_lines_are_counted_in_utf_16_and_after_a_mark(tmp_path: Path) -> None:
 
 def test_a_long_text_file_is_looked_through_quickly(tmp_path: Path) -> None:
     rows = "".join(f"- A fox, number {n}, looks up\n" for n in range(20_000))
-    assert told(tmp_path, rows)[0].endswith("(19999 more lines too, the next is line 2)")
+    assert told(tmp_path, rows)[0].endswith("(19999 more lines, too; the next is line 2)")
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.cache import CACHE_NAME, BatchCache, Manifest
 
-ALLOW = '; if you mean it, write "allow": ["{}"]'
+ALLOW = '; if this is intended, write "allow": ["{}"]'
 UNFILLED = "prompt contains what looks like a placeholder, {}: fill it in, or remove it; it would be sent unchanged" + (
     ALLOW.format("placeholder")
 )
 OTHER = (
-    "prompt contains what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
+    "prompt contains what looks like syntax from another tool, {}: the model reads plain text, so write it out or remove it"
     + ALLOW.format("syntax")
 )
 QUOTED = "prompt contains quotation marks around the whole text: they would be sent; remove them"
@@ -87,7 +87,7 @@ def warned(folder: Path, prompt: str, **more: object) -> list[str]:
         ("A fox\u2060.", "prompt contains the invisible character WORD JOINER (U+2060) after 'A fox'; remove it"),
         ("A f\u200dox", "prompt contains the invisible character ZERO WIDTH JOINER (U+200D) after 'A f'; remove it"),
         ("A\u2028fox", "prompt contains a line separator (U+2028) after 'A'; remove it"),
-        ("caf\ufffd", "prompt contains the sign for a lost character (U+FFFD) after 'caf'; remove it"),
+        ("caf\ufffd", "prompt contains the replacement character (U+FFFD) after 'caf'; remove it"),
         ("A \ue000 fox", "prompt contains a character that means nothing (U+E000) after 'A '; remove it"),
         (
             "\u200eA fox",
@@ -151,7 +151,7 @@ def test_a_prompt_that_a_comment_cuts_off_is_warned_of(tmp_path: Path) -> None:
 
 # --- the same take twice
 
-SAME = "have the same recipe and the same seed, {}: the same clip would be bought twice; if you mean it, write allow: [duplicate]"
+SAME = "have the same recipe and the same seed, {}: the same clip would be bought twice; if this is intended, write allow: [duplicate]"
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ SINGLE = (
     "text after a closing quote: inside single quotes write a quote or apostrophe twice (''), or put double quotes"
     " around the whole text"
 )
-COLON = "a ': ' inside an unquoted text: put the whole text in quotes"
+COLON = "a ': ' inside unquoted text: put the whole text in quotes"
 DEEPER = "this line is indented deeper than the one above, which already has a value"
 NAME = "a line without ': ' after its name, or indented too little"
 BLOCK = "indent the text below | or > deeper than the name before it"
 BRACKET = "a bracket that begins here is not closed, or a comma is missing in it"
-FLOW = "a ': ' inside an unquoted text, or no comma before a name: put the text in quotes, or write the comma"
+FLOW = "a ': ' inside unquoted text, or no comma before a name: put the text in quotes, or write the comma"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ FLOW = "a ': ' inside an unquoted text, or no comma before a name: put the text 
             "4:11 a quote that begins here ends on line 6: close it where its text ends",
         ),
         ('- id: a\n  prompt: "A fox', "4:11 a quote or bracket is not closed"),
-        ("- id: a\n  prompt: “A sign: open”", f"4:18 {COLON.split(':', maxsplit=1)[0]}: ' inside an unquoted text: YAML knows only straight quotes, so put \" or ' around the whole text"),
+        ("- id: a\n  prompt: “A sign: open”", f"4:18 {COLON.split(':', maxsplit=1)[0]}: ' inside unquoted text: YAML knows only straight quotes, so put \" or ' around the whole text"),
         # colons
         ("- id: a\n  prompt: Wide shot: a fox", f"4:20 {COLON}"),
         ("- id: a\n  prompt: A fox\n    looks: up", f"5:10 {DEEPER}"),
@@ -74,7 +74,7 @@ FLOW = "a ': ' inside an unquoted text, or no comma before a name: put the text 
         ("- id: a\n\tprompt: x", "4:1 a tab, but YAML allows only spaces here: indent with spaces"),
         ('- id: a\n  prompt: "C:\\dir"', "4:14 a backslash in double quotes that escapes nothing: use single quotes"),
         # texts for shots
-        ("- A fox looks up", "3:3 a shot is 'A fox looks up'; expected fields, such as id: sh010 and prompt: A gull lands; for only prompts, one per line, use a .txt file"),
+        ("- A fox looks up", "3:3 a shot is 'A fox looks up'; expected fields, such as id: sh010 and prompt: A gull lands; for a plain list of prompts, one per line, use a .txt file"),
         ("- Wide: a fox", "3:3 a shot has only 'Wide', which is not a field; put text with ': ' in quotes, and give the shot an id and a prompt"),
         ("- id: a\n  prompt: A fox\n  on the rail: slowly", "5:3 'on the rail' is not a field of a shot; if it is part of a text with ': ', put the whole text in quotes"),
     ],

@@ -38,7 +38,7 @@ def _shots_in(root: Listing, problems: Problems) -> Listing:
             if item.text.strip():
                 shots.items.append(shot_of_text(item.text.strip(), item.at, ids))
             else:
-                problems.add(item.at, "an empty text; write a prompt, or remove it from the list")
+                problems.add(item.at, "an empty string; write a prompt, or remove it from the list")
         elif isinstance(item, Table):
             shots.items.append(item if has_ids else _with_id(item, ids))
         else:

@@ -61,7 +61,7 @@ class ChainChecker:
         if other == shot_id:
             self._problems.add(at, f"{link.written} continues from {other}, which is this shot; name another")
         elif other not in known:
-            words = f"{link.written} continues from {shown(other)}, and no shot has this id"
+            words = f"{link.written} continues from {shown(other)}, but no shot has this id"
             self._problems.add(at, words + meant(other, known - {shot_id}))
 
     def _tell_circle(self, circle: Sequence[str], links: Mapping[str, Sequence[Link]]) -> None:
@@ -75,17 +75,17 @@ class ChainChecker:
     def _check_link(self, shot: Shot, other: Shot, link: Link) -> None:
         problems, frame = self._problems, link.frame
         if other.omit and not shot.omit:
-            words = f"{link.written} continues from {other.id}, which is omitted, so that it will have no clip"
+            words = f"{link.written} continues from {other.id}, which is omitted, so it will have no clip"
             problems.add(link.place_of(FROM), f"{words}; omit this shot, too, or name another")
         wanted = len(other.recipes)
         if frame.take is not None and frame.take > wanted:
             takes = f"{wanted} take{'s' * (wanted != 1)}"
-            words = f"{link.written} waits for take {frame.take} of {other.id}, and the manifest asks for {takes}"
+            words = f"{link.written} waits for take {frame.take} of {other.id}, but the manifest asks for {takes}"
             problems.warn(link.place_of(TAKE), f"{words}: it will be sent when a retake has that number")
         length_s = order_of(other.recipes[0]).length_s
         if frame.at_ms is not None and length_s is not None and frame.at_ms >= length_s * 1000:
-            words = f"{link.written}.at is {seconds_text(frame.at_ms)} s, and {other.id} lasts {length_s} s"
-            problems.add(link.place_of(AT), f"{words}; leave out at for its last frame")
+            words = f"{link.written}.at is {seconds_text(frame.at_ms)} s, but {other.id} lasts {length_s} s"
+            problems.add(link.place_of(AT), f"{words}; leave out at to use its last frame")
         self._check_bounds(shot, other, link)
         ends = [shot.request.get(_field(shot, role) or "") for role in _ENDS]
         if frame.text in ends and not self._check_ends(shot, link, ends):
@@ -128,13 +128,13 @@ class ChainChecker:
         own, given = self._own_shape(shot), self._shape_of(other.id)
         at = link.place_of(FROM)
         if own is not None and given is not None and abs(own[0] / given[0] - 1) > _NEAR:
-            words = f"{link.written} continues from {other.id}, whose picture is {given[1]}, and this shot is {own[1]}"
+            words = f"{link.written} continues from {other.id}, whose picture is {given[1]}, but this shot is {own[1]}"
             self._problems.add(at, f"{words}; give both the same aspect_ratio")
             return
         mine, theirs = (_lines_of(order_of(each.recipes[0])) for each in (shot, other))
         if mine is not None and theirs is not None and mine != theirs:
             words = f"{link.written} continues from {other.id}, which is made with {theirs} lines"
-            self._problems.warn(at, f"{words}, and this shot with {mine}: the size changes at the join")
+            self._problems.warn(at, f"{words}, but this shot with {mine}: the size changes at the join")
 
     def _own_shape(self, shot: Shot) -> tuple[float, str] | None:
         """Return width to height of a shot, and in words, as far as its request says it."""

@@ -16,7 +16,7 @@ _UNSEEN = re.compile(
     "\ufff9-\ufffd\ue000-\uf8ff\ufdd0-\ufdef\U0001d173-\U0001d17a\U000e0000-\U000e007f\U000f0000-\U0010ffff]"
 )
 _SPACES = {"\u2028": "a line separator", "\u2029": "a paragraph separator"}
-_NAMES = {"\ufeff": "a byte order mark", "\xad": "a soft hyphen", "\ufffd": "the sign for a lost character"}
+_NAMES = {"\ufeff": "a byte order mark", "\xad": "a soft hyphen", "\ufffd": "the replacement character"}
 _JOINERS = "\u200c\u200d"
 _MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2068\u2069"
 # Scripts that need joiners: Arabic and its neighbours, those of India, Sinhala, Thai to Khmer, Mongolian, Tibetan.

@@ -85,7 +85,7 @@ class Checker:
             words = f"this file {what}; a manifest begins with version: 1 and has shots:"
             is_of_texts = isinstance(root, Listing) and any(isinstance(each, Scalar) for each in root.items)
             if is_of_texts or (isinstance(root, Scalar) and not is_null(root)):
-                words += " (for only prompts, one per line, use a .txt file)"
+                words += " (for a plain list of prompts, one per line, use a .txt file)"
             self._problems.add(at, words)
             return None
         known = set(schema(MANIFEST)["properties"])
@@ -176,7 +176,7 @@ class Checker:
             if not isinstance(node, Table):
                 words = f"a shot is {shown(head_value(node, ''))}; expected fields, such as id: sh010"
                 words += " and prompt: A gull lands"
-                self._problems.add(node.at, f"{words}; for only prompts, one per line, use a .txt file")
+                self._problems.add(node.at, f"{words}; for a plain list of prompts, one per line, use a .txt file")
                 continue
             if len(node.keys) == 1 and is_sentence(node):
                 words = f"a shot has only {shown(next(iter(node.keys)))}, which is not a field"
@@ -356,7 +356,7 @@ class Checker:
             self._problems.add(at, f"fallback is {shown(name)}, a model that is not known{unknown_model(name)}")
             return None
         if name in models:
-            self._problems.add(at, f"fallback is {shown(name)}, which makes the shot already; name another")
+            self._problems.add(at, f"fallback is {shown(name)}, which already makes the shot; name another")
             return None
         named, before = {**nodes, "model": told.node}, len(self._problems.found)
         version = self._version(with_model(table, told.node), named, self._given(named))

@@ -130,11 +130,11 @@ def check_names(pattern: str, node: Node, listed: list[Listed], problems: Proble
                 continue
             if other == stem:
                 cure = "add {take}" if first.rpartition("_t")[0] == take.id else "add {id}, or make the shots differ"
-                problems.add(each.at, f"names gives {label} and {first} one name, {shown(stem)}; {cure}")
+                problems.add(each.at, f"names gives {label} and {first} the same name, {shown(stem)}; {cure}")
                 break
             if CASE not in each.allowed:
                 words = f"the clips of {label} and {first} have names that differ only in case, {shown(stem)}"
-                problems.warn(each.at, f"{words}: on some disks only one of them can be there", CASE)
+                problems.warn(each.at, f"{words}: some disks can hold only one of them", CASE)
                 break
 
 

@@ -89,7 +89,7 @@ def column_map_of(node: Node, problems: Problems) -> ColumnMap:
     for name, item in node.items.items():
         key, at = folded(name), node.keys[name]
         if key in uses:
-            problems.add(at, f"{shown(name)} and {shown(names[key])} are one column; keep one of them")
+            problems.add(at, f"{shown(name)} and {shown(names[key])} are the same column; keep one of them")
             continue
         use = _use_of(name, item, problems)
         if use is None:
@@ -97,7 +97,7 @@ def column_map_of(node: Node, problems: Problems) -> ColumnMap:
         if use.field in by_field and not use.is_appended:
             both = f"{shown(by_field[use.field])} and {shown(name)} are both read as {use.field}"
             cure = f"; for one of them write append to {use.field}" if use.field in APPENDABLE else ""
-            problems.add(item.at, f"{both}; a shot has one{cure or '; keep one of them'}")
+            problems.add(item.at, f"{both}; a shot has only one{cure or '; keep one of them'}")
         if use.field and not use.is_appended:
             by_field[use.field] = name
         uses[key], names[key], places[key] = use, name, at
@@ -195,7 +195,7 @@ def _rename(shot: Table, columns: ColumnMap, problems: Problems) -> None:
             is_within_scene |= use is not None and use.is_within_scene
             table, inner = home_of(shot, own, at) if use is not None and not is_own(own) else (shot, own)
             if inner in table.keys:
-                problems.add(at, f"{shown(name)} is read as {own}, which this shot has already; keep one of them")
+                problems.add(at, f"{shown(name)} is read as {own}, which this shot already has; keep one of them")
             table.items[inner], table.keys[inner] = node, at
     for own, node in appended:
         append(shot, own, node.text if isinstance(node, Scalar) and node.value is not None else "")

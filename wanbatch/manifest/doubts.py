@@ -114,7 +114,7 @@ def tell_numbers(shots: Sequence[Shot], places: Mapping[str, Place], problems: P
     found = sorted({*(numbered if len(numbered) > 1 else []), *counted_up(prompts)})
     if found:
         first, more = shots[found[0]], len(found) - 1
-        words = f"this prompt and {more} more begin with the numbers of a list, which would be sent; remove them"
+        words = f"this prompt and {more} more begin with list numbers, which would be sent; remove them"
         problems.warn(places[first.id], words)
 
 

@@ -66,7 +66,7 @@ def link_in(node: Node, written: str, problems: Problems) -> Link | None:
     nodes, places = _parts(node, written, problems)
     unknown = [name for name in nodes if name not in FIELDS]
     for name in unknown:
-        hint = meant(name, FIELDS) or f"; it takes {', '.join(FIELDS)}"
+        hint = meant(name, FIELDS) or f"; its fields are {', '.join(FIELDS)}"
         problems.add(places[name], f"{shown(name)} is not a field of a frame{hint}")
     is_misspelt = FROM not in nodes and any(meant(name, (FROM,)) for name in unknown)
     shot_id = None if is_misspelt else _shot_id(nodes, written, places.get(FROM, node.at), problems)
@@ -113,7 +113,7 @@ def _parts(node: Node, written: str, problems: Problems) -> tuple[dict[str, Scal
 def _shot_id(nodes: Mapping[str, Scalar], written: str, at: Place, problems: Problems) -> str | None:
     node = nodes.get(FROM)
     if node is None:
-        words = "does not say which shot its frame is of; add from and the shot's id, such as from: sc010_sh010"
+        words = "does not say which shot its frame is from; add from and the shot's id, such as from: sc010_sh010"
         problems.add(at, f"{written} {words}")
         return None
     if not node.text.strip() or node.value is None:

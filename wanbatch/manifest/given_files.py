@@ -102,11 +102,13 @@ class GivenFiles:
         if link is None:
             return _NOTHING
         if place.field.kind is not FileKind.PICTURE:
-            self.problems.add(link.place_of("from"), f"{place.written} takes no picture, so no frame of a shot")
+            self.problems.add(
+                link.place_of("from"), f"{place.written} takes no picture, so it cannot take a frame of a shot"
+            )
         elif not place.field.takes_files:
             takers = file_takers_text(place.model, place.field.name)
             goes_on = f"{place.written} continues from {link.frame.shot_id}"
-            words = f"{goes_on}, and {place.model.name} takes only an https:// address"
+            words = f"{goes_on}, but {place.model.name} takes only an https:// address"
             self.problems.add(link.place_of("from"), f"{words} there{takers}")
         self.links.append(link)
         return _Reference(link.frame.text)
@@ -122,7 +124,7 @@ class GivenFiles:
         assert kind is not None
         if not place.field.takes_files:
             takers = file_takers_text(place.model, place.field.name)
-            words = f"{place.written} is the file {shown(text)}, and {place.model.name} takes only an https:// address"
+            words = f"{place.written} is the file {shown(text)}, but {place.model.name} takes only an https:// address"
             self.problems.add(at, f"{words} there{takers}")
             return [_NOTHING]
         made = []
@@ -141,7 +143,7 @@ class GivenFiles:
         """Return the names of the files that a path or a pattern means, sorted; what it may not mean is a problem."""
         path = PurePosixPath(text.strip())
         if path.is_absolute() or ".." in path.parts or "\\" in text or re.match("[A-Za-z]:", text):
-            words = "is not a path below the folder of the manifest; put the file there and write its path with /"
+            words = "is not a path below the manifest's folder; put the file there and write its path with /"
             self.problems.add(at, f"{written} is {shown(text)}, which {words}")
             return []
         try:
@@ -150,16 +152,16 @@ class GivenFiles:
             names = []
         home = self.folder.resolve()
         if len(names) > PATTERN_CAP:
-            words = f"matches {len(names)} files; {PATTERN_CAP} at most"
+            words = f"matches {len(names)} files; at most {PATTERN_CAP} are allowed"
             self.problems.add(at, f"{written} is {shown(text)}, which {words}")
             return []
         out = [name for name in names if not (self.folder / name).resolve().is_relative_to(home)]
         for name in out:
-            words = f"{shown(name)} is a link out of the folder of the manifest; copy the file"
+            words = f"{shown(name)} is a link that leads out of the manifest's folder; copy the file into it"
             self.problems.add(at, f"{written}: {words}")
         if not names:
             what = "no file matches" if _WILD.search(text) else "there is no file"
-            words = f"{what} {shown(text)} in the folder of the manifest; an address begins with https://"
+            words = f"{what} {shown(text)} in the manifest's folder; an address begins with https://"
             self.problems.add(at, f"{written}: {words}")
         return [name for name in names if name not in out]
 

@@ -116,7 +116,7 @@ def _no_header(row: Row | None, shape: TableShape) -> str:
     if sum(map(is_column, re.split(r"[^\w-]+", first))) > 1 and not first.endswith(":"):
         return "this line names columns, but no commas, semicolons or tabs separate them; save the table as CSV again"
     if row is not None and _filled(row) == 1:
-        return f"{words}; for only prompts, one per line, use a .txt file"
+        return f"{words}; for a plain list of prompts, one per line, use a .txt file"
     return words
 
 

@@ -97,7 +97,7 @@ def read_jsonl(text: str, problems: Problems) -> Node:
                 raise problems.stop(at, words) from error
             if error.msg.startswith("Extra data") and line[position:].strip() == ",":
                 words = "a comma after the value; JSON Lines does not have one"
-            problems.add(at, f"this line is not valid JSON: {words}; each line must hold one whole value")
+            problems.add(at, f"this line is not valid JSON: {words}; each line must hold one complete value")
             continue
         values.items.append(reader.read())
     if not values.items:

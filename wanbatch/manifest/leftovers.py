@@ -119,7 +119,7 @@ def leftovers(text: str) -> list[Leftover]:
         found.append(
             Leftover(
                 of_others[0].start(),
-                f"what looks like syntax of another tool, {words}",
+                f"what looks like syntax from another tool, {words}",
                 SYNTAX,
                 is_of_another_tool=True,
             )

@@ -150,7 +150,7 @@ def _tell_no_scene(listed: Iterable[Listed], problems: Problems) -> None:
             found.append(each)
     if found:
         which = _rows_text([each.at.line for each in found])
-        words = f"{which} no scene, and rows above name one: write the scene into each row, or map its column with"
+        words = f"{which} no scene, but rows above name one: write the scene into each row, or map its column with"
         problems.warn(found[0].at, f"{words} `scene, fill down`", NO_SCENE)
 
 
@@ -168,7 +168,9 @@ def _tell_marked(listed: Iterable[Listed], problems: Problems) -> None:
     for (rule, _, _), places in found.items():
         which, one = rows_text([at.line for at in places]), len(places) == 1
         is_what = {HIDDEN: ("is hidden", "are hidden"), STRUCK: ("has struck-out text", "have struck-out text")}[rule]
-        words = f"{which} {is_what[not one]}, and {('counts', 'count')[not one]}: delete {('it', 'them')[not one]},"
+        words = (
+            f"{which} {is_what[not one]}, but still {('counts', 'count')[not one]}: delete {('it', 'them')[not one]},"
+        )
         words += " or write true in an `omit` column"
         problems.warn(places[0], words, rule)
 
@@ -184,7 +186,7 @@ def _tell_group(group: Group, mine: Sequence[Shot], problems: Problems) -> None:
     lengths = [order_of(shot.recipes[0]).duration_s for shot in mine if not shot.omit]
     known_s = sum(length for length in lengths if length is not None)
     if None not in lengths and abs(known_s - target_s) > OFF_TARGET * target_s:
-        words = f"the shots of {group.kind} {group.name} last {duration_text(known_s)} in all, and its target is"
+        words = f"the shots of {group.kind} {group.name} last {duration_text(known_s)} in all, but its target is"
         at = group.table.items["target"].at
         problems.warn(at, f"{words} {duration_text(target_s)}", TARGET)
 

@@ -140,39 +140,42 @@ _WORDLESS = re.compile(r"[\W\d_]+")
 _ADDRESS = re.compile(r"\w+://\S+|\S+\.(?:mp4|mov|webm|png|jpe?g|webp|gif|wav|mp3)", re.IGNORECASE)
 _REMARK = re.compile(r"//.*|/\*.*|;.*|<!--.*")
 _KINDS = (
-    (_REMARK, "this looks like a remark, and a clip would be bought for it; begin it with # to skip it"),
+    (_REMARK, "this looks like a comment, but a clip would be bought for it; begin it with # to skip it"),
     (
         NOTHING,
-        "this says that there is no prompt, and a clip would be bought for it; write the prompt, or remove the line",
+        "this says that there is no prompt, but a clip would be bought for it; write the prompt, or remove the line",
     ),
-    (_CHAT, "this is a sentence of a chat assistant, not a prompt, and a clip would be bought for it; remove the line"),
+    (
+        _CHAT,
+        "this is a sentence from a chat assistant, not a prompt, but a clip would be bought for it; remove the line",
+    ),
     (_ADDRESS, "this is an address or a file name, not a prompt; describe the picture in words"),
-    (_HEADING, "this looks like a heading, and a clip would be bought for it; begin it with # to skip it"),
+    (_HEADING, "this looks like a heading, but a clip would be bought for it; begin it with # to skip it"),
     (_CUE, "this looks like a line of a screenplay; describe each shot in one line, without names and directions"),
     (_EDIT_LIST, "this looks like a line of an edit decision list; describe each shot in words, one per line"),
     (_BOLD, "this looks like a heading or label in Markdown; write only the prompts, one per line"),
-    (_MACRO, "a line that begins with ! is a macro of another tool; write out the prompts it stands for"),
-    (_COMMAND, "this looks like a command of another tool; write only the prompt"),
-    (_TABBED_LIST, "this line begins with the mark or number of a list, which would be sent; remove it"),
-    (_TABBED, f"a tab between texts: this looks like a row of a table; {_CSV}"),
+    (_MACRO, "a line that begins with ! is a macro from another tool; write out the prompts it stands for"),
+    (_COMMAND, "this looks like a command for another tool; write only the prompt"),
+    (_TABBED_LIST, "this line begins with a list marker (a bullet or number), which would be sent; remove it"),
+    (_TABBED, f"cells separated by a tab: this looks like a row of a table; {_CSV}"),
     (_MARKDOWN, f"this looks like a row of a Markdown table; {_CSV}, and commas instead of the | characters"),
     (_SUBTITLE, f"{_SUBTITLE_WORDS}; write one prompt per line and nothing else"),
     (_JSON_LINE, f"{_JSON_WORDS}; one value per line is JSON Lines: save the file as .jsonl"),
     (_JSON, f"{_JSON_WORDS}; save the file as .json"),
     (_YAML, f"{_YAML_WORDS}; save the file as .yaml"),
     (_CODE, f"{_CODE_WORDS}; remove it"),
-    (_QUOTED_ROW, f"texts in quotes between commas: this looks like a row of a table; {_CSV}"),
+    (_QUOTED_ROW, f"quoted cells between commas: this looks like a row of a table; {_CSV}"),
     (_ROW, f"this looks like a row of a table; {_CSV}"),
-    (_PIPES, f"texts between | characters: this looks like a row of a table; {_CSV}"),
+    (_PIPES, f"cells separated by | characters: this looks like a row of a table; {_CSV}"),
     (_VALUES, f"this looks like a row of a table; {_CSV}"),
     (_ONE_VALUE, f"this looks like a row of a table; {_CSV}"),
-    (_RENDER_LOG, "this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
+    (_RENDER_LOG, "this looks like settings from another tool; a negative_prompt needs a .csv, .json or .yaml file"),
     (_LABEL, "this label would be sent; write only the prompt, and put its duration or size into a .csv or .yaml file"),
-    (_ENDS_IN_COLON, "this looks like a heading, and a clip would be bought for it; begin it with # to skip it"),
-    (BULLET, "this line begins with the mark of a list, which would be sent; remove it"),
-    (_DASHED, "this line begins with the mark of a list, which would be sent; remove it"),
-    (NUMBERED, "this line begins with the number or letter of a list, which would be sent; remove it"),
-    (_WORDLESS, f"{_NO_WORDS}, and a clip would be bought for it; remove it"),
+    (_ENDS_IN_COLON, "this looks like a heading, but a clip would be bought for it; begin it with # to skip it"),
+    (BULLET, "this line begins with a list marker, which would be sent; remove it"),
+    (_DASHED, "this line begins with a list marker, which would be sent; remove it"),
+    (NUMBERED, "this line begins with a list number or letter, which would be sent; remove it"),
+    (_WORDLESS, f"{_NO_WORDS}, but a clip would be bought for it; remove it"),
 )
 
 
@@ -194,7 +197,7 @@ def doubtful_lines(lines: Sequence[NumberedLine]) -> list[Lookalike]:
     for number, column, text in lines:
         match = _REMARK_BEHIND.search(text)
         if match is not None:
-            words = f"{match[0].strip()} would be sent with the text: wanbatch skips only lines that begin with #"
+            words = f"{match[0].strip()} would be sent with the prompt: wanbatch skips only lines that begin with #"
             found.append(Lookalike(number, column + match.start(), words, frozenset({number})))
     return found
 
@@ -243,6 +246,6 @@ def _reported(alike: Sequence[NumberedLine], words: str) -> Lookalike:
     more = len(alike) - 1
     if more:
         words += (
-            f" (line {alike[1][0]} too)" if more == 1 else f" ({more} more lines too, the next is line {alike[1][0]})"
+            f" (line {alike[1][0]}, too)" if more == 1 else f" ({more} more lines, too; the next is line {alike[1][0]})"
         )
     return Lookalike(number, column, words, frozenset(each[0] for each in alike))

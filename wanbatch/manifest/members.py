@@ -42,7 +42,7 @@ def with_cast(request: Mapping[str, Any], nodes: Mapping[str, Node], members: Se
         if member.images:
             why = _why_not(model, made.request, member.images, PICTURES)
             if why:
-                said.append(f"words alone, as {why}")
+                said.append(f"words alone, because {why}")
                 words += [member.words] if member.words else []
             else:
                 _add(made, model, PICTURES, member.images, at)
@@ -53,7 +53,7 @@ def with_cast(request: Mapping[str, Any], nodes: Mapping[str, Node], members: Se
             why = _why_not(model, made.request, (member.voice,), VOICES)
             if not why:
                 _add(made, model, VOICES, (member.voice,), at)
-            said.append(f"no voice, as {why}" if why else "voice")
+            said.append(f"no voice, because {why}" if why else "voice")
         told.append(f"{member.name} to {model.name}: {', '.join(said)}")
     if words and isinstance(made.request.get("prompt"), str):
         made.request["prompt"] = " ".join([made.request["prompt"], *words])
@@ -66,7 +66,7 @@ def _field(model: Model, part: str) -> str | None:
 
 def _why_not(model: Model, request: Mapping[str, Any], given: Sequence[Scalar], part: str) -> str:
     """Say why a model is not sent what a member has, as the end of a sentence; nothing if it is."""
-    name, what = _field(model, part), "references" if part == PICTURES else "reference sounds"
+    name, what = _field(model, part), "references" if part == PICTURES else "reference audio"
     if name is None:
         return f"{model.name} takes no {what}"
     if any(is_path(each.text) for each in given) and not input_fields(model)[name].takes_files:

@@ -38,7 +38,7 @@ def with_table(root: Node | None, manifest: Path, problems: Problems) -> tuple[N
     finally:
         problems.adopt(told)
     if not isinstance(read, Table) or not read.is_made:
-        raise problems.stop(node.at, f"{found.file.name} is a whole manifest, not a table: run it on its own")
+        raise problems.stop(node.at, f"{found.file.name} is a complete manifest, not a table: run it on its own")
     shots = moved(read.items["shots"], str(found.file), told.sheet)
     items = {name: item for name, item in root.items.items() if name != TABLE}
     keys = {name: place for name, place in root.keys.items() if name != TABLE}
@@ -72,7 +72,7 @@ def _found(node: Node, file: Node, manifest: Path, problems: Problems) -> Locate
     home = manifest.parent.resolve()
     if not found.file.resolve().is_relative_to(home):
         raise problems.stop(
-            file.at, f"{shown(file.text)} is a link that leads out of the manifest's folder; copy the file"
+            file.at, f"{shown(file.text)} is a link that leads out of the manifest's folder; copy the file into it"
         )
     if not found.file.is_file():
         raise problems.stop(file.at, f"there is no file {shown(file.text)} beside the manifest: check the name")

@@ -89,8 +89,8 @@ _DIGIT = re.compile("\\d")  # in each time and each size
 _ADDRESS = re.compile(r"https?://\S+\s+(?=\S)")
 _ROW_NUMBER = re.compile(r"(\d{1,4})(?![\w:.,])\s+\S|(\d{1,4})[,;]\s*\S")
 _FROM_ROWS = 3  # numbered lines in a row: two may be a coincidence
-_LENGTH = "the length of a clip is its duration (a field in .csv, .json and .yaml files)"
-_PICTURE = "its size is its aspect_ratio or resolution (fields in .csv, .json and .yaml files)"
+_LENGTH = "set the length with duration (a field in .csv, .json and .yaml files)"
+_PICTURE = "set the size with aspect_ratio or resolution (fields in .csv, .json and .yaml files)"
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ def marks(text: str) -> list[Mark]:
     setting = _SETTING.search(text) if _MAY_SET.search(text) or "neg" in text.casefold() else None
     if setting is not None and 0 < setting.start() < min((mark.at for mark in found if mark.at), default=len(text)):
         words = (
-            f"what looks like a setting, {_reported(setting[0])}: it would be sent as text; give it a field of its own"
+            f"what looks like a setting, {_reported(setting[0])}: it would be sent as text; put it in a field of its"
         )
-        found.append(Mark(setting.start(), f"{words} (a .csv, .json or .yaml file has them)"))
+        found.append(Mark(setting.start(), f"{words} own (in a .csv, .json or .yaml file)"))
     return found
 
 
 def _at_beginning(text: str) -> Mark | None:
-    bullet = "the mark or number of a list at its beginning, {}: it would be sent; remove it"
+    bullet = "a list marker at its beginning, {}: it would be sent; remove it"
     first = text[:1]
     if not first.isalnum() and BULLET.fullmatch(text.split("\n", 1)[0]):
         return Mark(0, bullet.format(shown(text.split(maxsplit=1)[0])))
@@ -131,7 +131,7 @@ def _at_beginning(text: str) -> Mark | None:
     signs = _SIGNS.match(text)  # an emoji before a heading, as chat programs write it
     match = _HEADED.match(text, signs.end() if signs is not None else 0)
     if match is not None and _MORE_SHOTS.search(text, match.end()) is None:
-        words = f"the heading of a shot at its beginning, {_reported(match[0])}: it would be sent; remove it"
+        words = f"a shot heading at its beginning, {_reported(match[0])}: it would be sent; remove it"
         return Mark(0, f"{words} (several shots of one clip belong in one prompt)")
     if _ADDRESS.match(text):
         return Mark(0, "an address at its beginning: it would be sent as text; give a picture as image_url")
@@ -144,7 +144,7 @@ def _at_end(text: str) -> Mark | None:
         return None
     for pattern, what, cure in (
         (_ENDS_IN_TIME, "a time", _LENGTH),
-        (_ENDS_IN_SIZE, "the size of a picture", _PICTURE),
+        (_ENDS_IN_SIZE, "a picture size", _PICTURE),
     ):
         match = pattern.search(text, begin)
         is_alone = match is not None and not _NAMES_A_SETTING.search(text[: match.start() + 1])

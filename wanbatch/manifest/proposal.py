@@ -78,7 +78,7 @@ def propose(columns: Sequence[Column]) -> list[Proposed]:
     for field in {each.use for each in made.values()} & columns_of_shots(is_part=False):
         named = [each for each in made.values() if each.use == field]
         for other in named[1:]:
-            made[other.column] = replace(other, use=KEEP, why=f"{named[0].column} is read as {field} already")
+            made[other.column] = replace(other, use=KEEP, why=f"{named[0].column} is already read as {field}")
     _check_ids(made, by_name)
     return list(made.values())
 
@@ -100,7 +100,7 @@ def _by_name(column: Column) -> Proposed:
     misfit = _misfit(field, column) if field and field not in ("prompt", "id") else ""
     is_seen = (_SEEN.search(bare) is not None or bare in _SHOT_SIZES) and _SORTS.search(bare) is None
     if (not field or misfit) and is_seen and column.letters >= _WORD_LETTERS:
-        return Proposed(column.name, APPEND, "it says what is seen")
+        return Proposed(column.name, APPEND, "it describes what is seen")
     if field and not misfit:
         return Proposed(column.name, field)
     return Proposed(column.name, KEEP, misfit)
@@ -141,11 +141,11 @@ def _choose_prompt(made: dict[str, Proposed], columns: Mapping[str, Column]) -> 
         prose = [each for each in free if each.letters >= _PROSE_LETTERS]
         named = [each.name for each in sorted(prose, key=lambda each: -each.letters)[:1]]
         for name in named:
-            made[name] = Proposed(name, "prompt", "it has the longest texts")
+            made[name] = Proposed(name, "prompt", "its cells have the most text")
     chosen = max(named, key=lambda name: columns[name].letters, default=None)
     for name in named:
         if name != chosen:
-            made[name] = Proposed(name, APPEND, f"{chosen} says more")
+            made[name] = Proposed(name, APPEND, f"{chosen} has more text")
 
 
 def _check_ids(made: dict[str, Proposed], columns: Mapping[str, Column]) -> None:
@@ -173,7 +173,7 @@ def _check_ids(made: dict[str, Proposed], columns: Mapping[str, Column]) -> None
                 scene.column, f"scene, {FILL_DOWN}", "it is only in the first row of each scene"
             )
     else:
-        made[ids.column] = Proposed(ids.column, KEEP, "an id is there twice; ids are made from the prompts")
+        made[ids.column] = Proposed(ids.column, KEEP, "an id occurs twice; ids are made from the prompts")
 
 
 def columns_of(found: Located, problems: Problems) -> list[Column]:
@@ -245,7 +245,7 @@ def _text_of(node: Node | None) -> str:
 def map_text(table: str, sheet: str, proposed: Sequence[Proposed]) -> str:
     """Return the text of the map: each column, and as a comment why it is read so."""
     lines = [
-        f"# How wanbatch reads {table}: proposed by `wanbatch init --from {table}`. Change what is not right.",
+        f"# How wanbatch reads {table}: proposed by `wanbatch init --from {table}`. Correct what is wrong.",
         f"# Each column is a field of a shot, or: {APPEND}; {WITHIN_SCENE}; {KEEP} (yours, never sent); {IGNORE}.",
     ]
     if sheet:

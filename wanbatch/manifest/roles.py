@@ -40,10 +40,10 @@ _WORDS = {
     "first_frame": "first_frame, an image to begin from",
     "last_frame": "last_frame, an image to end with",
     "references": "references, reference images",
-    "sound": "a choice of sound (audio: true or false)",
-    "soundtrack": "a sound file of yours (audio: an address)",
-    "aspect_ratio": "a choice of aspect ratio",
-    "resolution": "a choice of resolution",
+    "sound": "a sound setting (audio: true or false)",
+    "soundtrack": "an audio file (audio: an address)",
+    "aspect_ratio": "an aspect ratio",
+    "resolution": "a resolution",
 }
 _SPELT = ("resolution", "max_resolution")
 _CHOSEN = ("aspect_ratio", "resolution")  # roles whose values a model lists
@@ -78,7 +78,7 @@ def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: T
         field = field_of(model, part)
         if field is None or field in made:
             lacking[role] = (
-                _lack(model, part) if field is None else f"{role} and {field} say the same; keep one of them"
+                _lack(model, part) if field is None else f"{role} and {field} mean the same thing; keep one of them"
             )
             continue
         made[field] = made.pop(role)

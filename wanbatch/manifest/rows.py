@@ -227,7 +227,7 @@ class RowReader:
         given = {name: cell for name, cell in zip(names, cells, strict=False) if name and cell}
         may_be_sum = not prompt or (not self._makes_ids and not shot_id) or _SUMS.fullmatch(prompt) is not None
         if may_be_sum and any(_SUMS.fullmatch(cell) for cell in (row.cells[0], *given.values())):
-            return "this row looks like a sum, not a shot; remove it"
+            return "this row looks like a total, not a shot; remove it"
         if prompt or not given:
             return ""
         filled = [cell for cell in row.cells if cell]
@@ -236,7 +236,7 @@ class RowReader:
             words = f"this row contains only {shown(filled[0])}: if it is a heading, remove it"
             return words + "; name the scene in a scene column, in the row of each shot"
         if not shot_id and not self._makes_ids:
-            return "a row with neither id nor prompt: if it is a sum or a remark, remove it"
+            return "a row with neither id nor prompt: if it is a total or a comment, remove it"
         return ""
 
     def _ragged(self, row: Row) -> str:

@@ -25,6 +25,6 @@ def seeds_of(shot: Table, given: Mapping[str, Any], problems: Problems) -> tuple
         return () if said else tuple(seeds)
     for name in said:
         if name == "seed" or given[name] != len(seeds):
-            words = f"this shot has both {name} and seeds, and seeds names each take; keep one of them"
+            words = f"this shot has both {name} and seeds, but seeds already names each take; keep one of them"
             problems.add(shot.keys.get(name, shot.at), words)
     return tuple(seeds)

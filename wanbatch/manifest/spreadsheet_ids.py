@@ -38,7 +38,7 @@ def cure_of_twin(shot: Table, problems: Problems) -> str:
     shot_id, scene = shot.items.get("id"), shot.items.get("scene")
     is_number = isinstance(shot_id, Scalar) and _NUMBER.match(shot_id.text) is not None
     if is_number and isinstance(scene, Scalar) and scene.text.strip() and problems.is_in_table(shot.at):
-        return "if the numbers begin again in each scene, map the column as `id within scene`, else choose another"
+        return "if the numbers begin again in each scene, map the column as `id within scene`; otherwise choose another"
     return "choose another"
 
 

@@ -11,7 +11,7 @@ from wanbatch.manifest.rows import RowReader
 from wanbatch.manifest.text_file import manifest_of
 from wanbatch.manifest.tree import Node, Place, Problems, ReadingStopped, start_of_file
 
-_PIPES = "write commas instead, remove any line of dashes, and put texts with a comma in double quotes"
+_PIPES = "write commas instead, remove any line of dashes, and put cells with a comma in double quotes"
 
 
 def read_csv(text: str, problems: Problems, columns: ColumnMap = NO_MAP) -> Node:
@@ -24,7 +24,7 @@ def read_csv(text: str, problems: Problems, columns: ColumnMap = NO_MAP) -> Node
     """
     delimiter, reported = delimiter_of(text)
     if delimiter == "|":
-        raise problems.stop(_first_place(text), f"the texts of this table are separated by | characters; {_PIPES}")
+        raise problems.stop(_first_place(text), f"the cells of this table are separated by | characters; {_PIPES}")
     if text.lstrip()[:1] in ("{", "["):
         raise problems.stop(_first_place(text), "this looks like JSON; rename the file to .json")
     if re.match(r"\s*(?:---|version:|shots:|- +(?:id|prompt):)", text):

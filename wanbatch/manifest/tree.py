@@ -153,11 +153,11 @@ class Problems:
         if not rule or file.endswith(".txt"):
             return ""
         if file.endswith(_TABLES):
-            return f"; if you mean it, put {rule} in an `allow` column"
+            return f"; if this is intended, put {rule} in an `allow` column"
         return (
-            f'; if you mean it, write "allow": ["{rule}"]'
+            f'; if this is intended, write "allow": ["{rule}"]'
             if file.endswith(_JSON)
-            else f"; if you mean it, write allow: [{rule}]"
+            else f"; if this is intended, write allow: [{rule}]"
         )
 
     def _note(self, noted: list[Problem], at: Place, message: str) -> None:

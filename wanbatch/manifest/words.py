@@ -135,7 +135,7 @@ def _as_list(value: object) -> str:
 
 def _secure(value: object) -> str:
     is_open = isinstance(value, str) and re.fullmatch(r"(?i)http://\S+", value) is not None
-    return "; write https:// in place of http://, if that opens it, too" if is_open else ""
+    return "; write https:// instead of http://, if that address works, too" if is_open else ""
 
 
 def _kinds_text(limit: Any) -> str:

@@ -98,7 +98,7 @@ def _bad_part(archive: zipfile.ZipFile) -> str:
             kept = b""
             while chunk := stream.read(_CHUNK_BYTES):
                 if _DOCUMENT_TYPES.search(kept + chunk):
-                    return f"{part.filename} in this workbook declares a type of document, which Excel never writes"
+                    return f"{part.filename} in this workbook contains a DOCTYPE declaration, which Excel never writes"
                 kept = chunk[-_OVERLAP_BYTES:]
     return ""
 

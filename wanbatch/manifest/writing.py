@@ -96,9 +96,9 @@ def _planning_of(groups: Sequence[Group], shots: Sequence[Table]) -> Iterator[st
             yield f"{text} {' and '.join(filter(None, (', '.join(kept[:-1]), kept[-1])))}"
     prompts = [prompt for shot in shots if isinstance(prompt := shot.items.get("prompt"), Filled)]
     owners = {part.owner.partition(".")[0] for prompt in prompts for part in prompt.parts}
-    for word, text in (("cast", "which of the cast are in each shot"), ("locations", "the location of each shot")):
+    for word, text in (("cast", "which cast members are in each shot"), ("locations", "the location of each shot")):
         if word in owners:
-            yield f"{text} (their texts are in the prompts)"
+            yield f"{text} (their descriptions are in the prompts)"
 
 
 def _plain(node: Node) -> Any:

@@ -26,7 +26,7 @@ _WORDS = (
         re.compile(r"found character .*'\\t'.*|found a tab character"),
         "a tab, but YAML allows only spaces here: indent with spaces",
     ),
-    (re.compile(r"mapping values are not allowed"), "a ': ' inside an unquoted text: put the whole text in quotes"),
+    (re.compile(r"mapping values are not allowed"), "a ': ' inside unquoted text: put the whole text in quotes"),
     (re.compile(r"could not find expected ':'"), "a line without ': ' after its name, or indented too little"),
     (
         re.compile(r"did not find expected key|expected <block end>"),
@@ -105,7 +105,7 @@ def _in_brackets(at: Place, after: str, opened: Place | None) -> tuple[Place, st
     if after.startswith(":"):
         return (
             at,
-            "a ': ' inside an unquoted text, or no comma before a name: put the text in quotes, or write the comma",
+            "a ': ' inside unquoted text, or no comma before a name: put the text in quotes, or write the comma",
         )
     return at, "a bracket is not closed, or a comma is missing"
 
@@ -117,8 +117,8 @@ def _colon(lines: list[str], at: Place, before: str) -> str:
     if _KEY.fullmatch(before) and before.startswith(" ") and _indent(before) > _indent(above.replace("- ", "  ")):
         return "this line is indented deeper than the one above, which already has a value"
     if _value_of(before)[:1] in tuple(_TYPOGRAPHIC):
-        return "a ': ' inside an unquoted text: YAML knows only straight quotes, so put \" or ' around the whole text"
-    return "a ': ' inside an unquoted text: put the whole text in quotes"
+        return "a ': ' inside unquoted text: YAML knows only straight quotes, so put \" or ' around the whole text"
+    return "a ': ' inside unquoted text: put the whole text in quotes"
 
 
 def _unnamed(lines: list[str], at: Place) -> tuple[Place, str]:

@@ -43,7 +43,7 @@ class Included:
             if root is None:
                 continue
             if len(self._within) >= DEPTH_CAP:
-                self.problems.add(each.at, f"manifests that include each other more than {DEPTH_CAP} deep")
+                self.problems.add(each.at, f"manifests include each other more than {DEPTH_CAP} levels deep")
                 continue
             self._check_head(root)
             self.take_texts(root)

@@ -90,9 +90,9 @@ class NamedTexts:
     def _read_one(self, group: str, name: str, node: Node, at: Place) -> None:
         if not _ID.fullmatch(name):
             rule = "begin with a letter, then letters, digits, dashes and underscores, 64 at most"
-            self.problems.add(at, f"{shown(name)} cannot name a text of {group}: {rule}")
+            self.problems.add(at, f"{shown(name)} cannot be a name under {group}: {rule}")
         elif name in (LOOK, NEGATIVE):
-            self.problems.add(at, f"{shown(name)} cannot name a text of {group}; write it below a name of your own")
+            self.problems.add(at, f"{shown(name)} cannot be a name under {group}; write it below a name of your own")
         else:
             self._keep((group, name), node, at)
 
@@ -102,7 +102,7 @@ class NamedTexts:
         other = self.found.get(key)
         if other is not None:
             where = f"{other.at.file or self.problems.file}, line {other.at.line}"
-            self.problems.add(at, f"{name} is defined already in {where}; keep one of them")
+            self.problems.add(at, f"{name} is already defined in {where}; keep one of them")
             return
         look, negative, images, voice = node, None, list[Scalar](), None
         if isinstance(node, Table):
@@ -115,7 +115,7 @@ class NamedTexts:
                     )
             images, voice = (self._paths(node.items.get(each), f"{name}.{each}") for each in (IMAGES, VOICE))
             if LOOK not in node.items or is_null(node.items[LOOK]):
-                self.problems.add(at, f"{name} lacks look; describe what it looks like")
+                self.problems.add(at, f"{name} has no look; describe what it looks like")
                 return
             look, negative = node.items[LOOK], node.items.get(NEGATIVE)
         texts = [self._text(look, name), self._text(negative, f"{name}.{NEGATIVE}")]
@@ -193,9 +193,11 @@ class NamedTexts:
                 if not self.is_broken(piece.path):
                     self.problems.add(at, self.undefined(piece.path, is_of_shot=False))
             elif found[0] in within:
-                self.problems.add(at, f"{piece.text} leads back to itself; write its words out")
+                self.problems.add(at, f"{piece.text} refers back to itself; write the text out here")
             elif len(within) >= DEPTH_CAP:
-                self.problems.add(at, f"{piece.text}: texts are nested more than {DEPTH_CAP} levels deep; write it out")
+                self.problems.add(
+                    at, f"{piece.text}: descriptions are nested more than {DEPTH_CAP} levels deep; write it out"
+                )
             else:
                 self.used.add(found[0])
                 parts += self._filled_text(*found, within)

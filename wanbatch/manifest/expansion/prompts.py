@@ -112,7 +112,7 @@ class Prompts:
                 continue
             if (CAST, name) in self.texts.found:
                 shot.cast.append(((CAST, name), each.at))
-                words = f"cast lists {shown(name)}, but no text of the prompt comes from it"
+                words = f"cast lists {shown(name)}, but no part of the prompt comes from it"
                 words += f"; write {{cast.{name}}} in the prompt, or a template with {{cast}}"
                 self._listed.setdefault(each.at, words)
                 continue
@@ -129,7 +129,7 @@ class Prompts:
         name = node.text.strip()
         if (LOCATIONS, name) in self.texts.found:
             shot.location = ((LOCATIONS, name), node.at)
-            words = f"location is {shown(name)}, but no text of the prompt comes from it"
+            words = f"location is {shown(name)}, but no part of the prompt comes from it"
             words += "; write {location} in the prompt or in a template"
             self._listed.setdefault(node.at, words)
             return
@@ -188,21 +188,21 @@ class Prompts:
             if name in plain and not is_there and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", plain):
                 owners.add(".".join(key))
                 self.texts.used.add(key)
-                words = f"prompt names {name} in plain words, so the text of {'.'.join(key)} is not sent with it"
+                words = f"prompt names {name} in plain words, so the description of {'.'.join(key)} is not sent with it"
                 words += f": write {{{'.'.join(key)}}} instead, or list {key[1]} in the cast of the shot"
                 if not is_allowed:
                     self.problems.warn(prompt.at, words, CAST_NAME)
 
     def _undefined(self, shot: _Shot, path: tuple[str, ...]) -> str:
         if path == (LOCATION,):
-            return "{location} stands for the location of the shot, and this shot has none; give it a location"
+            return "{location} stands for the location of the shot, but this shot has none; give it a location"
         if path == (CAST,):
-            return "{cast} works only in a template; in a prompt, name a person, such as {cast.mara}"
+            return "{cast} works only in a template; in a prompt, name a cast member, such as {cast.mara}"
         if path == (PROMPT,):
             return "{prompt} works only in a template"
         if len(path) == 1 and path[0] in self._columns:
             name = path[0]
-            return f"{{{name}}} has no value here: fill in {name} of this shot, or put {{{name}}} into a template"
+            return f"{{{name}}} has no value here: fill in {name} for this shot, or put {{{name}}} into a template"
         return self.texts.undefined(path, is_of_shot=True, more=dict.fromkeys([*shot.draft.variables, *self._columns]))
 
     def _members(self, shot: _Shot) -> Iterator[Member]:

@@ -100,7 +100,7 @@ class Walk:
         if not isinstance(node, Scalar) or node.value is None:
             at = table.at if node is None else node.at
             self.problems.add(
-                at, f"a {kind} lacks its id; give it a name, such as {'sc010' if kind == 'scene' else 'sq01'}"
+                at, f"a {kind} has no id; give it a name, such as {'sc010' if kind == 'scene' else 'sq01'}"
             )
             return ""
         fault = fault_of_name(node.text)
@@ -153,7 +153,7 @@ class Walk:
             else:
                 words = f"a shot is {shown(head_value(each, ''))}; expected fields, such as id: sh010"
                 words += " and prompt: A gull lands"
-                self.problems.add(each.at, f"{words}; for only prompts, one per line, use a .txt file")
+                self.problems.add(each.at, f"{words}; for a plain list of prompts, one per line, use a .txt file")
                 continue
             yield draft
 

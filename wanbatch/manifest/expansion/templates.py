@@ -78,7 +78,5 @@ def _piece(offset: int, token: str) -> Piece:
         return Reference(offset, tuple(name.split(".")))
     if _NAME.fullmatch(name.strip()):
         return Fault(offset, token, f"{shown(token)} has spaces around its name; write {{{name.strip()}}}")
-    words = (
-        "cannot be the name of a text: a name has letters, digits, dashes and underscores, and dots between its parts"
-    )
+    words = "is not a valid name: a name has letters, digits, dashes and underscores, and dots between its parts"
     return Fault(offset, token, f"{shown(token)} {words}; {DOUBLED}")
