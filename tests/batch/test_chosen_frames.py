@@ -46,7 +46,7 @@ OLD, CIRCLED = {"superseded": True}, {"circled": True}
         (takes(GOOD, GOOD, t2=OLD), A, 1, None, ""),
         (takes(FAILED), A, None, 1, "failed"),
         (takes(HELD, FAILED), A, None, 2, "failed"),
-        (takes(State.UNKNOWN, FAILED), A, None, 1, "may have been made, and its answer was lost"),
+        (takes(State.UNKNOWN, FAILED), A, None, 1, "may have been made, but its answer was lost"),
         (takes(HELD), A, None, 1, "is held"),
         (takes(PLANNED, t1={"shot_id": "left out"}), A, None, 1, "is not sent"),
         (takes(GOOD, t1=OLD), A, None, None, "has no clip with the manifest's recipe"),

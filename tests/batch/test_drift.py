@@ -58,7 +58,7 @@ def test_a_clip_that_ends_unlike_its_given_last_frame_is_warned_about() -> None:
     closing = ChosenFrame("frame:b:first", 2, "b_t1", None, "d" * 64, "png", "frames/b.png")
     measured = MeasuredClip("c" * 64, PLAIN, PLAIN, closing_psnr_db=24.9, closing_png_sha256="png")
     ended = Step(1, "s1_t1", None, measured, closing)
-    assert Drift((ended,)).doubts == ["ends unlike the last frame that it was given: PSNR 24.9 dB, less than 25 dB"]
+    assert Drift((ended,)).doubts == ["does not end on the last frame that it was given: PSNR 24.9 dB, less than 25 dB"]
     assert Drift((replace(ended, closing=replace(closing, png_sha256="other")),)).doubts == []
 
 

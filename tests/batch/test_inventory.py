@@ -44,7 +44,10 @@ def test_a_batch_is_finished_when_nothing_is_left_to_ask(fields: dict[str, objec
             [State.VERIFIED, State.HELD],
             "nothing to send: 1 take is done, 1 is held (`wanbatch status` says what you can do)",
         ),
-        ([State.VERIFIED, State.PLANNED], "nothing to send: 1 take is done, 1 not sent, as this command leaves it out"),
+        (
+            [State.VERIFIED, State.PLANNED],
+            "nothing to send: 1 take is done, 1 not sent, because this command leaves it out",
+        ),
     ],
 )
 def test_where_nothing_is_to_be_sent_it_says_what_stands(states: list[State], said: str) -> None:

@@ -62,8 +62,8 @@ def test_a_plan_shows_the_longest_chain_and_what_has_no_predecessor(capsys: pyte
     write()
     plan = ("plan", "film.json", "--sandbox", "--offline")
     longest = (
-        "1 chain to make: the longest, 3 shots from a to c, takes about 10 s, or 15 s if each clip is as slow as 1 in"
-        " 20, however many run at once; if a fails, 3 takes are not sent"
+        "1 chain to make: 3 shots from a to c; it takes about 10 s, or 15 s if every clip is as slow as the slowest 5%,"
+        " however many run at once; if a fails, 3 takes are not sent"
     )
     assert longest in lines(capsys, *plan)
     chains = told(capsys, *plan)["chains"]
@@ -150,7 +150,8 @@ def test_all_that_follows_is_planned_priced_and_made_in_one_run(capsys: pytest.C
     assert call(["-q", "retake", "outputs/film", "a", "--yes", "--speed", "600"]) == 0
     plan = told(capsys, "plan", "film.json", "--sandbox", "--offline", "--only", "[abc]")
     assert [(each["shot"], each["take"]) for each in plan["takes"]] == [("b", 2), ("c", 2)]
-    words = "2 of these takes are made again, as the manifest says follow: b_t2 (follows a_t2), c_t2 (follows b_t2)"
+    why = "because the manifest says `follow: always`: b_t2 (follows a_t2), c_t2 (follows b_t2)"
+    words = f"2 of these takes are made again, {why}"
     assert words in lines(capsys, "plan", "film.json", "--sandbox", "--offline", "--only", "[abc]")
     assert run("--only", "[abc]") == 0
     assert told(capsys, "status")["counts"]["verified"] == 6
@@ -282,3 +283,15 @@ def test_another_id_of_a_shot_buys_nothing_behind_it_again(capsys: pytest.Captur
     assert lines(capsys, "why", "b") == ["b_t2 is verified (a retake)", "it was made from the last frame of z, take 2"]
     assert run() == 0
     assert told(capsys, "status")["counts"] == {"verified": 6}
+
+
+def test_of_several_chains_a_plan_describes_the_longest(capsys: pytest.CaptureFixture[str]) -> None:
+    write()
+    film = json.loads(Path("film.json").read_text(encoding="utf-8"))
+    film["shots"] += [{"id": "e", "prompt": "E.", "first_frame": "a.png"}]
+    film["shots"] += [{"id": "f", "prompt": "F.", "first_frame": {"from": "e"}}]
+    Path("film.json").write_text(json.dumps(film), encoding="utf-8")
+    (line,) = [each for each in lines(capsys, "plan", "film.json", "--sandbox", "--offline") if "to make: the" in each]
+    assert line.startswith(
+        "2 chains to make: the longest, 3 shots from a to c, takes about 10 s, or 15 s if every clip"
+    )

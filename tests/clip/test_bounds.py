@@ -43,9 +43,9 @@ def references(*entries: bytes) -> bytes:
 WITHIN = box(b"url ", number(1))
 OUTSIDE = box(b"url ", number(0), b"file:///etc/passwd\0")
 ALIAS = box(b"alis", number(0), bytes(200))
-ELSEWHERE = "the clip refers to pictures or sound in another file"
-BROKEN = "the clip's list of the files with its pictures is cut short"
-MANY = f"the clip declares more than {SAMPLES_MAX} samples of pictures and sound"
+ELSEWHERE = "the clip refers to video or sound in another file"
+BROKEN = "the clip's list of its media files is cut short"
+MANY = f"the clip declares more than {SAMPLES_MAX} samples of video and sound"
 LARGE = "the clip's picture is 16000x16000; at most 36 million pixels (8K) can be decoded"
 
 
@@ -104,7 +104,7 @@ def whole() -> bytes:
         (box(b"trun", number(0, SAMPLES_MAX // 2)) * 3, MANY),
         (
             box(b"elst", number(0, EDITS_MAX + 1)),
-            f"a track of the clip is put together from more than {EDITS_MAX} parts",
+            f"a track of the clip is assembled from more than {EDITS_MAX} parts",
         ),
         (box(b"stts", box(b"stts", box(b"stts", number(0, 0, 0)))), "the clip's index has tables within tables"),
     ],
@@ -160,7 +160,7 @@ def test_bytes_that_look_like_a_reference_among_the_pictures_do_no_harm(whole: b
 
 
 def test_too_much_beside_the_pictures_is_not_even_read(whole: bytes) -> None:
-    with pytest.raises(MediaInvalid, match="the file has more than 1 MiB besides its pictures and sound"):
+    with pytest.raises(MediaInvalid, match="the file has more than 1 MiB besides its video and sound"):
         walk_boxes(io.BytesIO(whole + box(b"free", bytes(2**20))), index_bytes_max=2**20)
 
 

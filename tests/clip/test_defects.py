@@ -170,7 +170,7 @@ def loud(folder: Path, level: float | None, codec: str = "aac") -> Look:
         (0.0, False, ""),
         (0.0, None, ""),
         (0.5, None, ""),
-        (0.5, False, "not as ordered: it has sound, and was ordered without"),
+        (0.5, False, "not as ordered: it has sound, but was ordered without"),
         (None, True, ""),
         (None, False, ""),
     ],

@@ -110,9 +110,9 @@ def frames_of(form: str) -> bytes:
 
 
 BAD = [
-    (b"a text", "is not a PNG, JPEG, WebP or BMP picture by its content"),
-    (bytes_of(still(), "GIF"), "is not a PNG, JPEG, WebP or BMP picture"),
-    (bytes_of(still(), "TIFF"), "is not a PNG, JPEG, WebP or BMP picture"),
+    (b"a text", "is not a PNG, JPEG, WebP or BMP file"),
+    (bytes_of(still(), "GIF"), "is not a PNG, JPEG, WebP or BMP file"),
+    (bytes_of(still(), "TIFF"), "is not a PNG, JPEG, WebP or BMP file"),
     (b"", "is empty"),
     (bytes_of(still(), "PNG")[:-60], "is damaged"),
     (bytes_of(still(), "PNG").replace(b"IDAT", b"IDAX"), "is not a PNG"),
@@ -170,8 +170,8 @@ def test_a_wav_is_known_by_its_content_and_its_length(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (b"a text", "is not a WAV or MP3 sound by its content"),
-        (bytes_of(still(), "PNG"), "is not a WAV or MP3 sound by its content"),
+        (b"a text", "is not a WAV or MP3 file"),
+        (bytes_of(still(), "PNG"), "is not a WAV or MP3 file"),
         (b"RIFF\x24\0\0\0WAVEfmt ", "is damaged"),
     ],
     ids=["text", "picture", "cut"],

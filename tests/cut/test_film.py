@@ -178,7 +178,7 @@ def test_clips_that_differ_are_named_with_what_they_differ_in_and_nothing_is_wri
         "e_t1: its encoder settings differ",
         "f_t1: mpeg4 instead of h264",
     ]
-    advice = "add --reencode to fit them in, or choose the shots to keep with --only"
+    advice = "add --reencode to convert them, or choose the shots to keep with --only"
     assert ("4 of 7 clips" in words, advice in words, (tmp_path / "cut.mp4").exists()) == (True, True, False)
 
 

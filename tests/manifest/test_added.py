@@ -101,7 +101,7 @@ def _with(**changes: Any) -> dict[str, Any]:
         ),
         (
             _with(model={"enum": ["somebody/lens-2"], "const": "somebody/lens-1"}),
-            "13:7 this file has a const that is none of its choices (enum) (at properties/model/const)",
+            "13:7 this file has a const that is not one of its choices (enum) (at properties/model/const)",
         ),
         (
             _with(style={"type": "string", "const": 5}),

@@ -108,7 +108,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"first_frame": "stills\\a.png"}, "write its path with /"),
     ({"first_frame": "C:/a.png"}, "which is not a path below the manifest's folder"),
     ({"first_frame": "folder"}, "there is no file 'folder'"),
-    ({"first_frame": "text.jpg"}, "first_frame: 'text.jpg' is not a PNG, JPEG, WebP or BMP picture by its content"),
+    ({"first_frame": "text.jpg"}, "first_frame: 'text.jpg' is not a PNG, JPEG, WebP or BMP file"),
     ({"first_frame": "cut.jpg"}, "first_frame: 'cut.jpg' is damaged"),
     ({"first_frame": "wide.jpg"}, "first_frame: 'wide.jpg' is 20000x5 pixels; wanbatch sends at most 8192 a side"),
     ({"first_frame": "out.jpg"}, "first_frame: 'out.jpg' is a link that leads out of the manifest's folder; copy the file into it"),
@@ -119,7 +119,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"model": T2V, "first_frame": "a.png"}, "alibaba/wan-2-6-t2v does not take first_frame, an image to begin from"),
     ({"model": LENS, "references": ["a.png", "b.png", A, A]}, "references has 4 entries; studio/lens-1 accepts 3 at most"),
     ({"model": LENS, "references": ["none/*.png"]}, "references: no file matches 'none/*.png'"),
-    ({"model": LENS, "audio": "a.png"}, "audio: 'a.png' is not a WAV or MP3 sound by its content"),
+    ({"model": LENS, "audio": "a.png"}, "audio: 'a.png' is not a WAV or MP3 file"),
     ({"first_frame": "sha256:" + "0" * 64}, "first_frame is 'sha256:"),
     ({"first_frame": "http://example.com/a.png"}, "write https:// instead of http://"),
 ]  # fmt: skip

@@ -96,7 +96,7 @@ def test_the_hash_that_is_recorded_before_a_post_is_that_of_the_bytes_that_are_s
     [
         (lambda path: save(path, still(right=(9, 9, 9))), "stills/1.png was changed after it was planned"),
         (lambda path: path.unlink(), "stills/1.png cannot be read (No such file or directory)"),
-        (lambda path: path.write_text("a text"), "stills/1.png is not a PNG, JPEG, WebP or BMP picture by its content"),
+        (lambda path: path.write_text("a text"), "stills/1.png is not a PNG, JPEG, WebP or BMP file"),
     ],
 )
 def test_a_file_that_is_not_as_planned_stops_its_take_alone(

@@ -99,7 +99,7 @@ def test_what_is_no_whole_sound_is_refused(data: bytes, mime: str, said: str, tm
 
 @pytest.mark.parametrize("tag", [b"", b"ID3\x04\0\0\0\0\0\x05" + bytes(5)])
 def test_the_client_takes_no_mp2(tag: bytes) -> None:
-    with pytest.raises(MediaInvalid, match="is not a WAV or MP3 sound by its content"):
+    with pytest.raises(MediaInvalid, match="is not a WAV or MP3 file"):
         read_sound(tag + encoded("mp2", "mp2", 48_000))
 
 

@@ -232,7 +232,7 @@ _END_TEXTS = {
 def end_text(attempt: Attempt) -> str:
     """Say how an attempt ended that its take went on without: a clause for a message."""
     if attempt.generation_id is not None and attempt.has_failed:
-        return f"whose {attempt.generation_id} the provider had reported as failed"
+        return f"whose generation {attempt.generation_id} the provider had reported as failed"
     if attempt.generation_id is not None:
         return f"for which the log shows only {attempt.generation_id}"
     return _END_TEXTS.get(attempt.outcome, "which was given up")

@@ -173,7 +173,7 @@ def _missing(take: Take) -> Source:
     words = {
         State.FAILED: "failed",
         State.HELD: "is held",
-        State.UNKNOWN: "may have been made, and its answer was lost",
+        State.UNKNOWN: "may have been made, but its answer was lost",
         State.PLANNED: "is not sent",
     }
     return Source(cause=take, why=words.get(take.state, "has no clip"))

@@ -239,7 +239,7 @@ class Drift:
         closing_db = self.line[-1].closing_psnr_db
         if closing_db is not None and closing_db < JUMP_DB:
             found.append(
-                f"ends unlike the last frame that it was given: PSNR {closing_db:.1f} dB, less than {JUMP_DB:g} dB"
+                f"does not end on the last frame that it was given: PSNR {closing_db:.1f} dB, less than {JUMP_DB:g} dB"
             )
         parts = [] if self.joins is None else _large(self.joins)
         if parts:

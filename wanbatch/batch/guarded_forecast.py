@@ -36,7 +36,7 @@ class GuardedForecast:
         except Exception:  # noqa: BLE001  whatever it is, what is paid for goes on
             self._forecast = None
             _log.exception(
-                "wanbatch could not work out how long the batch will still take; the run goes on without this"
+                "wanbatch could not work out how long the batch will still take; the run continues without an estimate"
             )
             return None
 

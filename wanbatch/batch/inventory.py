@@ -143,7 +143,7 @@ def finish_text(inventory: Inventory) -> str:
     parts = [f"{count_text(done, 'take')} {'is' if done == 1 else 'are'} done"]
     parts += [f"{failed} failed (`wanbatch status` says what to do, such as `wanbatch retry`)"] if failed else []
     parts += [f"{held} {'is' if held == 1 else 'are'} held (`wanbatch status` says what you can do)"] if held else []
-    parts += [f"{left} not sent, as this command leaves {'it' if left == 1 else 'them'} out"] if left else []
+    parts += [f"{left} not sent, because this command leaves {'it' if left == 1 else 'them'} out"] if left else []
     return f"nothing to send: {', '.join(parts)}"
 
 

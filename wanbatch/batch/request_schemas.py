@@ -92,7 +92,7 @@ def _mistyped(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield keyword, f"has a {keyword} that is not of its type ({', '.join(map(str, kinds))})"
     choices = schema.get("enum")
     if "const" in schema and isinstance(choices, list) and schema["const"] not in choices:
-        yield "const", "has a const that is none of its choices (enum)"
+        yield "const", "has a const that is not one of its choices (enum)"
 
 
 def _is_of(value: object, kinds: Sequence[str]) -> bool:

@@ -108,7 +108,7 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
         recipe = Recipe.of({**model.recipe.body, "seed": seed})
         same = used.get(recipe.canonical)
         if same is not None and not shots_before(recipe.canonical):  # another frame makes another clip
-            raise UsageInvalid(f"{same.label} has seed {seed} already{_made_words(same)}: choose another --seed")
+            raise UsageInvalid(f"{same.label} already has seed {seed}{_made_words(same)}: choose another --seed")
         created.append(Create(shot_id, number, recipe, asked.note))
     return created
 
@@ -116,8 +116,8 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
 def _made_words(same: Take) -> str:
     """Say how a take stands that has the seed already, and how it is sent."""
     if same.state is State.FAILED:
-        return " and failed, and `wanbatch retry` tries it again"
-    return ", and the next run sends it" if same.state is State.PLANNED else ""
+        return " (it failed; `wanbatch retry` tries it again)"
+    return " (the next run sends it)" if same.state is State.PLANNED else ""
 
 
 def _shot_of(row: ShotRow, recipe: Recipe) -> Shot:

@@ -32,9 +32,10 @@ def _longest_text(preview: Preview, longest: LongestChain) -> str:
     shots = longest.shots
     ends = f"{count_text(len(shots), 'shot')} from {shots[0]} to {shots[-1]}"
     usual, slow = (duration_text(each / preview.speed) for each in (longest.seconds, longest.slow_seconds))
-    takes = f"takes about {usual}, or {slow} if each clip is as slow as 1 in 20, however many run at once"
+    takes = f"takes about {usual}, or {slow} if every clip is as slow as the slowest 5%, however many run at once"
     lost = f"if {shots[0]} fails, {longest.behind} {agreeing(longest.behind, 'takes|take are|is')} not sent"
-    return f"{count_text(longest.chains, 'chain')} to make: the longest, {ends}, {takes}; {lost}"
+    made = f"{ends}; it {takes}" if longest.chains == 1 else f"the longest, {ends}, {takes}"
+    return f"{count_text(longest.chains, 'chain')} to make: {made}; {lost}"
 
 
 def _follows(preview: Preview) -> str:
@@ -42,7 +43,7 @@ def _follows(preview: Preview) -> str:
     notes = {} if preview.plan is None else preview.plan.followed
     named = [each for due in preview.takes if (each := notes.get((due.shot_id, due.number)))]
     shown = ", ".join(named[:SHOWN]) + (", ..." if len(named) > SHOWN else "")
-    takes = agreeing(len(named), "of these takes are|is made again, as the manifest says follow")
+    takes = agreeing(len(named), "of these takes are|is made again, because the manifest says `follow: always`")
     return f"{len(named)} {takes}: {shown}" if named else ""
 
 

@@ -117,7 +117,7 @@ _RUN = click.argument(
 )
 @_RUN
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="[default: cut.mp4 in RUN]")
-@click.option("--reencode", is_flag=True, help="Fit and encode all frames again, in the format that most clips have.")
+@click.option("--reencode", is_flag=True, help="Re-encode all frames, in the format that most clips have.")
 @click.option(
     "--slates/--no-slates",
     default=True,

@@ -55,7 +55,7 @@ def walk_boxes(stream: BinaryIO, index_bytes_max: int = INDEX_BYTES_MAX) -> froz
 
 def _read(stream: BinaryIO, spans: list[tuple[int, int]], bytes_max: int) -> bytes:
     if sum(end - at for at, end in spans) > bytes_max:
-        raise MediaInvalid(f"the file has more than {size_text(bytes_max)} besides its pictures and sound")
+        raise MediaInvalid(f"the file has more than {size_text(bytes_max)} besides its video and sound")
     parts = []
     for at, end in spans:
         stream.seek(at)
@@ -69,7 +69,7 @@ def _assert_begin(outer: list[bytes]) -> None:
 
 
 def _assert_complete(outer: list[bytes]) -> None:
-    for needed, holds in ((b"moov", "its index"), (_PICTURES, "its pictures")):
+    for needed, holds in ((b"moov", "its index"), (_PICTURES, "its video")):
         if needed not in outer:
             raise MediaInvalid(f"the file is cut short: the {needed.decode()} box with {holds} is missing")
 
@@ -87,11 +87,11 @@ def _read_box(stream: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
     if len(header) < 8:
         if not any(header):  # padding
             return b"free", end, end
-        raise MediaInvalid(f"the file is cut short: a box header is broken off at byte {at}")
+        raise MediaInvalid(f"the file is cut short: a box header is cut off at byte {at}")
     size_bytes, kind, header_bytes = int.from_bytes(header[:4]), header[4:8], 8
     if size_bytes == 1:
         if len(header) < 16:
-            raise MediaInvalid(f"the file is cut short: a box header is broken off at byte {at}")
+            raise MediaInvalid(f"the file is cut short: a box header is cut off at byte {at}")
         size_bytes, header_bytes = int.from_bytes(header[8:16]), 16
     elif size_bytes == 0:
         size_bytes = end - at

@@ -60,7 +60,7 @@ def shortfalls(look: Look, *, sound: bool | None) -> list[str]:
     if sound is True and look.peak_dbfs is not None and is_silent(look.peak_dbfs):
         found.append(f"not as ordered: the sound is silent (peak {look.peak_dbfs:.1f} dBFS)")
     if sound is False and look.peak_dbfs is not None and not is_silent(look.peak_dbfs):
-        found.append("not as ordered: it has sound, and was ordered without")
+        found.append("not as ordered: it has sound, but was ordered without")
     return found
 
 

@@ -14,7 +14,7 @@ from wanbatch.clip.media import judged
 from wanbatch.errors import MediaInvalid
 
 _MIMES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
-_OTHER = "is not a WAV or MP3 sound by its content"
+_OTHER = "is not a WAV or MP3 file (judged by its content, not its name)"
 _CAREFUL = {"protocol_whitelist": "none"}
 
 
@@ -25,7 +25,7 @@ def read_sound(source: bytes) -> GivenBytes:
     """
     form = _form_of(source)
     try:
-        with judged("reading a sound"), av.open(io.BytesIO(source), "r", format=form, options=_CAREFUL) as sound:
+        with judged("reading an audio file"), av.open(io.BytesIO(source), "r", format=form, options=_CAREFUL) as sound:
             return _read(sound, form)
     except MediaInvalid as error:
         raise error if str(error).startswith(("is ", "has ")) else _damaged(error) from error
@@ -59,7 +59,7 @@ def _read(sound: Any, form: str) -> GivenBytes:
         for packet in sound.demux(track):
             samples += sum(frame.samples for frame in packet.decode())
             if samples > SOUND_S_MAX * rate:
-                raise MediaInvalid(f"is longer than {SOUND_S_MAX:g} s, the longest sound that wanbatch sends")
+                raise MediaInvalid(f"is longer than {SOUND_S_MAX:g} s, the longest audio that wanbatch sends")
             if packet.dts is not None:
                 packet.stream = copy
                 target.mux(packet)

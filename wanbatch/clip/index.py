@@ -32,7 +32,7 @@ def assert_plain(index: bytes) -> None:
             raise MediaInvalid("the clip's index has tables within tables")
         samples += _TESTS[hit.group()](body)
         if samples > SAMPLES_MAX:
-            raise MediaInvalid(f"the clip declares more than {SAMPLES_MAX} samples of pictures and sound")
+            raise MediaInvalid(f"the clip declares more than {SAMPLES_MAX} samples of video and sound")
 
 
 def _body_at(index: bytes, kind_at: int) -> memoryview | None:
@@ -60,16 +60,16 @@ def _references(body: memoryview) -> int:
         size_bytes = _number(body, at)
         entry = bytes(body[at : at + 12])
         if size_bytes < 12 or at + size_bytes > len(body):
-            raise MediaInvalid("the clip's list of the files with its pictures is cut short")
+            raise MediaInvalid("the clip's list of its media files is cut short")
         if entry[4:8] not in (b"url ", b"urn ") or not entry[11] & _WITHIN:
-            raise MediaInvalid("the clip refers to pictures or sound in another file")
+            raise MediaInvalid("the clip refers to video or sound in another file")
         at += size_bytes
     return 0
 
 
 def _film_reference(_: memoryview) -> int:
     """A `rmra` of QuickTime: a list of films elsewhere."""
-    raise MediaInvalid("the clip refers to pictures or sound in another file")
+    raise MediaInvalid("the clip refers to video or sound in another file")
 
 
 def _packed(body: memoryview) -> int:
@@ -89,7 +89,7 @@ def _track_size(body: memoryview) -> int:
 def _edits(body: memoryview) -> int:
     """A `elst`: each entry may show the whole track again."""
     if _number(body, 4) > EDITS_MAX:
-        raise MediaInvalid(f"a track of the clip is put together from more than {EDITS_MAX} parts")
+        raise MediaInvalid(f"a track of the clip is assembled from more than {EDITS_MAX} parts")
     return 0
 
 

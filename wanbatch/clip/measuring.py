@@ -95,7 +95,7 @@ class _Viewing:
             if self._seen >= self._reach.pictures or self._pixels >= DECODED_PIXELS_MAX:
                 break
         if self._watching is None:
-            raise MediaInvalid("no picture of the clip can be decoded")
+            raise MediaInvalid("no frame of the clip can be decoded")
         end_s = self._end_s()
         black, still = self._watching.end(end_s)
         return Look(end_s, black, still, dbfs(self._peak), self._damaged_s)

@@ -186,7 +186,7 @@ def _assert_decodable(container: InputContainer, codings: frozenset[bytes]) -> N
         return
     for coding in sorted(codings & _DECODERS.keys()):
         if not _has_decoder(_DECODERS[coding]):
-            raise ProgramFault(f"{library()} lacks the decoder {_DECODERS[coding]}: the clip may well be whole")
+            raise ProgramFault(f"{library()} lacks the decoder {_DECODERS[coding]}: the clip may well be intact")
     raise MediaInvalid("the clip cannot be decoded: one of its tracks has an unknown codec")
 
 

@@ -45,7 +45,7 @@ def read_still(source: bytes) -> GivenBytes:
     except Image.DecompressionBombError as error:
         raise MediaInvalid(_too_large("more", "")) from error
     except UnidentifiedImageError as error:
-        raise MediaInvalid("is not a PNG, JPEG, WebP or BMP picture by its content") from error
+        raise MediaInvalid("is not a PNG, JPEG, WebP or BMP file (judged by its content, not its name)") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise MediaInvalid(f"is damaged: its picture cannot be decoded ({str(error)[:120]})") from error
 

@@ -86,7 +86,7 @@ def _assert_joinable(timeline: Timeline) -> None:
             f"{len(misfits)} of {len(timeline.pieces) - len(timeline.holes)} clips cannot be joined as they are with"
             f" the rest ({like.codec}, {like.size}, {fps_text(like.fps)} fps):\n"
             + "\n".join(lines)
-            + "\nadd --reencode to fit them in, or choose the shots to keep with --only (such as --only 'sc020_*')"
+            + "\nadd --reencode to convert them, or choose the shots to keep with --only (for example --only 'sc020_*')"
         )
     why = slate_misfit(like) if timeline.holes else ""
     if why:

@@ -85,7 +85,7 @@ def _packets(container: InputContainer, video: VideoStream) -> list[Packet[Video
         if len(packets) > FRAMES_MAX:
             raise MediaInvalid(f"the clip has more than {FRAMES_MAX} frames")
     if not packets:
-        raise MediaInvalid("the clip has no pictures")
+        raise MediaInvalid("the clip has no frames")
     return packets
 
 
@@ -153,7 +153,7 @@ def read_pictures(clip: Path, frames: int, fps: Fraction, width: int, height: in
                 return
             shown = _fitted(frame, width, height)
         if shown is None:
-            raise MediaInvalid("no picture of the clip can be decoded")
+            raise MediaInvalid("no frame of the clip can be decoded")
         for _ in range(made, frames):
             yield shown
 
