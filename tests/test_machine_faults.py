@@ -245,7 +245,7 @@ def test_an_output_folder_that_is_reached_by_another_name_is_refused_too(
     [
         ("AIMLAPI_API_KEY=x\n".encode("utf-16"), "written in UTF-16"),
         ("AIMLAPI_API_KEY=x\n".encode("utf-16-le"), "written in UTF-16"),
-        ("A=1\nAIMLAPI_API_KEY=schlüssel\n".encode("latin-1"), "not written in UTF-8 (line 2)"),
+        ("A=1\nAIMLAPI_API_KEY=schlüssel\n".encode("latin-1"), "not valid UTF-8 (line 2)"),
     ],
 )
 def test_the_encoding_of_an_env_file_is_named(raw: bytes, told: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,20 +51,20 @@ class Meaning:
 
 
 MEANINGS = {
-    ExitCode.OK: Meaning("all that this command asked for is done", "There may have been nothing to do."),
+    ExitCode.OK: Meaning("everything that this command asked for is done", "There may have been nothing to do."),
     ExitCode.TAKES_FAILED: Meaning("some takes failed", "Or shots are missing from a cut or an export."),
     ExitCode.USAGE: Meaning(
         "the command line, a setting or the manifest is wrong, or there was no terminal to ask a question on"
     ),
     ExitCode.DECISION_NEEDED: Meaning(
         "something needs your decision",
-        "Some takes are unknown or held, one was made twice, or a charge fits no take.",
+        "Some takes are unknown or held, one was made twice, or a charge belongs to no take.",
     ),
     ExitCode.ACCOUNT_STOPPED: Meaning("the provider refused the key, or the account is out of credits"),
     ExitCode.BUDGET_REACHED: Meaning(
-        "the cap is reached, or a price rose and you did not agree to it", "Raise the cap and run again."
+        "the cap has been reached, or a price rose and you did not agree to it", "Raise the cap and run again."
     ),
-    ExitCode.OUTPUT_LOCKED: Meaning("another run held the output folder"),
+    ExitCode.OUTPUT_LOCKED: Meaning("another run was using the output folder"),
     ExitCode.LOCAL_FAULT: Meaning(
         "a fault on this machine stopped the command",
         "The cause is the state file, the disk, permissions, or an installation that cannot read clips.",

@@ -108,7 +108,7 @@ def _assert_named(name: str) -> None:
     except UnicodeEncodeError as error:
         shown = name.encode("utf-8", "replace").decode("utf-8")
         raise UsageInvalid(
-            f"the name of the output folder, {shown}, is not written in UTF-8, so no report could show it. Nothing was"
+            f"the name of the output folder, {shown}, is not valid UTF-8, so no report could show it. Nothing was"
             " sent: rename it, or use another one"
         ) from error
 

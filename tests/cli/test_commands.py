@@ -212,7 +212,7 @@ def test_retry_leaves_out_what_the_manifest_no_longer_asks_for(inside: Inside, w
         state.adopt(Plan((gone, *shots[1:]), (), (), kept=(), omitted=0, removed=0), system_now())
     again = inside("retry", "--speed", "300", "--yes")
     told = " ".join(again.stderr.split())
-    assert "not tried again, as the manifest no longer asks for them: a_t1" in told
+    assert "not tried again, because the manifest no longer asks for them: a_t1" in told
     with StateReader.open(Path("outputs/small")) as reader:
         assert [(take.label, take.state.value) for take in reader.takes()] == [("a_t1", "failed"), ("b_t1", "verified")]
 

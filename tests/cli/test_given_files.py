@@ -75,7 +75,7 @@ def test_an_explanation_names_the_files_and_says_what_is_sent_of_the_cast(
     told = lines(capsys)
     assert f'reference_image_urls ["{CAST}"]' in told
     assert "cast mara to studio/lens-1: pictures as references" in told
-    assert f"cast mara to {T2V}: words alone, as {T2V} takes no references" in told
+    assert f"cast mara to {T2V}: words alone, because {T2V} takes no references" in told
     assert f"prompt A woman turns. {LOOK}" in told
 
 
@@ -105,7 +105,7 @@ def test_sheet_and_sidecar_name_the_files_and_say_what_was_sent_of_the_cast(film
         "cast/mara/1.png",
     )
     assert (by_model[T2V]["cast"], "files" in by_model[T2V]) == (
-        [f"mara to {T2V}: words alone, as {T2V} takes no references"],
+        [f"mara to {T2V}: words alone, because {T2V} takes no references"],
         False,
     )
     sheet = (output / "storyboard.html").read_text()

@@ -41,7 +41,7 @@ RAISED = "to continue, with the cap raised to 5.00 USD"
             [("a_t1", "held", "`x a_t1`"), ("b_t1", "held", "`x b_t1`")],
             "",
             [
-                "2 held takes: `x a_t1`. For the others, the same with their names",
+                "2 held takes: `x a_t1`. For the others, do the same with their names",
                 "a_t1 held: why",
                 "b_t1 held: why",
             ],
@@ -160,7 +160,7 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
                 last_run=replace(CAPPED, details=RunDetails(("scene_cap",))),
                 remaining=replace(LEFT, cap=None),
             ),
-            ["to continue, with a higher cap of the scene in the manifest: wanbatch run film.yaml"],
+            ["to continue, with a higher cap for the scene in the manifest: wanbatch run film.yaml"],
         ),
         (  # that of the batch stops the others, too
             replace(
@@ -236,7 +236,7 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
         ),
         (  # a page names no folder of this machine
             replace(STEP, is_elsewhere=True),
-            [f"{RAISED}, in the folder in which it was run before: wanbatch run film.yaml --max-usd 5.00"],
+            [f"{RAISED}, in the folder where it was run before: wanbatch run film.yaml --max-usd 5.00"],
         ),
         (
             replace(STEP, command="wanbatch run f.yaml\n; curl evil"),

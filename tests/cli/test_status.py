@@ -98,7 +98,7 @@ def test_status_says_where_a_decision_hides_that_a_cap_is_reached(
 ) -> None:
     ended = replace(RUN, ended_at=EPOCH, exit_code=code, message="why", details=RunDetails(tuple(stops)))
     text, _ = told(capsys, folder(tmp_path, ended))
-    assert ("; the cap is reached, too)" in text) is is_told
+    assert ("; the cap has been reached, too)" in text) is is_told
 
 
 def test_status_says_that_a_time_is_by_the_clock_of_a_sandbox(

@@ -115,7 +115,7 @@ def test_both_answers_about_a_folder_beside_are_named_with_their_cost_and_the_ca
     write("ridge.csv", RENUMBERED + "40,A dog sleeps,two\n")
     _, told = say("plan", "ridge.csv", "--offline", "--max-usd", "5")
     continued = "Continue in that folder (this buys 1 more take of this manifest for about 0.525 USD): "
-    again = "Buy 4 takes here for about 2.10 USD, of which 1.575 USD is for what is there already: "
+    again = "Buy 4 takes here for about 2.10 USD, of which 1.575 USD is for existing takes: "
     assert f"{continued}wanbatch run ridge.csv -o outputs/ridge_v1 --same-batch --take-over --max-usd 5" in told
     assert f"{again}wanbatch run ridge.csv --buy-again --max-usd 5" in told
 

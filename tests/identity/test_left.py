@@ -145,7 +145,7 @@ def test_of_two_runs_that_begin_at_one_moment_one_sees_the_other_before_it_sends
     access = Access(load_settings({}, None, Path.cwd()), is_embedded=False)
     with opened(output) as state:
         planned = state.takes_in([State.PLANNED])
-        with pytest.raises(UsageInvalid, match=r"another run in .*other has 2 takes of this run in hand"):
+        with pytest.raises(UsageInvalid, match=r"another run in .*other is already handling 2 takes of this run"):
             assert_not_bought_elsewhere(state, access, planned, "")
         (other / HOLDER_NAME).unlink()
         assert_not_bought_elsewhere(state, access, planned, "")

@@ -169,7 +169,7 @@ def test_a_table_without_the_pictures_of_the_cast_is_refused_and_says_so(
     with pytest.raises(UsageInvalid) as refused:
         convert(source, target)
     told = (
-        f"{target} would not describe the same batch (shot sh0 would be sent without pictures or sounds of its cast),"
+        f"{target} would not describe the same batch (shot sh0 would be sent without the pictures or audio of its cast),"
         f" since a {ending} file cannot hold all of it. Nothing was written: choose .yaml or .json"
     )
     assert (target.exists(), str(refused.value)) == (False, told)

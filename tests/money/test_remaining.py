@@ -234,7 +234,7 @@ def test_another_try_has_its_price_and_says_whether_the_cap_allows_it(remaining:
 @pytest.mark.parametrize(
     ("exit_code", "message", "words"),
     [
-        (0, "", "with exit code 0 (all that this command asked for is done)"),
+        (0, "", "with exit code 0 (everything that this command asked for is done)"),
         (1, "", "with exit code 1 (some takes failed)"),
         (3, "", "with exit code 3 (something needs your decision)"),
         (1, "a_t1 failed", "with exit code 1 (some takes failed): a_t1 failed"),

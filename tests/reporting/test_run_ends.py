@@ -21,7 +21,7 @@ from wanbatch.state.tables import Run
 
 RUN = Run(1, BEGIN, BEGIN, 0, 60.0, "0.1.0", None, 0, None, "")
 KILLED = replace(RUN, ended_at=None, exit_code=None)
-DONE = "with exit code 0 (all that this command asked for is done)"
+DONE = "with exit code 0 (everything that this command asked for is done)"
 
 
 def ended(folder: Path, *runs: Run, made: int = 1) -> Path:

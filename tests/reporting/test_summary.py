@@ -240,7 +240,7 @@ def test_what_needs_the_user_is_grouped_by_what_to_do_and_cause_whatever_ids_it_
                 ("`wanbatch resolve t2_t1 --abandon`", "lost wb1:a:2", 1),
             ],
         ),
-        (6, [("`wanbatch resolve t1_t1 --abandon`. For the others, the same with their names", "lost …", 6)]),
+        (6, [("`wanbatch resolve t1_t1 --abandon`. For the others, do the same with their names", "lost …", 6)]),
     ],
     ids=["few", "many"],
 )

@@ -29,6 +29,6 @@ def test_a_clock_of_ours_that_is_set_after_a_run_died_at_its_first_look_proves_n
     with pytest.raises(Killed):
         world.run(batch_of(3))
     world.our_clock_ahead, world.elapsed_s = timedelta(0), world.elapsed_s + 1200
-    world.observe = lambda runner, event: runner.drain() if "looked up until" in event.text else None
+    world.observe = lambda runner, event: runner.drain() if "keeps looking up" in event.text else None
     world.run(batch_of(3))
     assert (world.submits, states(world)[1]) == (3, "unknown")

@@ -48,6 +48,6 @@ def test_what_waits_for_a_take_that_was_not_sent_says_why_it_was_not(tmp_path: P
     world.settings = replace(world.settings, open_given=spoilt)
     end = world.run(batch)
     assert (end.exit_code, world.submits) == (ExitCode.LOCAL_FAULT, 0)
-    why = "which was not sent, as still.png is no picture any more"
+    why = "which was not sent, because still.png is no picture any more"
     words = f"1 take (sh001_t1) waits for sh000_t1, {why}. It will be sent when that take has a clip"
     assert end.messages[1:] == (words,)

@@ -282,7 +282,7 @@ def test_where_a_predecessor_does_not_fit_under_the_cap_of_its_scene_this_is_sai
     quotes = {class_of(batch.shots[0].request): Quote(2, "test", is_proven=True)}
     world = World(tmp_path / "out", settings=replace(opening_in(tmp_path), scene_caps={"a": 1}, quotes=quotes))
     end = world.run(batch)
-    why = "sh000_t1, which was not sent, as its scene (a) has reached its cap"
+    why = "sh000_t1, which was not sent, because its scene (a) has reached its cap"
     text = f"2 takes (sh001_t1, sh002_t1) wait for {why}. They will be sent when that take has a clip"
     assert (end.exit_code, world.submits, end.messages[1:]) == (ExitCode.BUDGET_REACHED, 0, (text,))
 

@@ -240,7 +240,7 @@ def test_an_endless_list_of_clips_is_fetched_to_a_bound(tmp_path: Path) -> None:
     asyncio.run(keep_extras(context, take, links))
     found = extras_of(context.state, take)
     assert ([each.why for each in found[-3:]], found[-1].file) == (
-        ["gone", "wanbatch fetches 20 further clips at most", "wanbatch fetches 20 further clips at most"],
+        ["gone", "wanbatch fetches at most 20 further clips", "wanbatch fetches at most 20 further clips"],
         f"clips/a_t1.{EXTRAS_CAP + 3}.mp4",
     )
 

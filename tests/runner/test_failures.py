@@ -275,7 +275,7 @@ def test_a_charge_of_what_failed_is_named_also_where_the_poll_sticks_to_it(
     end = world.run(batch_of(2))
     assert (end.exit_code, world.submits, charged(world)) == (ExitCode.DECISION_NEEDED, tries + 1, tries + 1)
     assert (
-        f"sh000_t1: the provider says that {first_of(world)} failed, and charged for it: contact the provider's support"
+        f"sh000_t1: the provider says that {first_of(world)} failed, but charged for it: contact the provider's support"
         in end.messages
     )
 

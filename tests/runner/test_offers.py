@@ -87,7 +87,7 @@ def test_what_a_message_offers_is_told_beside_it(fact: Entry, ids: set[str]) -> 
             (
                 "why. There are 2 generations of it: G1 (0.15 USD), G2."
                 " `wanbatch resolve a_t1 --adopt G1` adopts the first; give another id to adopt that one."
-                " What the others may cost stays counted"
+                " What the others may cost still counts toward the cap"
             ),
         ),
     ],

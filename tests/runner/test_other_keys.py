@@ -166,12 +166,12 @@ def test_a_key_that_the_user_no_longer_has_is_not_asked_about_again_and_is_named
     assert "add --without-key old, once" in line
     with StateFile.create_or_open(world.output, FREE) as state:
         for wrong in ("new", ""):
-            with pytest.raises(UsageInvalid, match=r"no submit of this batch was sent with a key .*: old"):
+            with pytest.raises(UsageInvalid, match=r"no submit of this batch was sent with .*key.*; its keys are: old"):
                 give_up_keys(state, [wrong])
         give_up_keys(state, ["old", "old"])
     found = replace(told(world), uncharged=())
     assert (found.unseen_submits, found.keys_given_up, _exit_code(found)) == (0, ("old",), ExitCode.OK)
-    assert "not checked: what only the log of the key old can show, as you gave the key up" in _lines(found)
+    assert "not checked: what only the log of the key old can show, because you gave the key up" in _lines(found)
 
 
 def test_what_lies_further_back_than_the_log_reaches_is_not_asked_for(tmp_path: Path) -> None:

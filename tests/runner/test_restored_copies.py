@@ -53,7 +53,7 @@ def test_what_came_to_light_is_not_bought_under_another_id(tmp_path: Path, seed:
     put_back(world, copy)
     end = world.run(Batch("world", (first, replace(second, id="new"))))
     assert (end.exit_code, world.submits) == (ExitCode.DECISION_NEEDED, 2)
-    words = f"new_t1 was not sent: a submit of {second.id}_t1 came to light with the same request"
+    words = f"new_t1 was not sent: a submit of {second.id}_t1 with the same request was found"
     assert words in "; ".join(end.messages)
 
 

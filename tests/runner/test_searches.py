@@ -47,7 +47,7 @@ def test_other_takes_go_on_while_one_is_looked_up(tmp_path: Path) -> None:
     world.run(batch_of(4))
     kinds = [(event.kind, event.take) for event in world.events]
     assert kinds.index(("verified", "sh003_t1")) < kinds.index(("held", "sh001_t1"))
-    assert any("looked up until" in event.text for event in world.events)
+    assert any("keeps looking up" in event.text for event in world.events)
 
 
 @pytest.mark.long
@@ -133,7 +133,7 @@ def test_a_held_take_is_looked_up_on_every_resume(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_run_that_waits_may_be_left_and_goes_on(tmp_path: Path) -> None:
     def leave(runner: Runner, event: Event) -> None:
-        if "looked up until" in event.text:
+        if "keeps looking up" in event.text:
             runner.drain()
 
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),), settings=RESUBMIT, observe=leave)

@@ -184,7 +184,7 @@ def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAns
     said_body, said_header = _body_credits(fields), _header_credits(head)
     note = None
     if said_body is not None and said_header is not None and said_body != said_header:
-        note = f"the answer's body holds {said_body} credits, its header {said_header}"
+        note = f"the answer's body names {said_body} credits, its header {said_header}"
     failed = _STATUSES.get(word_of(fields.get("status"))) is Status.FAILED and not _links(fields.get("video"))
     return Accepted(
         generation_id=generation_id,

@@ -134,13 +134,13 @@ def _env_text(path: Path, raw: bytes) -> str:
     """Decode a `.env`. Raises UsageInvalid, which names the encoding if it can be seen, and nothing from the file."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
         raise UsageInvalid(
-            f"{path} is written in UTF-16, as some Windows programs do: save it as UTF-8, so that its key can be read"
+            f"{path} is encoded as UTF-16, as some Windows programs do: save it as UTF-8, so that its key can be read"
         )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageInvalid(f"{path} is not written in UTF-8 (line {line}): save it as UTF-8") from error
+        raise UsageInvalid(f"{path} is not valid UTF-8 (line {line}): save it as UTF-8") from error
 
 
 def _checked_key(text: str, name: str) -> Secret:

@@ -100,9 +100,10 @@ class RequestLog:
             spans = spans_of(since, min(ours, theirs), end)
             if not spans:
                 span = f"from {since:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-                return NoAnswer(
-                    Trouble.CLOCKS, f"the provider's HTTP dates and this machine's clock leave no time to read: {span}"
+                why_empty = (
+                    "this machine's clock or the provider's HTTP dates are wrong (`wanbatch doctor` compares them)"
                 )
+                return NoAnswer(Trouble.CLOCKS, f"the period to read, {span}, is empty: {why_empty}")
             found = await self._readings(spans, max(1, LOG_LIMIT - PAGES_MOVE * tried))
             if isinstance(found, NoAnswer):
                 why = found

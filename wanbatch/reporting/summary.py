@@ -96,7 +96,7 @@ _NAMED = 5  # takes to decide about that each have their own commands; more woul
 def _for_all(problem: Problem) -> str:
     """Return what can be done about several takes, of which this is the first."""
     is_own = problem.take in problem.todo
-    return f"{problem.todo}. For the others, the same with their names" if is_own else problem.todo
+    return f"{problem.todo}. For the others, do the same with their names" if is_own else problem.todo
 
 
 def needs_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:

@@ -105,8 +105,8 @@ class Bodies:
             self._stopped[take.take_id] = str(error)
             self._context.trouble(
                 ExitCode.LOCAL_FAULT,
-                f"{take.label} is not sent, and costs nothing: {error}. The others go on; `wanbatch verify --fetch`"
-                " looks at all clips, and fetches what is missing",
+                f"{take.label} is not sent, and costs nothing: {error}. The other takes go on; `wanbatch verify"
+                " --fetch` looks at all clips, and fetches what is missing",
             )
             return None
         if _is_as_planned(self._context.takes[take.take_id], take):
@@ -133,7 +133,7 @@ class Bodies:
     def why_kept(self, take: Take) -> tuple[str, ExitCode] | None:
         """Return why the body of a take could not be made in this run, in words, and the exit code of that."""
         why = self._stopped.get(take.take_id)
-        return None if why is None else (f"which was not sent, as {why}", ExitCode.LOCAL_FAULT)
+        return None if why is None else (f"which was not sent, because {why}", ExitCode.LOCAL_FAULT)
 
     async def _url_of(self, sha256: str, take: Take) -> tuple[bytes, bytes] | None:
         context = self._context
@@ -161,8 +161,8 @@ class Bodies:
         self._stopped[take.take_id] = why
         self._context.trouble(
             ExitCode.LOCAL_FAULT,
-            f"{take.label} is not sent, and costs nothing: {why}. The others go on; run the manifest again: it will use"
-            " the files as they are then",
+            f"{take.label} is not sent, and costs nothing: {why}. The other takes go on; run the manifest again: it"
+            " will use the files as they are then",
         )
 
 

@@ -69,8 +69,8 @@ class ChargeRecorder:
         if self._is_more and cap is not None and context.budget.committed > cap:
             context.trouble(
                 ExitCode.BUDGET_REACHED,
-                f"the cap of {usd_text(cap)} is exceeded: {usd_text(context.budget.committed)} is committed, as the"
-                " ledger shows more charged than was set aside. Contact the provider's support",
+                f"the cap of {usd_text(cap)} is exceeded: {usd_text(context.budget.committed)} is committed, because"
+                " the ledger shows more charged than was set aside. Contact the provider's support",
             )
 
     def _charged(self, found: NewCharge) -> None:
@@ -97,7 +97,7 @@ class ChargeRecorder:
         elif attempt.credits_held is not None and found.credits_charged > attempt.credits_held:
             self._is_more = True
             held, cost = usd_text(attempt.credits_held), usd_text(found.credits_charged)
-            text = f"the ledger shows {cost} charged for {attempt.generation_id}, and {held} was set aside"
+            text = f"the ledger shows {cost} charged for {attempt.generation_id}, but {held} was set aside"
             self._warn(take_id, f"{text}: contact the provider's support")
         if attempt.has_failed:
             self._is_more = True
@@ -126,6 +126,6 @@ class ChargeRecorder:
                 text = f"{text}: contact the provider's support"
                 context.trouble(ExitCode.DECISION_NEEDED, text)
             if attempt.generation_id in self.failed_and_charged and attempt.has_failed:
-                text = f"{label}: the provider says that {attempt.generation_id} failed, and charged for it"
+                text = f"{label}: the provider says that {attempt.generation_id} failed, but charged for it"
                 text = f"{text}: contact the provider's support"
                 context.trouble(ExitCode.DECISION_NEEDED, text)

@@ -70,7 +70,7 @@ async def keep_extras(context: RunContext, take: Take, links: Sequence[Secret]) 
         if at < EXTRAS_CAP:
             await _keep(context, take, extras, at, link)
         else:
-            extras[at] = replace(extras[at], why=f"wanbatch fetches {EXTRAS_CAP} further clips at most")
+            extras[at] = replace(extras[at], why=f"wanbatch fetches at most {EXTRAS_CAP} further clips")
     _record(context, take, extras)
 
 

@@ -34,7 +34,7 @@ Work = Callable[[int], Coroutine[Any, Any, None]]  # gets a take id, or 0 if no 
 NO_TAKE = 0
 POST_GRACE_S = 30.0  # how long a stop waits for answers of POSTs that are out: each saves a generation id
 STOP_GRACE_S = 3.0
-DEADLINE_TEXT = "the deadline is reached: wanbatch sends nothing more; run the same command to continue"
+DEADLINE_TEXT = "the deadline has passed: wanbatch sends nothing more; run the same command to continue"
 LEDGER_WAIT_S = 180.0
 LEDGER_EVERY_S = 15.0
 
@@ -186,9 +186,8 @@ class Runner:
         lost = self._searches.waited_for()
         until = self._searches.until()
         context.note(
-            f"{count_text(len(lost), 'lost answer')} {'is' if len(lost) == 1 else 'are'} looked up until"
-            f" {until:%Y-%m-%d %H:%M} UTC at the latest; you may stop here,"
-            " and run the same command later"
+            f"wanbatch keeps looking up {count_text(len(lost), 'lost answer')}, until {until:%Y-%m-%d %H:%M} UTC at"
+            " the latest; you can stop here, and run the same command later"
         )
 
     def _start(self, step: Step, group: asyncio.TaskGroup) -> None:

@@ -77,7 +77,7 @@ def offer_text(label: str, why: str, offers: Sequence[Offer]) -> str:
         return f"{why}. {command} adopts it"
     return (
         f"{why}. There are {len(offers)} generations of it: {', '.join(map(str, offers))}. {command} adopts"
-        " the first; give another id to adopt that one. What the others may cost stays counted"
+        " the first; give another id to adopt that one. What the others may cost still counts toward the cap"
     )
 
 

@@ -52,7 +52,7 @@ def unseen_text(count: int, keys: Sequence[str]) -> str:
     cure = f". If you no longer have that key, add --without-key {keys[0]}, once" if known else ""
     return (
         f"{which} sent with {key}, whose requests this key's log does not show: run `wanbatch reconcile` with that key,"
-        f" a day after its last submit or later{cure}"
+        f" at least a day after its last submit{cure}"
     )
 
 
@@ -74,8 +74,9 @@ def give_up_keys(state: StateFile, keys: Iterable[str]) -> None:
     used, given_up = state.keys_used(), keys_given_up(state)
     for key in keys:
         if key == "" or key not in used:
-            known = ", ".join(sorted(each for each in used if each)) or "none that is known"
-            raise UsageInvalid(f"no submit of this batch was sent with a key {key or 'without a fingerprint'}: {known}")
+            known = ", ".join(sorted(each for each in used if each)) or "none"
+            named = f"key {key}" if key else "a key without a fingerprint"
+            raise UsageInvalid(f"no submit of this batch was sent with {named}; its keys are: {known}")
         given_up += [] if key in given_up else [key]
     state.note(GIVEN_UP_NOTE, json.dumps(given_up))
 
@@ -83,4 +84,4 @@ def give_up_keys(state: StateFile, keys: Iterable[str]) -> None:
 def given_up_text(keys: Sequence[str]) -> str:
     """Say what is not checked, as the user gave these keys up."""
     which = "the key" if len(keys) == 1 else "the keys"
-    return f"not checked: what only the log of {which} {' and '.join(keys)} can show, as you gave {which} up"
+    return f"not checked: what only the log of {which} {' and '.join(keys)} can show, because you gave {which} up"

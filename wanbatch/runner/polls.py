@@ -59,7 +59,7 @@ class Polls:
         self._failures.pop(take_id, None)
         self._missing_since.pop(take_id, None)
         if answer.generation_id != take.generation_id:
-            text = f"wanbatch asked about {take.generation_id}, and the provider answered about {answer.generation_id}"
+            text = f"wanbatch asked about {take.generation_id}, but the provider answered about {answer.generation_id}"
             context.hold(take_id, f"{text}. The next run asks again")
             return
         if take.state is State.COMPLETED:
@@ -142,7 +142,7 @@ class Polls:
         )
         context.schedule.generation_ended()
         if answer.remark is not None:
-            text = f"the provider said that the generation failed ({answer.remark}), and gave a link to its clip"
+            text = f"the provider said that the generation failed ({answer.remark}), but gave a link to its clip"
             context.record(take_id, Fact.WARNED, {"warning": text})
         self._linked(taken, answer)
 
@@ -160,7 +160,7 @@ class Polls:
             return
         since = self._linkless_since.setdefault(take_id, now)
         if now - since > LINKLESS_LIMIT_S:
-            self._hold(take_id, "the clip is paid for, and the provider returns no link to it")
+            self._hold(take_id, "the clip is paid for, but the provider returns no link to it")
         else:
             context.schedule.add_poll(take_id, now + POLL_EVERY_S)
 

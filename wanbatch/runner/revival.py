@@ -68,7 +68,7 @@ async def _look(context: RunContext, failed: Iterable[Attempt], *, unanswered_li
         # Read now: a look at the log may have moved the take while this answer was awaited.
         take = context.takes[attempt.take_id]
         if take.state in _FREE:
-            text = f"{_failure_text(attempt)}, and it {word} after all"
+            text = f"{_failure_text(attempt)}, but it {word} after all"
             follow(context, take, attempt, text)
             context.note(f"{text}: it is fetched", take.label)
             context.revived.add(take.take_id)
@@ -118,7 +118,7 @@ def _name_double(context: RunContext, take: Take, attempt: Attempt, word: str) -
     made = replace(attempt, outcome=Outcome.DOUBLE)
     others = [each for each in context.state.attempts_of(take.take_id) if each.number != attempt.number]
     text = double_text(
-        f"{_failure_text(attempt)}, and it {word} after all, after attempt {take.attempt} had already been sent"
+        f"{_failure_text(attempt)}, but it {word} after all, after attempt {take.attempt} had already been sent"
     )
     risk = risk_of(take, [*others, made])
     data = {"attempt": attempt.number, "credits_at_risk": risk, "warning": text, "doubles": [attempt.generation_id]}

@@ -56,10 +56,12 @@ class SameBodies:
         other = next((each for each in found if each.state in _UNDECIDED and is_same_order(take, each)), None)
         if other is None:
             return False
-        self._kept[take.take_id] = f"which was not sent, as a submit of {other.label} came to light with its request"
+        self._kept[take.take_id] = (
+            f"which was not sent, because a submit of {other.label} with the same request was found"
+        )
         context.trouble(
             ExitCode.DECISION_NEEDED,
-            f"{take.label} was not sent: a submit of {other.label} came to light with the same request. Decide on"
+            f"{take.label} was not sent: a submit of {other.label} with the same request was found. Decide on"
             f" {other.label} first, then run the same command again",
         )
         return True
@@ -71,7 +73,7 @@ class SameBodies:
         other = next((each for each in found if each.state not in _FREE and is_same_order(take, each)), None)
         if other is None:
             return False
-        self._kept[take.take_id] = f"which was not sent, as the generation of {other.label} goes on after all"
+        self._kept[take.take_id] = f"which was not sent, because the generation of {other.label} goes on after all"
         context.trouble(
             ExitCode.DECISION_NEEDED,
             f"{take.label} was not sent: {other.label} asks for the same clip, and its generation, which the provider"
@@ -95,11 +97,11 @@ class SameBodies:
                 context.schedule.park(take.take_id)  # it may fail, and then this one is to be made
                 return True
             context.state.note(NAMED_NOTE, settled_text(named | {(take.label, other.take_id, digest)}))
-            self._kept[take.take_id] = f"which was not sent, as its request is that of {other.label}"
+            self._kept[take.take_id] = f"which was not sent, because {other.label} has the same request"
             context.trouble(
                 ExitCode.DECISION_NEEDED,
-                f"{take.label} was not sent: its request is that of {other.label} to the byte, so its clip would be the"
-                f" same. {_todo(take)}; to buy it anyway, run the manifest with --buy-again",
+                f"{take.label} was not sent: its request is, byte for byte, that of {other.label}, so its clip would be"
+                f" the same. {_todo(take)}; to buy it anyway, run the manifest with --buy-again",
             )
             return True
         return False

@@ -188,7 +188,7 @@ class Submits:
         context.stops.add(Stop.SCENE_CAP)
         spent = f"{usd_text(allowance.committed)} is committed"
         if context.budget.lost:
-            spent += ", which may be more, as answers were lost before any answer showed the price"
+            spent += ", which may be more, because answers were lost before any answer showed the price"
         left = "some of its takes have an unknown cost" if allowance.uncosted else spent
         context.trouble(
             ExitCode.BUDGET_REACHED,
@@ -201,7 +201,7 @@ class Submits:
         """Return why this run does not send a take that is planned, in words, and the exit code of that."""
         scene, same = self._context.budget.scene_of(take), self._same_bodies.why_kept(take)
         if scene in self._paused_scenes:
-            return f"which was not sent, as its scene ({scene}) has reached its cap", ExitCode.BUDGET_REACHED
+            return f"which was not sent, because its scene ({scene}) has reached its cap", ExitCode.BUDGET_REACHED
         return (same, ExitCode.DECISION_NEEDED) if same else None
 
     async def send(self, take_id: int, body: Body | None = None) -> None:
@@ -303,7 +303,7 @@ class Submits:
         surprise = context.budget.learn(take, answer.credits_held)
         if surprise is None:
             return
-        held = f"the provider holds {usd_text(answer.credits_held)} for {take.label}"
+        held = f"the provider set aside {usd_text(answer.credits_held)} for {take.label}"
         text = f"{held}, but {usd_text(expected)} was expected"
         is_capped = context.budget.cap_credits is not None
         if context.settings.is_agreed and (surprise is Surprise.CHEAPER or is_capped):

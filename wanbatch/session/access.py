@@ -158,7 +158,7 @@ class Access:
 
         endpoint: Endpoint = self.settings.endpoint
         if self.is_unanswered and sign_at(endpoint) is not Sign.NONE:
-            raise ProviderUnreachable(f"{self.host} began to answer just now: run the same command again")
+            raise ProviderUnreachable(f"{self.host} has only just started to answer: run the same command again")
         with ExitStack() as stack:
             if self.is_embedded:
                 url = stack.enter_context(embedded_sandbox(folder, self.speed, self.sandbox_flags))

@@ -49,7 +49,7 @@ def convert(source: Path, target: Path) -> Conversion:
     has_map = target.suffix.lower() in (*TABLES, WORKBOOK, *JSON_LINES)
     for path in (target, *([map_path(target)] if has_map else [])):
         if path.exists():
-            raise UsageInvalid(f"{path} is there already: name another file, or move it away. Nothing was written")
+            raise UsageInvalid(f"{path} already exists: name another file, or move it away. Nothing was written")
     batch, content = load_content(source)
     is_copy = content.is_whole and {source.suffix.lower(), target.suffix.lower()} <= set(YAML)
     data, head = (located(source).file.read_bytes(), "") if is_copy else written(content, batch, target)
@@ -103,7 +103,7 @@ def _difference(batch: Batch, other: Batch) -> str:
     for shot, its in zip(batch.shots, other.shots, strict=True):
         named = next((name for name in _COMPARED if getattr(shot, name) != getattr(its, name)), "")
         if shot.recipes != its.recipes and _given(shot) - _given(its):
-            return f"shot {shot.id} would be sent without pictures or sounds of its cast"
+            return f"shot {shot.id} would be sent without the pictures or audio of its cast"
         if named or shot.recipes != its.recipes:
             return f"the {named or 'recipe'} of shot {shot.id} would change"
         if _filled(shot) != _filled(its):

@@ -260,7 +260,7 @@ def take_to_resolve(context: RunContext, label: str, decision: Decision) -> Take
     take = next((take for take in context.state.takes() if take.label == label), None)
     if take is None:
         where = in_folder("`wanbatch status`", str(context.state.output))
-        raise UsageInvalid(f"no take here is called {label}; {where} lists those that need you")
+        raise UsageInvalid(f"no take here is called {label}; {where} lists those that need your attention")
     if decision is Decision.WITHDRAW:
         _assert_withdrawable(context, take)
         return take
@@ -320,7 +320,7 @@ async def resolve(context: RunContext, take: Take, decision: Decision, generatio
         raise ProviderUnreachable(f"the provider does not report the state of {generation_id}: {answer.message}")
     if answer.generation_id != generation_id:
         raise UsageInvalid(
-            f"wanbatch asked about {generation_id}, and the provider answered about {answer.generation_id}"
+            f"wanbatch asked about {generation_id}, but the provider answered about {answer.generation_id}"
         )
     return _adopt(context, take, generation_id, await _request_of(context, take, generation_id))
 

@@ -167,7 +167,7 @@ def _on_key(key: KeyFacts | NoAnswer | None) -> list[Finding]:
     if key.forbids_video:
         found.append(Finding("bad", forbidden_text(key)))
     if key.limit_usd is not None:
-        counts = "whether holds count, or only charges, is not documented"
+        counts = "whether amounts set aside count, or only charges, is not documented"
         found.append(Finding("note", f"{limit_text(key)}; beyond it a submit gets a 403; {counts}"))
     return found or [Finding("ok", "the key is allowed to make videos and has no limit of its own")]
 
@@ -212,4 +212,4 @@ def _clock(ahead: timedelta | NoAnswer | None) -> Finding:
 def _readable(what: str, answer: object, otherwise: str) -> Finding:
     if isinstance(answer, NoAnswer):
         return Finding("bad", f"the key cannot read {what} ({answer.message}): {otherwise}")
-    return Finding("ok", f"the key may read {what}")
+    return Finding("ok", f"the key can read {what}")

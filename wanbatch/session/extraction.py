@@ -43,7 +43,7 @@ def extract(output: Path, frame: FrameOf, target: Path | None = None) -> Still:
         raise UsageInvalid(f"a still is a PNG: give it a name that ends in .png, not {file.name}")
     if os.path.lexists(file):
         raise UsageInvalid(
-            f"{file} exists, and wanbatch does not overwrite it: name another file with -o, or remove it"
+            f"{file} already exists, and wanbatch does not overwrite it: name another file with -o, or remove it"
         )
     png = _png_of(output, take, frame.moment)
     try:

@@ -196,7 +196,7 @@ def reframed_question(folder: Folder, matches: Sequence[Match], price_of: PriceO
     what = f"{count_text(len(matches), 'take')} that this run would buy already {exist} in {folder.path}"
     lines = [f"{what}, except that the manifest names the frame in another way:", *_pair_lines(pairs)]
     remedies = (
-        "If the frame is still the same, name it in the manifest as before (the shot's id, and `take:` or none)",
+        "If the frame is still the same, name it in the manifest as before (the shot's id, with or without `take:`)",
         f"Buy {them} again, {_price(matches, price_of)}: {folder.run('--buy-again')}",
     )
     return Question(Kind.HERE, tuple(lines), remedies, f"Buy {them} again?", "--buy-again", pairs)
@@ -208,7 +208,7 @@ def twins_question(folder: Folder, twins: Sequence[Twin], price_of: PriceOf) -> 
     orders = list({twin.order: twin for twin in twins}.values())
     have, them = ("has", "it") if len(orders) == 1 else ("have", "them")
     what = f"{count_text(len(orders), 'take')} that this run would buy {have}"
-    lines = [f"{what} the request and seed of another, so that the clips are the same:"]
+    lines = [f"{what} the request and seed of another, so the clips would be identical:"]
     lines += _pair_lines(labels, "is the same as")
     remedies = (
         "To get different clips, change a seed or a prompt in the manifest. To buy only one, leave the other out",
@@ -228,7 +228,7 @@ def left_question(
     run, again = command
     exist, them = ("exists", "it") if len(pairs) == 1 else ("exist", "them")
     lines = (f"{count_text(len(pairs), 'take')} that this command would or may buy already {exist} in {where}:",)
-    use = f"To use what is there, run the manifest, which asks how: {run or 'wanbatch run MANIFEST'}"
+    use = f"To use the existing clips, run the manifest, which asks how: {run or 'wanbatch run MANIFEST'}"
     remedies = (use, f"Buy {them} again: {again}")
     return Question(
         Kind.HERE if is_blocking else Kind.BESIDE,
@@ -277,7 +277,7 @@ def dropped_retakes(labels: Sequence[str]) -> Question:
     what = "this retake is" if len(labels) == 1 else "these retakes are"
     line = (
         f"{what} not sent: {', '.join(labels)}. The manifest leaves the shot out, or a take with the same request and"
-        " seed exists"
+        " seed already exists"
     )
     return Question(Kind.DROPPED, (line,), (), "", "", is_blocking=False)
 
@@ -326,7 +326,7 @@ class Choice:
         """What a run here buys."""
         bought = f"{count_text(self.here.takes, 'take')} here {self.here.for_about}"
         is_all = self.found.takes in (0, self.here.takes)
-        return bought if is_all else f"{bought}, of which {self.found.text} is for what is there already"
+        return bought if is_all else f"{bought}, of which {self.found.text} is for existing takes"
 
 
 def beside_question(

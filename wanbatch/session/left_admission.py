@@ -66,7 +66,7 @@ def assert_not_bought_elsewhere(state: StateReader, access: Access, planned: Ite
     if running is not None:
         order, label = running.found[0]
         raise UsageInvalid(
-            f"another run in {running.output} has {count_text(len(running.found), 'take')} of this run in hand"
+            f"another run in {running.output} is already handling {count_text(len(running.found), 'take')} of this run"
             f" ({order.label} is {label} there): wanbatch stopped before it sent anything. Wait until that run ends,"
             " then run the same command again; --buy-again buys them here, too"
         )

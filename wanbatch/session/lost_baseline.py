@@ -30,7 +30,10 @@ def known_baseline(in_file: Kept | None, output: Path, nonce: str) -> tuple[Kept
     if in_file is not None:
         return in_file, f"as in the old {STATE_NAME}"
     found = baseline_in_reports(output, nonce)
-    return found, "from the reports" if found is not None else "lost: the old file and the reports do not hold it whole"
+    return (
+        found,
+        "from the reports" if found is not None else "lost: neither the old file nor the reports contain all of it",
+    )
 
 
 def restore_baseline(state: StateFile, found: Kept | None, at: datetime) -> None:

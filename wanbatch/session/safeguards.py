@@ -70,7 +70,7 @@ def is_key_agreed(invocation: Invocation, state: StateFile) -> bool:
         return True
     before = " or ".join(sorted(known - {""})) or "one that is not known"
     text = (
-        f"The batch in {state.output} was never run with this key (fingerprint {key}), but with another ({before})."
+        f"The batch in {state.output} was never run with this key (fingerprint {key}), only with another ({before})."
         " The provider shows a key's requests only to that same key. If this folder is an older copy that was restored,"
         " wanbatch cannot see what the other key has sent since, and would buy it again. In that case, or if you are"
         " not sure, run `wanbatch reconcile` with the other key first"

@@ -42,9 +42,7 @@ def write_manifest_of(source: Path) -> ScreenplayManifest:
         raise ManifestInvalid(problems.found) from stopped
     path = source.with_suffix(".yaml")
     if path.exists():
-        raise UsageInvalid(
-            f"{path} is there already: rename the screenplay, or move that file away. Nothing was written"
-        )
+        raise UsageInvalid(f"{path} already exists: rename the screenplay, or move that file away. Nothing was written")
     found = breakdown_of(play)
     with replacing(path) as part:
         part.write_text(_text(source, play, found), encoding="utf-8")
@@ -59,7 +57,7 @@ def _text(source: Path, play: Screenplay, found: Breakdown) -> str:
             f"The scenes, locations and cast of {source.name}, with a shot to fill in for each of its actions.\n{way}",
             {"version": 1, "name": name_of_stem(play.title or source.stem)},
         ),
-        ("The look of every shot, said once.", {"style": f"{TODO}: the look of the film"}),
+        ("The look of every shot, written once.", {"style": f"{TODO}: the look of the film"}),
         ("Who speaks: {cast.name} in a prompt stands for the text.", {"cast": dict(found.cast)}),
         ("Where it happens.", {"locations": dict(found.locations)}),
         (

@@ -174,7 +174,9 @@ class Session:
             again = list(filter(state.is_asked_for, failed))
             left = [take.label for take in failed if take not in again]
             if left:
-                invocation.watch.notice(f"not tried again, as the manifest no longer asks for them: {', '.join(left)}")
+                invocation.watch.notice(
+                    f"not tried again, because the manifest no longer asks for them: {', '.join(left)}"
+                )
             if not failed:
                 found = "no failed take matches --only, --except and --reason" if every else "no take has failed"
                 invocation.watch.notice(f"{found}: there is nothing to try again")

@@ -31,7 +31,7 @@ class TableProposal:
     def write(self) -> None:
         """Write the map. Raises UsageInvalid if there is one: it may hold what people decided."""
         if self.path.exists():
-            raise UsageInvalid(f"{self.path} is there already: change it, or move it away. Nothing was written")
+            raise UsageInvalid(f"{self.path} already exists: change it, or move it away. Nothing was written")
         with replacing(self.path) as part:
             part.write_text(self.text, encoding="utf-8")
 

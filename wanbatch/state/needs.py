@@ -168,7 +168,7 @@ def screen_lines(problems: Sequence[Problem], message: str) -> list[str]:
         if len(mine) == 1 or not todo:
             lines += [str(replace(each, todo="") if todo and todo in message else each) for each in mine]
             continue
-        others = ". For the others, the same with their names" if mine[0].take in todo else ""
+        others = ". For the others, do the same with their names" if mine[0].take in todo else ""
         what = "submit" if state == "stray" else f"{state} take"
         lines += [f"{count_text(len(mine), what)}: {todo}{others}", *(str(replace(each, todo="")) for each in mine)]
     return lines
@@ -232,7 +232,7 @@ def _held_todo(take: Take, findings: AttemptFindings) -> str:
 
 
 _EFFECTS = {
-    "--adopt": "takes this generation for its clip",
+    "--adopt": "uses this generation as its clip",
     "--resubmit": "sends it again, which may be charged a second time",
     "--abandon": "gives it up (its possible cost still counts)",
 }

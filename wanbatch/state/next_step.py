@@ -66,7 +66,7 @@ class NextStep:
         if self.is_running or not left.unfetched:
             return ""
         command = self.next_command
-        elsewhere = ", in the folder in which it was run before," if self.is_elsewhere and command else ""
+        elsewhere = ", in the folder where it was run before," if self.is_elsewhere and command else ""
         fetches = f"`{command}`{elsewhere} fetches" if command else "running the manifest again fetches"
         more = " and continues with what is still to be sent" if left.takes else ""
         them = agreeing(left.unfetched, "them|it")
@@ -136,7 +136,7 @@ class NextStep:
             command, cap = self._with_cap(plain or "run the manifest again", is_retry=is_retry)
             if plain:
                 command = mark(self._there(command, is_retry=is_retry))
-            elsewhere = ", in the folder in which it was run before" if self.is_elsewhere and not is_retry else ""
+            elsewhere = ", in the folder where it was run before" if self.is_elsewhere and not is_retry else ""
             lines.append(f"to continue{cap}{elsewhere}: {self._first(mark)}{command}")
         if self._refused_shots and not self.is_running:
             lines.append(self._change_line(mark))
@@ -155,7 +155,7 @@ class NextStep:
     def _change_line(self, mark: Callable[[str], str]) -> str:
         """Say what to change before what the provider refused is sent again: a condition of nothing else."""
         command, cap = self._changed_command()
-        elsewhere = ", in the folder in which it was run before" if self.is_elsewhere and command else ""
+        elsewhere = ", in the folder where it was run before" if self.is_elsewhere and command else ""
         refused = count_text(len(takes_to_change(self.problems)), "take")
         shots = agreeing(len(self._refused_shots), "shots|shot")
         then = f"then {mark(command)}" if command else "and run the manifest again"
@@ -199,7 +199,7 @@ class NextStep:
         stops = () if last is None else last.details.stops
         is_stopped = last is not None and last.exit_code == ExitCode.BUDGET_REACHED
         if is_stopped and Stop.SCENE_CAP in stops and Stop.CAP not in stops:
-            return ", with a higher cap of the scene in the manifest"
+            return ", with a higher cap for the scene in the manifest"
         is_spent = own is not None and left.committed is not None and own <= left.committed and left.takes > 0
         if not is_spent and (not is_stopped or Stop.NEW_PRICE in stops):
             return ""
@@ -320,7 +320,7 @@ def end_text(run: Run, name: str = "the last run") -> str:
     why = f": {run.message}" if run.message else ""
     is_said = not why or run.exit_code in _SAID_BESIDE_A_REASON
     words = [MEANINGS[ExitCode(run.exit_code)].words] if is_said and run.exit_code in set(ExitCode) else []
-    words += ["the cap is reached, too"] if _is_both(run) else []
+    words += ["the cap has been reached, too"] if _is_both(run) else []
     meaning = f" ({'; '.join(words)})" if words else ""
     return f"{name} ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}{meaning}{why}"
 

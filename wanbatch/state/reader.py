@@ -73,7 +73,7 @@ class StateReader(BaselineRecords, AttemptRecords, ColumnRecords):
             version = int(pairs["schema_version"])
             if version != SCHEMA_VERSION:
                 raise StateInvalid(
-                    f"{self.path} has state version {version}, and this wanbatch reads {SCHEMA_VERSION}: use the"
+                    f"{self.path} has state version {version}, but this wanbatch reads {SCHEMA_VERSION}: use the"
                     " version that wrote it"
                 )
             return Identity(
