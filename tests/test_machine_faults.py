@@ -219,7 +219,7 @@ def test_a_name_that_is_not_utf_8_is_refused_before_anything_is_sent(
     arguments = [command, "small.csv", "--sandbox", "-o", name] if command in ("run", "plan") else [command, name]
     code = call(arguments)
     told = capsys.readouterr()
-    assert (code, told.out, told.err.count("\n"), "'d\\xe9cor' is not written in UTF-8" in told.err) == (2, "", 1, True)
+    assert (code, told.out, told.err.count("\n"), "'d\\xe9cor' is not valid UTF-8" in told.err) == (2, "", 1, True)
     assert not Path(name).exists()
 
 
@@ -243,8 +243,8 @@ def test_an_output_folder_that_is_reached_by_another_name_is_refused_too(
 @pytest.mark.parametrize(
     ("raw", "told"),
     [
-        ("AIMLAPI_API_KEY=x\n".encode("utf-16"), "written in UTF-16"),
-        ("AIMLAPI_API_KEY=x\n".encode("utf-16-le"), "written in UTF-16"),
+        ("AIMLAPI_API_KEY=x\n".encode("utf-16"), "is encoded as UTF-16"),
+        ("AIMLAPI_API_KEY=x\n".encode("utf-16-le"), "is encoded as UTF-16"),
         ("A=1\nAIMLAPI_API_KEY=schlüssel\n".encode("latin-1"), "not valid UTF-8 (line 2)"),
     ],
 )

@@ -19,7 +19,7 @@ CHARGED = replace(HELD, credits_charged=1_050_000, is_charge_seen=True)
     ("take", "decision", "words"),
     [
         (HELD, Decision.RESUBMIT, "the provider may charge for this a second time (its cost: 0.525 USD)"),
-        (CHARGED, Decision.RESUBMIT, "it was charged 0.525 USD already, and sending it again costs 0.525 USD"),
+        (CHARGED, Decision.RESUBMIT, "it was already charged 0.525 USD, and sending it again costs 0.525 USD"),
         (
             HELD,
             Decision.ABANDON,

@@ -45,7 +45,7 @@ def test_without_a_terminal_an_error_names_both_and_how_to_choose(
     code, told = call(command), capsys.readouterr().err
     assert (code, told.splitlines()[0]) == (
         2,
-        "wanbatch: the batches in 2 output folders were run in the last 24 hours, and the command names none. Nothing was done:",
+        "wanbatch: the batches in 2 output folders were run in the last 24 hours, but the command does not say which one. Nothing was done:",
     )
     assert [name in told for name in ("outputs/one", "outputs/two", "outputs/old", f"wanbatch {command[0]} outputs/one")] == [
         True, True, False, True,

@@ -159,7 +159,7 @@ def test_scenes_cast_and_variants_stay_in_json_and_are_written_out_in_a_table(
     }
     out = capsys.readouterr().out.splitlines()
     assert [line for line in out if "written out" in line] == [
-        "its scenes, cast and variants are written out: in d.csv each shot has all its values written out"
+        "its scenes, cast and variants are resolved: in d.csv each shot has all its values written out"
     ]
     assert (made, {**json.loads(Path("b.json").read_text()), "version": 1}.keys()) == (
         dict.fromkeys(made, 0), {"version", "names", "style", "cast", "defaults", "scenes"},
@@ -255,7 +255,7 @@ def test_a_text_file_is_written_of_prompts_alone(tmp_path: Path) -> None:
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     path = manifest(tmp_path, SHOTS[:1])
     (tmp_path / "b.map.yaml").write_text("columns: {}\n")
-    with pytest.raises(UsageInvalid, match=r"b.map.yaml is there already"):
+    with pytest.raises(UsageInvalid, match=r"b.map.yaml already exists"):
         convert(path, tmp_path / "b.csv")
     with pytest.raises(UsageInvalid, match=r"b.pdf does not end in"):
         convert(path, tmp_path / "b.pdf")

@@ -109,7 +109,7 @@ def test_its_scenes_cast_and_locations_become_a_manifest_with_shots_to_fill_in(
     left = "prompt contains what looks like a placeholder, TODO: fill it in, or remove it; it would be sent unchanged"
     assert [each.message.partition("; if this")[0] for each in batch.warnings] == [left] * 10
     assert call(["init", "--from", str(tmp_path / "film.fountain")]) == 2
-    assert "film.yaml is there already" in capsys.readouterr().err
+    assert "film.yaml already exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

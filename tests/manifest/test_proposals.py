@@ -75,11 +75,11 @@ def test_the_table_then_runs_as_it_is(
         "    Snow",
         "  2_1: scene 2, duration 5",
         "    Fog, pan left",
-        "wrote b.map.yaml: change what is not right, then: wanbatch plan b.csv --sandbox",
+        "wrote b.map.yaml: correct what is wrong, then: wanbatch plan b.csv --sandbox",
     ]
     assert [shot.id for shot in load_manifest("b.csv").shots] == ["1_1", "1_2", "2_1"]
     assert call(["init", "--from", "b.csv"]) == 2
-    assert "b.map.yaml is there already" in capsys.readouterr().err
+    assert "b.map.yaml already exists" in capsys.readouterr().err
 
 
 def test_a_list_in_json_gets_a_map_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,7 +79,7 @@ def test_spending_that_is_listed_below_0_is_spending() -> None:
     [
         (["id,usd"], "no line below its header"),
         (["name,usd", "x,1"], "no column holds a generation of this batch"),
-        (["id,when", "g1,today"], "no column has the header of an amount"),
+        (["id,when", "g1,today"], "no column has a header that names an amount"),
     ],
 )
 def test_a_table_without_ids_or_amounts_is_refused_with_what_to_name(rows: list[str], words: str) -> None:

@@ -24,7 +24,7 @@ from wanbatch.state.progress_reader import read_overview
 
 RUN = ("-q", "run", "film.yaml", "--sandbox", "--speed", "900", "--yes")
 PRICE = 1_050_000
-WORDS = "2 of the verified takes are of shots left out: omitted, or no longer in the manifest"
+WORDS = "2 of the verified takes belong to shots that are left out: omitted, or no longer in the manifest"
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def told(said: Any) -> tuple[str, Path, Any]:
 def test_clips_of_shots_left_out_are_named_on_the_screen_and_the_page(told: tuple[str, Path, Any]) -> None:
     status, reports, facts = told
     assert f"  {WORDS}\n" in status
-    assert "outside it 1.05 USD (verified, of shots left out 1.05)" in status
+    assert "outside it 1.05 USD (verified, shot left out 1.05)" in status
     assert re.search(r"omitted shots +1\n", status)
     page = " ".join(re.sub(r"<[^>]+>", " ", (reports / "report.html").read_text()).split())
     assert f"verified 2 of 2 4 verified, 1 shot omitted. {WORDS}" in page
-    assert "of a shot left out" in page
+    assert "shot left out" in page
     assert "omitted" in (reports.parent / "storyboard.html").read_text()
     assert facts["spending"]["left_out_takes"] == 2
 
@@ -66,7 +66,7 @@ def test_every_file_counts_them_alike(told: tuple[str, Path, Any]) -> None:
     assert json.loads((reports / "summary.json").read_text())["left_out_takes"] == 2
     if IS_THERE:
         cells, _ = sheets(reports / "costs.xlsx")["summary (play money)"]
-        row = next(at[1:] for at, (*_, text) in cells.items() if text == "outside the cut: verified, of shots left out")
+        row = next(at[1:] for at, (*_, text) in cells.items() if text == "outside the cut: verified, shot left out")
         assert [cells[f"{column}{row}"][2] for column in "BC"] == ["1.05", f"{2 * PRICE}"]
 
 
@@ -105,4 +105,7 @@ def test_no_replaced_take_is_not_named() -> None:
 
 
 def test_one_is_said_in_the_singular() -> None:
-    assert left_out_words(1) == "1 of the verified takes is of a shot left out: omitted, or no longer in the manifest"
+    assert (
+        left_out_words(1)
+        == "1 of the verified takes belongs to a shot that is left out: omitted, or no longer in the manifest"
+    )

@@ -292,8 +292,8 @@ def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: 
     assert told == [
         ("ok", f"{url} accepts the key"),
         ("ok", "this machine's clock agrees with the provider's"),
-        ("ok", "the key may read the ledger"),
-        ("ok", "the key may read the request log"),
+        ("ok", "the key can read the ledger"),
+        ("ok", "the key can read the request log"),
         ("ok", "the key is allowed to make videos and has no limit of its own"),
         ("ok", "the account is not topped up automatically: a run stops when its credits are spent"),
         *(("note", text) for text in ENDINGS),

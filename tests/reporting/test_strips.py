@@ -78,7 +78,7 @@ def test_a_frame_that_is_gone_or_a_link_is_not_shown(tmp_path: Path) -> None:
     (output / "frames" / "a_t1_first.png").unlink()
     (output / "frames" / "a_t1_first.png").symlink_to("/etc/hostname")
     page = page_of(output)
-    assert ('src="frames/' in page, page.count("the frame is not there")) == (False, 2)
+    assert ('src="frames/' in page, page.count("frame missing")) == (False, 2)
 
 
 def test_a_clip_that_was_given_its_last_frame_shows_it_behind_itself_with_its_figure(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_one_body_is_bought_once_until_the_user_was_told_and_said_so(tmp_path: P
     world = World(tmp_path / "out", settings=RunSettings(buys_again=True))
     end = world.run(TWO)
     assert (len(world.ledger()), end.exit_code) == (1, ExitCode.DECISION_NEEDED)  # of this one nobody was told
-    assert "sh002_t1 was not sent: its request is that of sh000_t1 to the byte" in "; ".join(end.messages)
+    assert "sh002_t1 was not sent: its request is, byte for byte, that of sh000_t1" in "; ".join(end.messages)
     assert [take.state for take in world.takes()] == [State.VERIFIED, State.PLANNED]
     world.settings = RunSettings()
     assert len((world.run(TWO), world.ledger())[1]) == 1

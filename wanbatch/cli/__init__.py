@@ -170,6 +170,6 @@ def _assert_readable(words: list[str]) -> None:
             raw = (f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in word)
             shown = "".join(raw)
             raise UsageInvalid(
-                f"'{shown}' is not written in UTF-8, so no report could name it. Nothing was sent: rename the file or"
+                f"'{shown}' is not valid UTF-8, so no report could name it. Nothing was sent: rename the file or"
                 " folder, or use another name"
             )

@@ -34,7 +34,7 @@ _SHOWN_CAP = 160
 @click.argument("after", metavar="MANIFEST", required=False, type=click.Path(path_type=Path))
 @OUTPUT
 @click.option(
-    "--sandbox", "is_sandbox", is_flag=True, help="Take the prices of the embedded sandbox, which are play money."
+    "--sandbox", "is_sandbox", is_flag=True, help="Use the prices of the embedded sandbox, which are play money."
 )
 @click.pass_obj
 def diff_command(

@@ -85,7 +85,7 @@ def _refusal_of(error: BaseException) -> tuple[str, ExitCode] | None:
     if isinstance(error, OSError):
         return fault_text(error), ExitCode.LOCAL_FAULT
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
-        return "the name of a folder here is not written in UTF-8: rename it, then try again", ExitCode.USAGE
+        return "the name of a folder here is not valid UTF-8: rename it, then try again", ExitCode.USAGE
     if str(error).startswith("Symlink loop"):  # how older Pythons report ELOOP
         return f"{error}: remove the links, or use another place", ExitCode.LOCAL_FAULT
     return None

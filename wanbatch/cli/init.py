@@ -123,7 +123,7 @@ def _install(options: Global, folder: Path) -> int:
     elif options.verbosity >= 0:
         echo(
             f"wrote {', '.join(map(str, files))}: VS Code's YAML extension completes and checks manifests and maps"
-            " here. It takes each .yaml file in this folder for a manifest, but not those in folders below"
+            " here. It treats every .yaml file in this folder as a manifest (subfolders are left alone)"
         )
     return 0
 
@@ -156,9 +156,9 @@ def _schema(options: Global, name: str, is_listing: bool) -> int:  # noqa: FBT00
 @click.pass_obj
 def init_command(options: Global, /, folder: Path | None, source: Path | None, is_agreed: bool) -> int:  # noqa: FBT001
     """Write an example film, named after the folder, into FOLDER for you to edit: a manifest of two scenes with a
-    cast and a style, its schema, the same shots as CSV, .env.example, .gitignore.
+    cast and a style, its schema, the same shots as CSV, .env.example, and .gitignore.
 
-    On a terminal it asks for the shape of the picture and the look of the film; press Enter to accept the proposal.
+    On a terminal it asks for the aspect ratio and the look of the film; press Enter to accept the proposal.
     """
     if source is not None:
         if folder is not None:

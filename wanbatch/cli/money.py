@@ -277,7 +277,7 @@ def _estimate_lines(preview: Preview) -> list[str]:
         lines.append(f"balance {amount_text(preview.balance_usd)} USD{_balance_text(preview)}")
     if preview.pilot is not None and preview.why is Why.START:
         takes = len(pilot_of(preview.takes, preview.pilot))
-        whole = ", as chains are taken whole" if takes > preview.pilot else ""
+        whole = ", because chains are not split" if takes > preview.pilot else ""
         lines.append(f"a pilot of {count_text(takes, 'take')} is sent first{whole}{_unmet(preview)}")
     return [*lines, *default_lines(preview)]
 
@@ -373,7 +373,7 @@ def figures_grid(figures: Figures) -> Grid:
     grid = Grid(("", "USD", "credits", ""), left=(0, 3))
     for name, figure, unknown in (
         ("estimated", figures.estimated, ("take", "without a price")),
-        ("set aside", figures.held, ("unknown hold", "of takes or submits")),
+        ("set aside", figures.held, ("unknown amount", "for takes or submits")),
         ("charged", figures.charged, ("charge", "not in the provider's ledger yet")),
     ):
         more = "+?" if figure.seen is not None and figure.unknown and name != "charged" else ""

@@ -27,7 +27,7 @@ class Answers:
 def asked_answers() -> Answers:
     """Ask the person at the terminal, with what the example has as the proposal."""
     ratios = _ratios()
-    shape = click.prompt("Shape of the picture", type=click.Choice(ratios), default=ratios[0], err=True)
+    shape = click.prompt("Aspect ratio", type=click.Choice(ratios), default=ratios[0], err=True)
     look = click.prompt("Look of the film, in a sentence", default=_style(), err=True, value_proc=_look)
     return Answers(shape, look)
 
@@ -43,7 +43,7 @@ def film_text(name: str, answers: Answers) -> str:
         "name:": f"name: {json.dumps(name, ensure_ascii=False)}",
     }
     if style:
-        own["style:"] = f"style: {json.dumps(style, ensure_ascii=False)} # the look of every shot, said once"
+        own["style:"] = f"style: {json.dumps(style, ensure_ascii=False)} # the look of every shot, written once"
     if answers.aspect_ratio:
         own["  aspect_ratio:"] = f"  aspect_ratio: {answers.aspect_ratio}"
     lines = _example().splitlines()

@@ -168,7 +168,7 @@ EXCEPT = click.option(
 CURRENCY = click.option(
     "--currency",
     type=_Currency(),
-    help="Show sums in this currency, too, at your rate, such as EUR=0.92; they are marked as converted.",
+    help="Show amounts in this currency, too, at your rate, such as EUR=0.92; they are marked as converted.",
 )
 USD = _Usd()
 RENAME = _Rename()

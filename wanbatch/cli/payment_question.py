@@ -127,4 +127,4 @@ def _default_line(each: Defaulted) -> str:
 
 
 def _in_all(credits_each: int | None, takes: int) -> str:
-    return "an unknown sum" if credits_each is None else usd_text(credits_each * takes)
+    return "an unknown amount" if credits_each is None else usd_text(credits_each * takes)

@@ -200,7 +200,7 @@ def _lines(found: Reconciled) -> list[str]:
 
 @click.command("balance", epilog="\b\nExamples:\n  wanbatch balance\n  wanbatch --json balance outputs/dragon-pass")
 @_RUN
-@click.option("--sandbox", is_flag=True, help="Show what the account of a new embedded sandbox begins with.")
+@click.option("--sandbox", is_flag=True, help="Show what the account of a new embedded sandbox starts with.")
 @click.pass_obj
 def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:  # noqa: FBT001
     """Show the balance of an account: that of RUN, an output folder such as outputs/storm, or without RUN that of
@@ -245,7 +245,7 @@ def risk_text(take: Take, decision: Decision) -> str:
     """Say what sending a held take again, or giving it up, may cost."""
     if decision is Decision.RESUBMIT and take.is_charge_seen:
         price = max((each for each in (take.credits_held, take.credits_estimated) if each is not None), default=None)
-        return f"it was charged {usd_text(take.credits_charged)} already, and sending it again costs {usd_text(price)}"
+        return f"it was already charged {usd_text(take.credits_charged)}, and sending it again costs {usd_text(price)}"
     if decision is Decision.RESUBMIT:
         return f"the provider may charge for this a second time (its cost: {usd_text(take.credits_open)})"
     risk = "wanbatch will no longer fetch a clip for it, though it"
@@ -261,7 +261,7 @@ def risk_text(take: Take, decision: Decision) -> str:
     "\n  wanbatch resolve sc010_sh020_t2 --withdraw",
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] TAKE", shell_complete=completed_shots)
-@click.option("--adopt", metavar="ID", help="The clip of the generation with this ID is the take's clip.")
+@click.option("--adopt", metavar="ID", help="Use the clip of the generation with this ID.")
 @click.option("--resubmit", is_flag=True, help="Send it again: it may be charged a second time.")
 @click.option("--abandon", is_flag=True, help="Give it up; what it may have cost still counts toward the cap.")
 @click.option("--withdraw", is_flag=True, help="Do not send this planned retake or retry. It costs nothing.")

@@ -22,7 +22,7 @@ from wanbatch.units import agreeing
 
 _SHOWN = 8
 _UNKNOWN_FRAMES = (
-    "made from a frame of another shot, and no record says from which clip: wanbatch keeps them|it and sends nothing"
+    "made from a frame of another shot, but no record says from which clip: wanbatch keeps them|it and sends nothing"
     " again on its own; `wanbatch retake` makes a new take"
 )
 
@@ -65,7 +65,7 @@ def recover_command(options: Global, /, manifest: Path, output: Path | None, yes
     elif found is None:
         click.echo("no new state file was written")
     elif not found.is_needed:
-        click.echo(f"{found.output}: its state file is whole and up to date; nothing was changed")
+        click.echo(f"{found.output}: its state file is intact and up to date; nothing was changed")
     elif options.verbosity >= 0:
         kept = f" ({found.kept_as})" if found.kept_as else ""
         click.echo(f"the new state file is in place{kept}. Continue with `wanbatch run {manifest} -o {found.output}`")
@@ -93,7 +93,7 @@ def _lines(found: Recovery) -> list[str]:
     named = [f"{label} ({generation_id})" for label, generation_id in found.fetched]
     doubles = [f"{label} ({generation_ids})" for label, generation_ids in found.doubles]
     for labels, words in (
-        (found.verified, "verified: the clips|clip are|is there, with the recorded bytes"),
+        (found.verified, "verified: the clips|clip are|is on disk, with the recorded bytes"),
         (
             found.missing,
             "verified before, but the clips|clip are|is missing now; `wanbatch verify --fetch` fetches them|it again",
@@ -116,14 +116,14 @@ def _lines(found: Recovery) -> list[str]:
         lines.append(
             f"  ... and {len(found.strays) - _SHOWN} more that belong to no take; `wanbatch status` lists them all"
         )
-    lines.append(f"  the baseline, which is what the first confirmed plan was to cost: {found.baseline}")
+    lines.append(f"  the baseline, which is what the first confirmed plan was expected to cost: {found.baseline}")
     lines.append(f"  still to be sent by the next run: {found.to_send}; nothing is sent now")
     if not found.is_witnessed:
         lines.append(
             f"  {found.doubt}. The provider's log may be up to a day late, and shows only what was sent with this key:"
             " for a day `run` sends nothing, unless you add --trust-state"
         )
-    lines.append("  A cap that you gave by a flag is kept only if the old file could be read: give it again.")
+    lines.append("  A cap that you set with a flag is kept only if the old file could be read: set it again.")
     return lines
 
 

@@ -51,8 +51,7 @@ def _lines(source: Path, done: Conversion) -> list[str]:
         lines.append(f"wrote {done.map_path}, which says what a table cannot: keep it beside {done.path.name}")
     if done.is_flat:
         lines.append(
-            f"its scenes, cast and variants are written out: in {done.path.name} each shot has all its values written"
-            " out"
+            f"its scenes, cast and variants are resolved: in {done.path.name} each shot has all its values written out"
         )
     if done.is_gathered:
         lines.append(
@@ -106,7 +105,7 @@ def tell_proposal(options: Global, told: TableProposal) -> int:
     elif options.verbosity >= 0:
         for line in _proposal_lines(told):
             echo(line)
-        echo(f"wrote {told.path}: change what is not right, then: {command}")
+        echo(f"wrote {told.path}: correct what is wrong, then: {command}")
     return 0
 
 

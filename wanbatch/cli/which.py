@@ -39,7 +39,7 @@ def output_meant(options: Global, run: Path | None) -> Path:
 
 def _asked(found: Sequence[Candidate]) -> Candidate:
     folders = count_text(len(found), "output folder")
-    several = f"the batches in {folders} were run in the last 24 hours, and the command names none"
+    several = f"the batches in {folders} were run in the last 24 hours, but the command does not say which one"
     lines = [_line(each) for each in found[:SHOWN]]
     if not is_interactive():
         more = [f"and {len(found) - SHOWN} more under {found[0].output.parent}/"] if len(found) > SHOWN else []

@@ -159,7 +159,7 @@ class Baseline:
         return partly_known(self.final, self.unknown - submits, submits)
 
 
-_NEXT = "The next baseline is that of a new output folder: the first plan that you confirm there"
+_NEXT = "A new baseline needs a new output folder: it is the first plan that you confirm there"
 
 
 def why_none(*, was_sent: bool, was_lost: bool) -> str:
@@ -168,7 +168,7 @@ def why_none(*, was_sent: bool, was_lost: bool) -> str:
         return "no plan was confirmed yet; the first one that you confirm becomes the baseline"
     if was_lost:
         return f"it was lost with the state file that `wanbatch recover` replaced, and no report here holds it. {_NEXT}"
-    return f"an earlier version of wanbatch sent the first takes, and kept no baseline. {_NEXT}"
+    return f"an earlier version of wanbatch sent the first takes, but kept no baseline. {_NEXT}"
 
 
 def variance_text(baseline: Baseline) -> str:

@@ -26,7 +26,7 @@ class Match(StrEnum):
     MATCHED = "matched"
     DIFFERS = "differs"
     TWICE = "twice"
-    NOT_OURS = "not ours"
+    NOT_OURS = "not in this batch"
     NOT_CHARGED = "not charged"
     NOT_ON_INVOICE = "not on the invoice"
     UNREADABLE = "unreadable"
@@ -38,7 +38,7 @@ MATCH_WORDS: Mapping[Match, str] = {
     Match.TWICE: "a further line for a generation that was charged once",
     Match.NOT_OURS: "a generation that this batch does not know",
     Match.NOT_CHARGED: "a generation of this batch whose charge is not in the ledger as read so far",
-    Match.NOT_ON_INVOICE: "charged in the ledger, but on no line",
+    Match.NOT_ON_INVOICE: "charged in the ledger, but missing from the invoice",
     Match.UNREADABLE: "an amount that cannot be read",
 }
 
@@ -120,7 +120,7 @@ def read_invoice(rows: Sequence[Sequence[str]], known: Iterable[str]) -> list[Bi
         )
     amount_at, is_credits = _amount_column(heads)
     if amount_at is None:
-        raise ValueError("no column has the header of an amount: call the amount column usd or credits")
+        raise ValueError("no column has a header that names an amount: call the amount column usd or credits")
     lines = []
     for number, row in enumerate(body, start=2):
         cells = [cell.strip() for cell in row]

@@ -10,7 +10,7 @@ from wanbatch.batch.spend import Kind
 
 OUTSIDE_WORDS: Mapping[str, str] = {
     "unchosen": "verified, not chosen",
-    "left_out": "verified, of shots left out",
+    "left_out": "verified, shot left out",
     "superseded": "superseded",
     "failed": "failed",
     "waiting": "no clip yet",
@@ -71,7 +71,7 @@ def left_out_words(takes: int) -> str:
     """Say that so many of the verified takes belong to shots that are left out; empty for none."""
     if not takes:
         return ""
-    are = "is of a shot" if takes == 1 else "are of shots"
+    are = "belongs to a shot that is" if takes == 1 else "belong to shots that are"
     return f"{takes} of the verified takes {are} left out: omitted, or no longer in the manifest"
 
 

@@ -17,7 +17,7 @@ _COST_PARTS = {
 }
 _WENT_INTO = {
     "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest verified one",
-    "outside_cut": "charged for all else: with `in_cut` it is `charged`, and the next six are its parts",
+    "outside_cut": "charged for everything else: with `in_cut` it makes up `charged`, and the next six are its parts",
     "unchosen": "charged for other verified clips of the shots in the manifest",
     "left_out": "charged for verified clips of shots that are omitted or no longer in the manifest",
     "superseded": "charged for clips that newer recipes replaced",
@@ -61,7 +61,7 @@ COSTS: Mapping[str, str] = {
     **{f"{name}_usd": f"{words}, in USD" for name, words in _WENT_INTO.items()},
     "takes_of_unknown_cost": "takes, and submits that belong to no take, not in `committed`: their cost is unknown",
     "takes_of_unknown_price": "takes that are not in `to_complete`: their price is unknown",
-    "holds_not_seen": "takes, and submits that belong to no take, not in `held`: no answer named a hold",
+    "holds_not_seen": "takes, and submits that belong to no take, not in `held`: no answer said how much was set aside",
     "charges_not_seen": "takes, and submits that belong to no take, whose charge the ledger may still show",
     **{f"{name}_credits": words for name, words in _WENT_INTO.items()},
     **_SECONDS,
@@ -71,9 +71,9 @@ COSTS: Mapping[str, str] = {
     "usd_per_second_in_cut": "the same in USD",
     "first_takes": "first takes that have ended; for a model, those that were sent to it first",
     "first_takes_good": "how many of these were verified without a second try",
-    "first_take_yield": "the share of these, from 0 to 1",
+    "first_take_yield": "their share of the first takes that have ended, from 0 to 1",
     "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
-    "left_out_takes": "of `verified`, those of shots that are omitted or no longer in the manifest",
+    "left_out_takes": "of `verified`, those from shots that are omitted or no longer in the manifest",
     "superseded_takes": "of `takes`, those that no longer count: replaced, or of a shot that is left out",
     "held_takes": "of `takes`, those that wait for you",
     "open_takes": "of `takes`, all others: to be sent, looked up or made",
@@ -102,11 +102,11 @@ PRICES: Mapping[str, str] = {
     "first_source": "where that was from",
     "last_quoted_credits": "the newest one",
     "last_source": "where that was from",
-    "held_low_credits": "the lowest hold seen",
-    "held_high_credits": "the highest hold seen",
+    "held_low_credits": "the lowest amount set aside",
+    "held_high_credits": "the highest amount set aside",
     "charged_low_credits": "the lowest charge seen",
     "charged_high_credits": "the highest charge seen",
-    "drift_percent": "the newest charge (or hold) against the first quote",
+    "drift_percent": "the newest charge (or amount set aside) compared with the first quote",
 }
 VARIANCE: Mapping[str, str] = {
     "batch": "the batch",
@@ -119,7 +119,7 @@ VARIANCE: Mapping[str, str] = {
     "addition to the clip of its take), `try without an answer` (it may be charged), `extra clip`, "
     "`fallback` (another model at another price), `take added`, `take dropped`, or `other price`",
     "earlier_shot_id": "the id in the first plan of a shot that was renamed, in its row `renamed`",
-    "takes": "how many takes it is about",
+    "takes": "how many takes the row is about",
     "credits": "of the baseline, or else the variance: above 0 what was added, below 0 what was saved. "
     "All rows together add up to the final cost",
     "usd": "the same in USD",

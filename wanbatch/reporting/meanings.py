@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from wanbatch.money.spending import OUTSIDE_WORDS
 
 STATES: Mapping[str, str] = {
-    "verified": "The clip is here: whole, checked to its last frame, and under its final name.",
+    "verified": "The clip is on disk: complete, checked from its first frame to its last, and under its final name.",
     "planned": "Still to be sent, or to be sent again. It costs nothing, unless an earlier try was charged.",
     "submitting": "On its way to the provider.",
     "queued": "Accepted by the provider, and waiting there.",
@@ -34,14 +34,14 @@ MONEY: Mapping[str, str] = {
     "baseline": "What the first plan that you confirmed was expected to cost. No later plan changes it.",
     "variance": "Final cost minus baseline, by reason. Above 0 it costs more than the baseline, below 0 less.",
     "cap less final cost": "If this is below 0, the takes still to be sent need a higher cap. The cap itself is kept.",
-    "made at the first try": "The first take of a shot was verified without a second try.",
+    "made on the first try": "The first take of a shot was verified without a second try.",
     "in the cut": "For each shot, the take that you circled, or else the newest verified one.",
-    "outside the cut": "All else that was charged. In the cut and outside the cut add up to what was charged.",
+    "outside the cut": "Everything else that was charged. In the cut and outside the cut add up to what was charged.",
     "verified, not chosen": "Verified clips of shots in the manifest that the cut does not use.",
-    "verified, of shots left out": "Verified clips of shots that the manifest omits or no longer has.",
+    "verified, shot left out": "Verified clips of shots that the manifest omits or no longer has.",
     "no clip yet": "Takes that were charged and wait for you, or are on their way.",
     "extra": "Clips that the provider made in addition to the one that was asked for.",
-    "(no take)": "Requests that the provider has on record and that belong to no take here.",
+    "(no take)": "Requests that the provider has on record, but that belong to no take here.",
     "+?": "A part of this sum is unknown, and the sum leaves it out. Unknown is never 0.",
 }
 

@@ -56,7 +56,7 @@ def summary_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
     for words, amount in outside:
         yield Row(f"outside the cut: {words}", amount)
     yield _charged(whole, sum_of=1 + len(outside))
-    yield Row("What needs you, why takes wait, and how to go on", is_heading=True, has_amounts=False)
+    yield Row("What needs your attention, why takes wait, and what to do next", is_heading=True, has_amounts=False)
     for text in how_to_go_on(progress):
         yield Row("", text=text)
 
