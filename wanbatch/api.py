@@ -37,9 +37,8 @@ _log = logging.getLogger("wanbatch")
 def plan(manifest: Batch | Path | str, options: RunOptions | None = None, *, offline: bool = False) -> Preview:
     """Say what a run of a manifest would do and cost. Sends nothing paid and writes nothing.
 
-    Asks the provider for prices, and for the balance if a key is set, unless `offline`. No sum has an unknown price
-    in it: `preview.estimate.usd` is None then. Raises ManifestInvalid for a manifest with problems, and other
-    WanbatchErrors.
+    Asks the provider for prices, and for the balance if a key is set, unless `offline`. If a price is unknown,
+    `preview.estimate.usd` is None. Raises ManifestInvalid for a manifest with problems, and other WanbatchErrors.
     """
     session = session_of(options or RunOptions(), Watch())
     return _wait(session.preview(_batch(manifest), offline=offline))
@@ -52,7 +51,8 @@ def run(
     confirm: Callable[[Preview], bool],
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> RunResult:
-    """Plan a manifest, confirm, make its clips and report. The same call resumes; a finished batch is only looked up.
+    """Plan a manifest, confirm, make its clips and report. The same call resumes; for a finished batch it only reads
+    the provider's log.
 
     `confirm` sees the plan before anything is paid and says whether to go on: `lambda preview: True` agrees in
     advance. `on_event` is called in the loop's thread for each fact; an error in it is logged at once, does not end
@@ -72,7 +72,7 @@ async def run_async(
     confirm: Callable[[Preview], bool],
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> RunResult:
-    """Do what `run` does, in the loop that runs. If you cancel the task, wanbatch sends nothing more, fetches and
+    """Do what `run` does, in the running event loop. If you cancel the task, wanbatch sends nothing more, fetches and
     reports what is paid for, and then the task ends as cancelled. A second cancel stops at once.
     """
     followed = _Followed(on_event)
@@ -93,7 +93,7 @@ def retake(
 ) -> RunResult:
     """Make new takes of some shots of an output folder from their newest recipes, but with new seeds; keep the others.
 
-    `shots` are their ids; a `Retake` says how many takes, which seed, and why, too.
+    `shots` are their ids; a `Retake` also says how many takes and which seed, and gives a reason (`note`).
     """
     asked = shots if isinstance(shots, Retake) else Retake(tuple(shots))
     session = session_of(options or RunOptions(), Watch(confirm=confirm))
@@ -116,7 +116,7 @@ def make_cut(
     reencode: bool = False,
     slates: bool = True,
 ) -> Path:
-    """Join the chosen takes into one film, and say where it is: `cut.mp4` in the folder unless `target` names another.
+    """Join the chosen takes into one film and return its path: `cut.mp4` in the folder unless `target` names another.
 
     `wanted` chooses shots, as `--only` and `--except` do.
     """
@@ -131,7 +131,7 @@ def make_cut(
 def export(
     output: Path | str, how: str = "otio", target: Path | str | None = None, *, wanted: Selection = EVERY_SHOT
 ) -> Path:
-    """Write the cut for an editing program, and say where it is; `how` is `otio`, `edl` or `mp4`."""
+    """Write the cut for an editing program and return its path; `how` is `otio`, `edl` or `mp4`."""
     from wanbatch.cut.export import EditFormat
     from wanbatch.cut.export import export as written
     from wanbatch.cut.tags import tag_clips
@@ -145,7 +145,7 @@ def export(
 
 
 def report(output: Path | str) -> ReportFiles:
-    """Rebuild the reports of an output folder from its state file alone, and say where they are."""
+    """Rebuild the reports of an output folder from its state file alone, and return their paths."""
     from wanbatch.reporting.files import write_reports
 
     with StateReader.open(Path(output)) as reader:

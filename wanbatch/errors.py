@@ -22,7 +22,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a script may rely on; `most_urgent` says which wins."""
+    """The exit codes, which a script may rely on; `most_urgent` says which one wins."""
 
     OK = 0
     TAKES_FAILED = 1
@@ -39,7 +39,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a code says of a run in a few words, and what the list of codes adds to them."""
+    """What a code says about a run in a few words, and what the list of codes adds to them."""
 
     words: str
     more: str = ""
@@ -73,7 +73,7 @@ MEANINGS = {
     ExitCode.INTERRUPTED: Meaning("you interrupted it (Ctrl-C)", "The same command resumes."),
     ExitCode.TERMINATED: Meaning("the system or another program ended it (SIGTERM)", "The same command resumes."),
 }
-"""What each code says of a run."""
+"""What each code says about a run."""
 
 _URGENCY = (
     ExitCode.INTERRUPTED,
@@ -102,7 +102,7 @@ class WanbatchError(Exception):
 
 
 class UsageInvalid(WanbatchError):
-    """A flag, a setting or a folder that cannot be what was meant."""
+    """A flag, a setting or a folder that cannot be used as it was given."""
 
     exit_code = ExitCode.USAGE
 
@@ -122,7 +122,7 @@ class Problem:
 
     @property
     def place(self) -> str:
-        """`FILE:LINE:COLUMN`, in a workbook `FILE#SHEET:CELL`, or the file alone where the problem is of no line."""
+        """`FILE:LINE:COLUMN`, in a workbook `FILE#SHEET:CELL`, or the file alone if the problem has no line."""
         file = f"{self.file}#{self.sheet}" if self.sheet else self.file
         if not self.line:
             return file
@@ -170,19 +170,19 @@ class BudgetReached(WanbatchError):
 
 
 class OutputLocked(WanbatchError):
-    """Another run holds this output folder."""
+    """Another run is using this output folder."""
 
     exit_code = ExitCode.OUTPUT_LOCKED
 
 
 class LocalFault(WanbatchError):
-    """The disk, a permission or a file on this machine."""
+    """A fault of the disk, a permission or a file on this machine."""
 
     exit_code = ExitCode.LOCAL_FAULT
 
 
 class StateInvalid(LocalFault):
-    """The state file is corrupt, of another run or provider, or contradicts itself."""
+    """The state file is corrupt, belongs to another run or provider, or contradicts itself."""
 
 
 class ProgramFault(LocalFault):

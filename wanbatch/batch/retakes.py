@@ -19,8 +19,8 @@ from wanbatch.errors import UsageInvalid
 
 @dataclass(frozen=True)
 class Retake:
-    """A request for this number of new takes of each of these shots. `seed` is that of the first; each further adds
-    1. `with_successors` means the shots that continue from them, too, also through others, as far as they have clips.
+    """A request for this number of new takes of each of these shots. `seed` is that of the first; each further one
+    adds 1. `with_successors` adds the shots that continue from them, including indirect ones, if they have clips.
     """
 
     shot_ids: tuple[str, ...]

@@ -26,7 +26,7 @@ NOWHERE = Place()
 
 @dataclass(frozen=True)
 class Selection:
-    """Patterns of the shots that are meant, none for all, and of those that are left out of them.
+    """Patterns of the shots to include and of those to leave out; without any, every shot is selected.
 
     A pattern is a glob of ids, or after `scene:` or `tag:` a glob of scenes or tags. `places` are those of the shots,
     by id; needed if a pattern is of a scene or a tag.

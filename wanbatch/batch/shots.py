@@ -150,15 +150,15 @@ class Shot:
 
     `request` is the provider's request body without `seed`: model and prompt always, other parameters where the
     manifest or its defaults give them. `has_seed` is false where the model takes none: then all takes of the shot have
-    one recipe, and the provider makes each another clip. `ordinal` counts from 0 in story order. `line` is where the
-    manifest names it.
+    one recipe, and the provider makes a different clip for each. `ordinal` counts from 0 in story order. `line` is
+    where the manifest names it.
     `beside` is the same shot as further models make it, in the order of the manifest: each makes `takes` of it, too.
     `fallback` is the model that makes a take of it where the take's own made nothing.
     `seeds` has the seed of each take where the manifest gives one to each; then `seed` is the first of them.
     `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
     `following` are the frames of other shots, as recipes say them, with which the shot is made again when they change.
     `origins` says of each field where in the manifest it comes from, in words: of a prompt, each of its parts. It is
-    empty for a manifest whose shots say all themselves.
+    empty for a manifest whose shots contain all their values.
     """
 
     id: str
@@ -245,10 +245,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Batch:
-    """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name).
+    """One manifest: its name, its shots in story order, its limits and its budget (in credits; for scenes, by name).
 
     `warnings` lists probable mistakes in the manifest, each with its place; the batch can still be run. `parts` are the
-    further files that the manifest took in, `files` the pictures and sounds that it gives to shots, by hash. `names` is
+    further files that the manifest took in, `files` the pictures and audio that it gives to shots, by hash. `names` is
     the pattern of the names that clips get beside their own. `repeats` are the ids of shots that are meant to have the
     request and seed of others.
     """

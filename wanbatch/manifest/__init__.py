@@ -48,8 +48,8 @@ def load_manifest(
 ) -> Batch:
     """Read a manifest: .yaml, .yml, .json, .jsonl, .csv, .tsv, .xlsx, or .txt with one prompt per line.
 
-    `shots.xlsx#Act 2` names a sheet of a workbook. What was probably a mistake is in the batch's `warnings`; with
-    `strict`, each is a problem. With `keeps_origins`, each shot says where its values come from. Models that a project
+    `shots.xlsx#Act 2` names a sheet of a workbook. Probable mistakes are in the batch's `warnings`; with `strict`,
+    each is a problem. With `keeps_origins`, each shot says where its values come from. Models that a project
     added, and files that shots are given, are looked for in the manifest's folder, or in `models_in`. Raises
     ManifestInvalid with every problem found, each with file, line and column.
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """Something worth telling: `kind` is a fact's name or `note`; `take` is a label, or empty."""
+    """Something that happened: `kind` is a fact's name or `note`; `take` is a label, or empty."""
 
     at: datetime
     kind: str

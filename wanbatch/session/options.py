@@ -40,8 +40,8 @@ class RunOptions:
     `is_account_shared` says that other people or programs use the account.
     `same_batch` says that the manifest continues the batch of a folder that another manifest made. `renames` are old
     and new ids of shots whose takes go with them. `take_over` uses takes that the folder has under other ids, if there
-    is no doubt; `buy_again` buys them again. `offline` asks the provider nothing; only a finished batch can be run so.
-    `flags` are the other flags of a command line, as they were written: advice repeats them. `max_usd` is
+    is no doubt; `buy_again` buys them again. `offline` asks the provider nothing; only a finished batch can be run this
+    way. `flags` are the other flags of a command line, as they were written: advice repeats them. `max_usd` is
     `max_credits` in USD.
     """
 
@@ -101,7 +101,7 @@ def _credits_of(max_usd: Decimal | float | str) -> int:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended, and how its batch stands then. `report` is the page, if one was written."""
+    """How a run ended, and the state of its batch then. `report` is the page, if one was written."""
 
     exit_code: ExitCode
     messages: tuple[str, ...]

@@ -61,14 +61,14 @@ class LongestChain:
 class Preview:
     """What a run would do and cost, before it does. `balance_usd` is None if it is not known.
 
-    `scenes` is the estimate by scene, in story order; `before` what this batch spent and committed already (None if
+    `scenes` is the estimate by scene, in story order; `before` what this batch has spent and committed (None if
     a part of it is unknown); `tries` how often a take may be bought in the worst case; `pilot` how many takes go
     first, None without a pilot; `findings` what a pilot, or what ran before a new price, brought. `lost` counts the
     submits whose answers were lost, and `on_unknown` says what becomes of those that leave no trace. `remarks` are
-    what the provider told that bears on it; `questions` are what the run asks first; `takes` is each take that would
-    be sent, in the order in which it is sent; `defaulted` those whose price rests on defaults of the model. It
+    what the provider said that matters for the run; `questions` are what the run asks first; `takes` is each take that
+    would be sent, in that order; `defaulted` those whose price rests on defaults of the model. It
     `is_play_money` at any provider on this machine. `every_quote` has the prices of all takes of a batch that was
-    never sent, also of those that this run leaves out: its baseline. `fallbacks` are the models that takes may go on
+    never sent, including those that this run leaves out: its baseline. `fallbacks` are the models that takes may go on
     with, with what that may cost beside `estimate`. `unready` are takes that are not sent, each with the shot that it
     continues from and that has no clip; `successions` are shots with new takes that others continue from;
     `longest` is the chain that takes longest, None without chains.
