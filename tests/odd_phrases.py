@@ -23,6 +23,19 @@ NEWEST = (
     (r"\bto be bought here\b|\bare in \S+/\S+ already\b", "to buy here already exist in"),
     (r"\brefuse the same again\b|\bmachine stopped it\b", "would refuse it again, a fault on this machine stopped"),
     (r"\bbuy (?:it|them) all the same\b", "anyway"),
+    (r"\bfor only prompts\b", "for a plain list of prompts"),
+    (r"\bwritten in UTF-\d", "valid UTF-8, encoded as UTF-16"),
+    (r"\bbroken off at\b|\bpicture of the clip can\b|\bclip has no pictures\b", "cut off, no frame, no frames"),
+    (r"\bleads? back to itself\b", "refers back to itself"),
+    (r"\btakes? (?:this|each|every) [^;:]{1,40} for (?:its|a) (?:clip|manifest)\b", "uses as, treats as"),
+    (r"(?<!do )\bthe same with their (?:names|ids)\b", "do the same with their names"),
+    (r", and the (?:provider answered|manifest asks for)\b", "but"),
+    (
+        r"\bbegan to answer just now\b|\bof this run in hand\b|\bby some cents\b",
+        "has only just, is handling, a few cents",
+    ),
+    (r"\blooks like a sum\b|\ban unknown sum\b|\ba sum or a remark\b", "a total, an unknown amount, a comment"),
+    (r"\ban empty text;|\btexts (?:in quotes|between|with a comma)\b|\bthe longest texts\b", "an empty string, cells"),
 )
 NEWEST_ON_PAGES = ((r"\ba run goes on\b", "a run is in progress"), (r"` neither\b", "not even with"))
 NEWEST_CASES = (
@@ -46,4 +59,14 @@ NEWEST_CASES = (
     "It would refuse the same again for sh010_t2, too.",
     "Exit code 7: this machine stopped it.",
     "Buy them all the same, for 2.10 USD.",
+    "This file is a list (for only prompts, use a .txt file).",
+    "The name is not written in UTF-8.",
+    "A box header is broken off at byte 8.",
+    "{cast.a} leads back to itself.",
+    "It takes each .yaml file in this folder for a manifest.",
+    "For the others, the same with their names.",
+    "It waits for take 2, and the manifest asks for 1.",
+    "The provider began to answer just now.",
+    "This row looks like a sum.",
+    "An empty text; write a prompt.",
 )

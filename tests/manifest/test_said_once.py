@@ -150,7 +150,10 @@ def test_texts_cannot_grow_beyond_every_limit(tmp_path: Path) -> None:
     lines += [f"  a{n}: '{' '.join([f'{{cast.a{n - 1}}}'] * 20)}'" for n in range(1, 7)]
     text = "\n".join(["version: 1", *lines, "shots: [{id: a, prompt: '{cast.a6}'}]", ""])
     problems = findings_in(tmp_path, text, "x.yaml")[0]
-    assert problems[0] == "5:7 this text has 40,399 characters with the texts that it names; 20,000 at most"
+    assert (
+        problems[0]
+        == "5:7 this text has 40,399 characters, with the descriptions that it names; at most 20,000 are allowed"
+    )
 
 
 def test_texts_that_name_texts_too_deep_are_refused(tmp_path: Path) -> None:

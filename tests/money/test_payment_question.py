@@ -42,7 +42,7 @@ def forty_four(scene: str = "sc010", names: tuple[str, ...] = (), **facts: Any) 
 
 HOST = "https://api.aimlapi.com"
 FROM = f"from {HOST}"
-UNDER = f"under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Go on, and only fetch what is under way at {HOST}?"
+UNDER = f"under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Continue, and only fetch what is under way at {HOST}?"
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ class RowReader:
         return cells[number] if number is not None and number < len(cells) else ""
 
     def _no_shot(self, row: Row) -> str:
-        """Say why a row is not a shot but a heading, a sum or a remark; empty if it is a shot."""
+        """Say why a row is not a shot but a heading, a total or a comment; empty if it is a shot."""
         names, cells = self._header.names, row.cells
         prompt, shot_id = self._cell(cells, "prompt"), self._cell(cells, "id")
         if shot_id and len(prompt) > _SUM_CAP:

@@ -167,7 +167,7 @@ def why_none(*, was_sent: bool, was_lost: bool) -> str:
     if not was_sent:
         return "no plan was confirmed yet; the first one that you confirm becomes the baseline"
     if was_lost:
-        return f"it was lost with the state file that `wanbatch recover` replaced, and no report here holds it. {_NEXT}"
+        return f"it was lost with the state file that `wanbatch recover` replaced, and no report here has it. {_NEXT}"
     return f"an earlier version of wanbatch sent the first takes, but kept no baseline. {_NEXT}"
 
 

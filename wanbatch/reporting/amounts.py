@@ -116,7 +116,7 @@ _UNKNOWN = Amount("unknown")
 
 
 def _amount_or_unknown(name: str, credit_count: int | None) -> Amount:
-    """Return an amount, or `unknown`; a dash for a part of an unknown sum, as its columns are narrow."""
+    """Return an amount, or `unknown`; a dash for a part of an unknown total, because its columns are narrow."""
     return _UNKNOWN if credit_count is None and name not in OUTSIDE_WORDS else amount_of(credit_count)
 
 

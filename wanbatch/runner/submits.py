@@ -139,7 +139,7 @@ class Submits:
         elif not self._has_said_wait:
             self._has_said_wait = True
             context.note(
-                f"{why}: {take.label} waits until the provider's log shows what they cost. To go on at once, stop"
+                f"{why}: {take.label} waits until the provider's log shows what they cost. To continue at once, stop"
                 " here, raise the cap and run the same command again"
             )
 

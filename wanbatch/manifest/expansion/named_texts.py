@@ -65,7 +65,7 @@ class NamedTexts:
                     self._read_one(group, name, each, node.keys[name])
             else:
                 found = shown(head_value(node, group))
-                self.problems.add(node.at, f"{group} is {found}; expected a name and its text in each line")
+                self.problems.add(node.at, f"{group} is {found}; expected a name and its description in each line")
 
     def names(self, group: str) -> list[str]:
         """Return the names of a group, in the order of the manifest."""
@@ -251,7 +251,8 @@ def bounded(parts: Parts, at: Place, problems: Problems) -> Parts:
     """Return the parts of a text; of a text that grew beyond every limit, which is a problem, only the beginning."""
     length = sum(len(text) for text, _, _ in parts)
     if length > LENGTH_CAP:
-        words = f"this text has {length:,} characters with the texts that it names; {LENGTH_CAP:,} at most"
+        words = f"this text has {length:,} characters, with the descriptions that it names;"
+        words = f"{words} at most {LENGTH_CAP:,} are allowed"
         problems.add(at, words)
         return parts[:1]
     return parts
