@@ -218,3 +218,27 @@ def test_a_failed_take_comes_back_when_no_retake_stands_in_for_it() -> None:
 def test_a_waiting_retake_of_a_shot_that_is_out_is_not_bought(batch: Batch) -> None:
     plan = make_plan(batch, [take(1), retake(State.PLANNED)])
     assert (plan.to_submit, Supersede(20) in plan.changes) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("state", "asked", "seed", "created"),
+    [
+        (State.PLANNED, 1, None, []),  # the same command, given again, continues
+        (State.QUEUED, 1, None, []),
+        (State.UNKNOWN, 1, None, []),
+        (State.PLANNED, 2, None, [3]),
+        (State.HELD, 1, None, [3]),
+        (F, 1, None, [3]),
+        (State.VERIFIED, 1, None, [3]),
+        (State.PLANNED, 1, 77, []),
+        (State.PLANNED, 2, 77, [3]),
+        (State.PLANNED, 1, 78, [3]),
+    ],
+)
+def test_a_retake_that_is_still_to_come_counts_as_one_that_is_asked_for(
+    state: State, asked: int, seed: int | None, created: list[int]
+) -> None:
+    first = replace(take(2, state), is_retake=True)
+    first = replace(first, recipe_json=Recipe.of({**first.recipe.body, "seed": 77}).canonical)
+    plan = retaken([take(1), first], Retake(("a",), takes=asked, seed=seed))
+    assert [each.number for each in creates(plan)] == created

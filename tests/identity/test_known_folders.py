@@ -179,3 +179,9 @@ def test_a_list_that_cannot_be_locked_is_written_all_the_same(cache: Path) -> No
     (cache / f"{LIST_NAME}.lock").mkdir(parents=True)
     KnownFolders().note("ridge.csv", ADDRESS, Path("out"))
     assert KnownFolders().of("ridge.csv", ADDRESS) == [Path("out").resolve()]
+
+
+def test_a_list_that_cannot_be_kept_is_reported_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert KnownFolders(tmp_path / "new").fault() == ""
+    assert KnownFolders(tmp_path / "file" / "wanbatch").fault().startswith(f"{tmp_path}/file/wanbatch: Not a directory")

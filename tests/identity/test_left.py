@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,7 +23,7 @@ from wanbatch.session.execution import Job
 from wanbatch.session.left_admission import admit_left, assert_not_bought_elsewhere, is_there_meanwhile, orders_again
 from wanbatch.state.file import StateFile
 from wanbatch.state.kept_command import COMMAND_NOTE, PLACE_NOTE
-from wanbatch.state.lock import HOLDER_NAME
+from wanbatch.state.lock import OutputLock
 from wanbatch.state.reader import StateReader
 
 FILM = "id,prompt,seed\na,A dragon over a hill,5\nz,A quiet harbour,6\n"
@@ -124,30 +121,36 @@ def test_a_planned_retake_that_is_dropped_is_named(say: Tell) -> None:
     assert states(output)["a_t2"] is State.PLANNED
 
 
-def run_by_another_process(output: Path) -> None:
-    holder = {"pid": os.getppid(), "host": platform.node(), "since": "2026-03-01T20:00:00+00:00"}
-    (output / HOLDER_NAME).write_text(json.dumps(holder))
+@contextmanager
+def run_by_another(output: Path) -> Iterator[None]:
+    lock = OutputLock(output)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def test_what_another_run_beside_is_about_to_buy_is_asked_about(say: Tell) -> None:
     other = planned_from(write("other.csv", FILM), Path("outputs/other"), "a_t1")
     write("film.csv", FILM.replace("a,A dragon", "a,Another"))
     assert "z_t1" not in say("plan", "film.csv", "--offline")[1]
-    run_by_another_process(other)
-    code, told = say("plan", "film.csv", "--offline")
+    with run_by_another(other):
+        code, told = say("plan", "film.csv", "--offline")
     assert (code, ": z_t1 " in told) == (2, True)
 
 
 def test_of_two_runs_that_begin_at_one_moment_one_sees_the_other_before_it_sends() -> None:
     other = planned_from(write("other.csv", FILM), Path("outputs/other"))
-    run_by_another_process(other)
     output = planned_from(write("film.csv", FILM), Path("outputs/film"))
     access = Access(load_settings({}, None, Path.cwd()), is_embedded=False)
     with opened(output) as state:
         planned = state.takes_in([State.PLANNED])
-        with pytest.raises(UsageInvalid, match=r"another run in .*other is already handling 2 takes of this run"):
+        with (
+            run_by_another(other),
+            pytest.raises(UsageInvalid, match=r"another run in .*other is already handling 2 takes of this run"),
+        ):
             assert_not_bought_elsewhere(state, access, planned, "")
-        (other / HOLDER_NAME).unlink()
         assert_not_bought_elsewhere(state, access, planned, "")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from wanbatch.batch.orders import Order, orders_of
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, likeness
 from wanbatch.session.neighbours import READ_LIMIT_S, Neighbour, Places, find_beside, find_running
+from wanbatch.state.file import StateFile
 from wanbatch.state.lock import HOLDER_NAME
 from wanbatch.state.reader import entry
 
@@ -163,3 +166,19 @@ def test_the_kernel_tells_whether_a_process_of_another_container_holds_a_folder(
     holder.stdout.close()
     (folder / HOLDER_NAME).write_text(told, encoding="utf-8")  # left behind by one that was killed
     assert running_beside(tmp_path) == []
+
+
+def test_a_copy_of_a_folder_beside_it_is_asked_about_only_for_what_the_folder_lacks(tmp_path: Path) -> None:
+    film, copy = tmp_path / "film", tmp_path / "film-backup"
+    pen = begin(film, Batch("film", (shot("a", 0), shot("b", 1))), base_url=ADDRESS)
+    pen.lead(1, State.QUEUED)
+    identity = pen.state.identity()
+    pen.state.close()
+    shutil.copytree(film, copy)
+    second = replace(order("a"), number=2)
+    assert found_beside(film, ADDRESS, [second]) == []
+    newer = StateFile.create_or_open(copy, identity)
+    Pen(newer).lead(2, State.QUEUED)
+    newer.close()
+    (found,) = found_beside(film, ADDRESS, [second])
+    assert found.found == ((second, "b_t1"),)

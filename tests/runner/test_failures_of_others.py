@@ -94,12 +94,12 @@ def test_a_generation_that_completes_after_another_take_was_bought_is_named_a_do
         world.observe = lambda _, event: is_over.append(True) if event.kind == "verified" else None
     end = world.run(of(NEW))
     if when == "in a later one":
-        assert f"the provider says that {first[0]} failed, and charged for it" in "; ".join(end.messages)
+        assert f"the provider says that {first[0]} failed, but charged for it" in "; ".join(end.messages)
         is_over.append(True)
         world.elapsed_s += 3600
         end = world.run(of(NEW))
     assert (end.exit_code, world.submits, charged(world)) == (ExitCode.DECISION_NEEDED, 2, 2)
-    told = "and it completed after all, and sh015_t1 was bought with the same request"
+    told = "but it completed after all, and sh015_t1 was bought with the same request"
     assert (told in world.takes()[0].warning, "DOUBLE" in world.takes()[0].warning) == (True, True)
     assert any(told in message for message in end.messages)
 

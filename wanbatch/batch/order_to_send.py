@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wanbatch.batch.plan import Due, First, submit_order
@@ -45,6 +45,19 @@ def order_to_send(
         [each for each in selected if (each.shot_id, each.number) not in missing][:limit],
         [(each, name) for each in selected if (name := missing.get((each.shot_id, each.number)))],
     )
+
+
+def called_now(due: Iterable[Due], names: Mapping[str, str]) -> Sequence[Due]:
+    """Return planned takes with the ids that the shots they continue from have now; `names` are these by earlier ids."""
+    if not names:
+        return list(due)
+    return [
+        each._replace(
+            predecessors=tuple(names.get(other, other) for other in each.predecessors),
+            pins=tuple((names.get(other, other), number) for other, number in each.pins),
+        )
+        for each in due
+    ]
 
 
 def is_ready(take: Due, clips: Collection[str | tuple[str, int]]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from wanbatch.batch.chained_takes import ChainedTakes
 from wanbatch.batch.chains import shots_before, with_new_ids
 from wanbatch.batch.changes import Create, Past, Supersede
-from wanbatch.batch.lifecycle import State
+from wanbatch.batch.lifecycle import SETTLED_STATES, State
 from wanbatch.batch.names import twin_key
 from wanbatch.batch.plan import Plan, ShotRow
 from wanbatch.batch.shot_plan import Wanted
@@ -54,7 +54,8 @@ def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake,
     """Plan new takes from the recipe of each shot's circled take, else of its newest, and keep the existing takes.
 
     Each stands in for one failed take of the shot, if there is one: that is superseded, and not tried again.
-    The plan wants nothing but the shots named: what is planned of them and not sent yet is part of it.
+    The plan wants nothing but the shots named: what is planned of them and not sent yet is part of it. A retake that is
+    planned or under way already counts as one of those asked for: the same command, given again, continues.
     Raises UsageInvalid, for all shots at once, if one has no take, is omitted or removed, or already has the seed.
     """
     by_id = {shot.shot_id: shot for shot in shots}
@@ -79,7 +80,7 @@ def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake,
             problems.append(str(error))
             continue
         failed = [take for take in mine if take.state is State.FAILED and not take.superseded]
-        changes += [Supersede(take.take_id) for take in failed[: asked.takes]]
+        changes += [Supersede(take.take_id) for take in failed[: len(created)]]
         changes += created
         sendable = [take for take in mine if take.state is State.PLANNED and not take.superseded]
         wanted += [Wanted(_shot_of(by_id[shot_id], take.recipe), take.recipe, take) for take in sendable]
@@ -98,15 +99,18 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
     if asked.seed is not None and "seed" not in model.recipe.body:
         raise UsageInvalid(f"{model.recipe.model}, which makes {shot_id}, takes no seed: leave out --seed")
     used = {take.recipe_json: take for take in mine}
+    coming = [take for take in current if take.is_retake and take.state not in (*SETTLED_STATES, State.COMPLETED)]
     created: list[Create] = []
-    for extra in range(asked.takes):
-        number = highest + 1 + extra
+    for extra in range(asked.takes - (len(coming) if asked.seed is None else 0)):
+        number = highest + 1 + len(created)
         if "seed" not in model.recipe.body:
             created.append(Create(shot_id, number, model.recipe, asked.note))
             continue
         seed = retake_seed(shot_id, number) if asked.seed is None else (asked.seed + extra) & SEED_MAX
         recipe = Recipe.of({**model.recipe.body, "seed": seed})
         same = used.get(recipe.canonical)
+        if same is not None and same in coming:
+            continue
         if same is not None and not shots_before(recipe.canonical):  # another frame makes another clip
             raise UsageInvalid(f"{same.label} already has seed {seed}{_made_words(same)}: choose another --seed")
         created.append(Create(shot_id, number, recipe, asked.note))

@@ -69,6 +69,7 @@ class RunContext:
         self.troubles: list[tuple[ExitCode, str]] = []
         self.came_to_light: set[int] = set()  # takes of which this run found submits that the state file does not know
         self.revived: set[int] = set()  # takes whose failed generations go on after all, as this run found
+        self.troubled_now: set[int] = set()  # takes that this run itself found failed, held or unknown
         self.named_now: set[str] = set()  # generations of charges without a take that this run named
         self.sendable: set[int] | None = None  # the takes that a limit allows; None if there is no limit
         self.unready: frozenset[int] = frozenset()  # takes that the plan said are not sent: no clip was to come
@@ -163,6 +164,8 @@ class RunContext:
         if (before.credits_at_risk or take.credits_at_risk) and self.budget.has_caps:
             self.budget.give_up(take, self.state.attempts_of(take_id))
         self.takes.follow(before, take)
+        if take.state is not before.state and take.state in (State.FAILED, State.HELD, State.UNKNOWN):
+            self.troubled_now.add(take_id)
         self.on_change(take)
         for each in entries:
             self.forecast.follow(before, take, each.fact)

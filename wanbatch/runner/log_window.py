@@ -31,6 +31,7 @@ class Window:
         self._is_thorough = is_thorough
         self._is_wide_done = False
         self.is_first = True  # no look of this run ended well yet
+        self.has_unknown_charges = False  # the ledger shows charges that nothing here accounts for
 
     @property
     def is_asked(self) -> bool:
@@ -60,7 +61,7 @@ class Window:
         In the run that began it no row can be later than any lag: there only what has no generation is looked for.
         """
         state = self._context.state
-        if state.is_new and not self._is_thorough:
+        if state.is_new and not (self._is_thorough or self.has_unknown_charges):
             return self.first_nameless
         began = state.created_at()
         if self._context.batch_clock.is_in_the_future(began):

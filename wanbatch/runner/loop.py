@@ -9,7 +9,7 @@ from typing import Any
 
 from wanbatch.batch.forecast import Sending
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
-from wanbatch.batch.order_to_send import is_ready, order_to_send
+from wanbatch.batch.order_to_send import called_now, is_ready, order_to_send
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
@@ -106,6 +106,7 @@ class Runner:
                 self._searches.name_doubles()
                 if not context.is_halted:
                     await self._read_ledger()
+                    await self._searches.explain(self._charges.newest)
                 if self._charges.failed_and_charged and (
                     await look_again(context, AT_ONCE) or self._charges.has_followed
                 ):  # a charge says that it went on
@@ -129,7 +130,8 @@ class Runner:
         settings = context.settings
         falling_back = shots_of(context.state, left_to_fall_back(context.state, settings.is_selected))
         clips = inventory.clips | falling_back
-        order = order_to_send(inventory.due, settings.is_selected, clips, settings.first)
+        due = called_now(inventory.due, context.names_now) if inventory.clips else inventory.due
+        order = order_to_send(due, settings.is_selected, clips, settings.first)
         context.unready = frozenset(take.take_id for take, _ in order.unready)
         unready = [take.take_id for take, _ in order.unready] if settings.limit is None else []
         chosen = [*(each.take_id for each in order.takes[: settings.limit]), *unready]
@@ -310,12 +312,16 @@ class Runner:
             eta_s=context.forecast.eta_s(context.takes, context.clock.now(), sending),
         )
 
+    def _is_reported(self, take: Take) -> bool:
+        """Say whether this run ends by what became of a take: one that it was asked for, or that it changed itself."""
+        return self._context.settings.is_selected(take) or take.take_id in self._context.troubled_now
+
     def _end(self) -> RunEnd:
         context = self._context
         takes: list[Take] = []
         offered, given_up = set[int](), set[int]()
         try:
-            takes += filter(context.settings.is_selected, context.state.takes_in(TROUBLED_STATES))
+            takes += filter(self._is_reported, context.state.takes_in(TROUBLED_STATES))
             offered |= context.state.offered()
             given_up |= context.state.given_up()
         except WanbatchError as error:  # a disk that died: earlier messages must still be read

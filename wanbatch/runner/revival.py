@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from wanbatch.batch.attempts import Attempt, Outcome, risk_of
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.orders import is_same_order
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
@@ -19,7 +18,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.offered_generations import double_text
 from wanbatch.runner.recipes import recipe_made
 from wanbatch.runner.resubmission import recipe_in
-from wanbatch.runner.same_bodies import may_have_made
+from wanbatch.runner.same_bodies import is_in_place_of, may_have_made
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand
@@ -41,7 +40,7 @@ async def look_before_sending(context: RunContext) -> None:
         if recipe_in(attempt.request_id) != owner.recipe.short_hash:
             return False  # its shot was edited since
         alike = by_text.get(likeness(owner.recipe_json)[0], ())
-        return any(take.take_id == owner.take_id or is_same_order(take, owner) for take in alike)
+        return any(take.take_id == owner.take_id or is_in_place_of(take, owner) for take in alike)
 
     await _look(context, filter(is_bought_again, failed), unanswered_limit=1)
 

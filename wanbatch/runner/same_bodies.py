@@ -11,6 +11,7 @@ from functools import cached_property
 from wanbatch.batch.attempts import NO_POST
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
 from wanbatch.batch.orders import digest_of, is_same_order
+from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import settled_in, settled_text
 from wanbatch.errors import ExitCode
@@ -70,7 +71,7 @@ class SameBodies:
         """Keep a take back if this run found that a failed generation of the same request goes on after all."""
         context = self._context
         found = (context.takes[each] for each in sorted(context.revived - {take.take_id}))
-        other = next((each for each in found if each.state not in _FREE and is_same_order(take, each)), None)
+        other = next((each for each in found if each.state not in _FREE and is_in_place_of(take, each)), None)
         if other is None:
             return False
         self._kept[take.take_id] = f"which was not sent, because the generation of {other.label} goes on after all"
@@ -109,6 +110,12 @@ class SameBodies:
     def why_kept(self, take: Take) -> str:
         """Return what keeps a take back, in words; empty if nothing does."""
         return self._kept.get(take.take_id, "")
+
+
+def is_in_place_of(take: Take, other: Take) -> bool:
+    """Say whether a take asks for the clip that another was sent for, or stands in for it as it had failed."""
+    is_alike = take.shot_id == other.shot_id and likeness(take.recipe_json)[0] == likeness(other.recipe_json)[0]
+    return is_same_order(take, other) or (take.is_retake and other.superseded and is_alike)
 
 
 def _todo(take: Take) -> str:

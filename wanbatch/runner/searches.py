@@ -100,6 +100,17 @@ class Searches:
         self._unrecorded_submits.note_logged()
         self._unrecorded_submits.offer_strays()
 
+    async def explain(self, charges: Sequence[Charge]) -> None:
+        """Read the log once more if some of these charges belong to nothing here: a submit may have been made twice.
+
+        Not where the submit of a take has no generation: that may have made one, and the next run looks it up. Nor where
+        this run needs a decision anyway.
+        """
+        needs_decision = any(code is ExitCode.DECISION_NEEDED for code, _ in self._context.troubles)
+        if not needs_decision and self._window.first_nameless is None and self._unexplained.is_any_unknown(charges):
+            self._window.has_unknown_charges = True
+            await self.search()
+
     def name_doubles(self) -> None:
         """Name the takes that more than one generation is known of by now."""
         self._doubles.name_doubles()

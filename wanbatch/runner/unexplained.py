@@ -87,6 +87,12 @@ class Unexplained:
             share_account(state)
         return state.noted(SHARED_NOTE) != SHARED and not (state.is_new and not settings.is_begun_anew)
 
+    def is_any_unknown(self, charges: Sequence[Charge]) -> bool:
+        """Say whether one of these charges is for a model like ours, and belongs to nothing that this folder knows."""
+        models, known = self._models() if charges else set(), self._known(charges)
+        like = (each for each in charges if any(is_like(each.model, model) for model in models))
+        return any(each.generation_id not in known for each in like)
+
     async def look(self, scan: LogScan, *, is_out_of_date: bool) -> NoAnswer | None:
         """Stop the run's submits where charges are unexplained; returns why where the ledger could not be read.
 
@@ -174,15 +180,20 @@ class Unexplained:
         like = [each for each in charges if any(is_like(each.model, model) for model in models)]
         waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
         ordered = {each.take_id: models_of(context, each.take_id) for each in waiting}
-        owners = context.state.attempts_of_generations({each.generation_id for each in like})
-        known = {str(each.generation_id) for each in owners}
-        known |= {str(each.generation_id) for each in context.state.strays()}
-        known |= answered_charges(context.state)
+        known = self._known(like)
         sent = {each.request_id for each in context.state.attempts_of_requests(scan.by_request)}
         # What a row of ours made that does not say succeeded is not explained by that row.
         telling = tuple(row for row in scan.rows if row.is_good or row.request_id not in sent)
         evidence = evidence_of(context, replace(scan, rows=telling), like, waiting)
         return unexplained(evidence, known, ordered, since, named_charges(context.state))
+
+    def _known(self, charges: Sequence[Charge]) -> set[str]:
+        """Return the generations of charges that belong to this folder, or that the user answered for."""
+        state = self._context.state
+        known = {
+            str(each.generation_id) for each in state.attempts_of_generations({it.generation_id for it in charges})
+        }
+        return known | {str(each.generation_id) for each in state.strays()} | answered_charges(state)
 
 
 def share_account(state: StateFile) -> None:

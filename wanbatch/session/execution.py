@@ -57,7 +57,7 @@ from wanbatch.session.safeguards import (
     refused,
     try_out,
 )
-from wanbatch.state.chained_takes import read_chained, read_successions
+from wanbatch.state.chained_takes import names_now, read_chained, read_successions
 from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.kept_command import COMMAND_NOTE, PLACE_NOTE
@@ -193,6 +193,12 @@ class Execution:
                 return result_of(invocation, state, NOT_SENT, None)
             workers.begin(len(basis.to_send))  # it loads its libraries while the provider is asked
             tell_detours(invocation)
+            fault = KnownFolders().fault() if job.source and not access.is_embedded else ""
+            if fault:
+                invocation.watch.notice(
+                    f"wanbatch cannot keep its list of output folders ({fault}): a later run of this manifest with"
+                    " another --output will not notice takes that were bought here"
+                )
             preview = await preview_of(invocation, basis, provider)
             batch_clock = BatchClock(state, clock)
             await try_out(invocation, preview, batch_clock, provider, workers)
@@ -242,6 +248,7 @@ class Execution:
             next_ones=next_ones_of(state.fallbacks() if planned is None else planned, left.values()),
             chained=chained,
             falling_back=shots_of(state, left),
+            names=names_now(state) if is_chained else {},
         )
 
     def _keep_baseline(self, preview: Preview, at: datetime) -> None:

@@ -20,6 +20,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from wanbatch.disk import replace_text
+from wanbatch.errors import fault_text
 from wanbatch.text import is_text
 
 LIST_NAME = "output_folders.json"
@@ -41,6 +42,14 @@ class KnownFolders:
         """
         key = _key(source, base_url)
         return [Path(each) for each in folders_in(self._rows(), key)] if key else []
+
+    def fault(self) -> str:
+        """Say why the list cannot be kept, and where that would be; empty if it can."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return fault_text(error)
+        return "" if os.access(self.folder, os.W_OK) else f"{self.folder} is not writable"
 
     def note(self, source: str, base_url: str, output: Path) -> None:
         """List an output folder as the newest of a manifest; if that fails, the list stays as it is."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from wanbatch.batch.orders import Order
@@ -106,6 +107,7 @@ def _search(
 ) -> tuple[list[Neighbour], int]:
     """Look for orders in these state files. Returns what is found, and how many could not be read, or not in time."""
     orders, settled = asked
+    own = _Own(places.output)
     story = {order: place for place, order in enumerate(orders)}
     found: dict[Path, list[tuple[Order, str]]] = {}
     nonces: dict[Path, str] = {}
@@ -119,8 +121,8 @@ def _search(
             with StateReader.open(path.parent) as reader:
                 if reader.identity().base_url == base_url:
                     nonces[path.parent] = reader.identity().nonce
-                    is_running = is_held(path.parent)
-                    found[path.parent] = _Waiting(orders, settled).found_in(reader, with_planned=is_running)
+                    waiting = _Waiting(orders, settled, own.labels_in(reader))
+                    found[path.parent] = waiting.found_in(reader, with_planned=is_held(path.parent))
         except (WanbatchError, OSError):
             unread += 1
     neighbours: list[Neighbour] = []
@@ -152,11 +154,34 @@ def _ref(nonce: str, label: str) -> str:
     return f"{nonce}/{label}"
 
 
-class _Waiting:
-    """The orders that were not found in a folder yet, by what they ask for and then by shot."""
+class _Own:
+    """What an output folder holds itself: a copy of it beside it has the same takes."""
 
-    def __init__(self, orders: Sequence[Order], settled: Settled) -> None:
-        self._settled = settled
+    def __init__(self, output: Path) -> None:
+        self._output = output
+
+    @cached_property
+    def _generations(self) -> tuple[str, frozenset[str]]:
+        with suppress(WanbatchError, OSError), StateReader.open(self._output) as reader:
+            return reader.identity().nonce, frozenset(reader.labels_by_generation())
+        return "", frozenset()
+
+    def labels_in(self, reader: StateReader) -> frozenset[str]:
+        """Return the labels that takes of this folder have in a copy of it; none in another folder."""
+        nonce, ours = self._generations
+        if reader.identity().nonce != nonce:
+            return frozenset()
+        return frozenset(label for made, label in reader.labels_by_generation().items() if made in ours)
+
+
+class _Waiting:
+    """The orders that were not found in a folder yet, by what they ask for and then by shot.
+
+    `ours` are the takes there, by label, that are those of this folder itself.
+    """
+
+    def __init__(self, orders: Sequence[Order], settled: Settled, ours: Collection[str]) -> None:
+        self._settled, self._ours = settled, ours
         self._by_recipe: dict[tuple[str, int | None], dict[str, list[Order]]] = {}
         for order in orders:
             self._by_recipe.setdefault((order.text, order.seed), {}).setdefault(order.shot_id, []).append(order)
@@ -168,7 +193,7 @@ class _Waiting:
         """
         nonce = reader.identity().nonce
         rows = reader.recipes_there(TAKES_READ, with_planned=with_planned)
-        there = [(label, likeness(text)) for label, text in rows]
+        there = [(label, likeness(text)) for label, text in rows if label not in self._ours]
         texts = {text for _, (text, _) in there}
         self._drop_other_frames(texts)
         found, used = [], set[str]()

@@ -15,7 +15,7 @@ from wanbatch.batch.chains import Chains
 from wanbatch.batch.inventory import Inventory, clips_of
 from wanbatch.batch.lifecycle import SETTLED_STATES, State
 from wanbatch.batch.models import PriceClass, class_of, order_of
-from wanbatch.batch.order_to_send import OrderToSend, order_to_send
+from wanbatch.batch.order_to_send import OrderToSend, called_now, order_to_send
 from wanbatch.batch.plan import Due, Plan, due_group, in_table_order
 from wanbatch.batch.shots import Fallback, Recipe
 from wanbatch.batch.unwritten import unwritten_in
@@ -194,7 +194,8 @@ class Basis:
 
     `is_as_planned` where the manifest is the one planned before. `committed_by_scene` is needed for scenes that have
     caps of their own; `next_ones` is what fallbacks would order. `chained` are the takes that continue from each other,
-    `falling_back` the shots of failed takes that go on with their fallbacks.
+    `falling_back` the shots of failed takes that go on with their fallbacks. `names` are what shots are called now, by
+    earlier ids.
     """
 
     batch: str
@@ -207,6 +208,7 @@ class Basis:
     next_ones: NextOnes = NO_NEXT_ONES
     chained: ChainedTakes = NOTHING_CHAINED
     falling_back: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -226,7 +228,7 @@ class Basis:
     @cached_property
     def order(self) -> OrderToSend:
         """What the run would send, and what it cannot, as it continues from a shot without a clip."""
-        due = self.inventory.due if self.plan is None else self.plan.due
+        due = called_now(self.inventory.due if self.plan is None else self.plan.due, self.names)
         clips = self.inventory.clips if self.plan is None else clips_of(self.plan.takes_after)
         clips |= self.falling_back
         settings = self.settings

@@ -130,6 +130,12 @@ class FactRecords(TakeRecords):
             (label, first[each]) for each, label, _ in rows if each in first
         ]
 
+    def labels_by_generation(self) -> dict[str, str]:
+        """The label of the take that has each generation."""
+        sql = "SELECT generation_id, shot_id || '_t' || number FROM takes WHERE generation_id IS NOT NULL"
+        with foreign_errors(self.path):
+            return dict(self._db.execute(sql).fetchall())
+
     def slot_of(self, take: Take) -> int:
         """Return the place of a take, from 1, among those of its shot that were planned with the same recipe.
 

@@ -208,7 +208,7 @@ slip("our clock was never ahead", clocks.margin_of, "UNCHECKED_MARGIN) + behind"
 slip(
     "the log is read from the last look on",
     Window.first,
-    "if state.is_new and not self._is_thorough:",
+    "if state.is_new and not (self._is_thorough or self.has_unknown_charges):",
     "if state.is_new or state.keys_used():",
 )
 
