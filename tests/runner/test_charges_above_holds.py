@@ -44,7 +44,7 @@ def test_a_charge_above_its_hold_is_named_beside_its_take(tmp_path: Path, cap: i
     warnings = [take.warning for take in world.takes()]
     made = [take.generation_id for take in world.takes()]
     assert warnings == [
-        f"the ledger shows 0.378 USD charged for {each}, and 0.189 USD was set aside: contact the provider's support"
+        f"the ledger shows 0.378 USD charged for {each}, but 0.189 USD was set aside: contact the provider's support"
         for each in made
     ]
 

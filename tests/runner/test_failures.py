@@ -204,7 +204,7 @@ def test_a_failed_generation_that_completes_after_all_is_fetched_at_the_end(
         ExitCode.OK, ["verified"] * 3, 3, PRICE,
     )  # fmt: skip
     assert (
-        take.warning == f"the provider said that {first_of(world)} (attempt 1) had failed, and it completed after all"
+        take.warning == f"the provider said that {first_of(world)} (attempt 1) had failed, but it completed after all"
     )
 
 
@@ -218,7 +218,7 @@ def test_one_that_completes_when_another_was_bought_is_named(tmp_path: Path, mon
     assert (end.exit_code, take.shown_state, world.submits, charged(world)) == (
         ExitCode.DECISION_NEEDED, "verified", 2, 2,
     )  # fmt: skip
-    told = f"DOUBLE: the provider said that {first_of(world)} (attempt 1) had failed, and it completed after all"
+    told = f"DOUBLE: the provider said that {first_of(world)} (attempt 1) had failed, but it completed after all"
     assert told in take.warning
     assert (outcomes, take.credits_charged) == ([Outcome.DOUBLE, Outcome.COMPLETED], 2 * PRICE)
     assert any("sh000_t1: DOUBLE" in message for message in end.messages)

@@ -166,7 +166,7 @@ def test_a_deadline_sends_nothing_more_and_finishes_what_runs(tmp_path: Path) ->
 
 def test_an_unknown_take_is_held_once_the_user_wants_that(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),))
-    world.observe = lambda runner, event: runner.drain() if "looked up" in event.text else None
+    world.observe = lambda runner, event: runner.drain() if "looking up" in event.text else None
     world.run(batch_of(2))
     assert states(world) == ["verified", "unknown"]
     world.settings = RunSettings(on_unknown=OnUnknown.HOLD)

@@ -59,7 +59,7 @@ def test_a_submit_that_began_while_the_log_was_read_is_no_stranger(
 
     change_log(monkeypatch, show_all, world)
     world.settings = RunSettings(rates=Rates(submit_per_min=2))
-    world.observe = lambda runner, event: runner.drain() if "looked up" in event.text else None
+    world.observe = lambda runner, event: runner.drain() if "looking up" in event.text else None
     world.run(batch_of(6))
     assert states(world) == ["verified", "unknown", *["verified"] * 4]
 

@@ -84,7 +84,7 @@ def test_a_run_that_has_nothing_to_send_names_a_charge_of_a_failure(tmp_path: Pa
     world.elapsed_s += 30 * HOURS
     assert world.sandbox is not None
     world.sandbox.faults = FaultPlan((), 0)
-    assert any("and charged for it" in text for _, text in beside_runs(world, look_up).troubles)
+    assert any("but charged for it" in text for _, text in beside_runs(world, look_up).troubles)
     with StateReader.open(world.output) as reader:
         assert any("which failed" in text for text in not_reported(reader))  # also where no one saw how that run ended
 

@@ -149,7 +149,7 @@ def test_a_moderated_prompt_is_not_tried_again(tmp_path: Path) -> None:
 
 def test_a_lost_answer_that_says_when_to_come_back_is_heeded(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "status", nth=(2,), code=503, retry_after="90"),))
-    world.observe = lambda runner, event: runner.drain() if "looked up" in event.text else None
+    world.observe = lambda runner, event: runner.drain() if "looking up" in event.text else None
     world.run(batch_of(3))
     times = {(event.kind, event.take): event.at for event in world.events}
     waited = times["submit_started", "sh002_t1"] - times["answer_lost", "sh001_t1"]
