@@ -73,7 +73,7 @@ def test_nothing_is_overwritten_and_no_link_is_followed(is_link: bool, capsys: p
     kept.write_bytes(b"mine")
     target.symlink_to(kept) if is_link else target.write_bytes(b"mine")
     assert call(["extract", "o", "a"]) == 2
-    assert "a_t1_last.png exists, and wanbatch does not overwrite it" in capsys.readouterr().err
+    assert "a_t1_last.png already exists, and wanbatch does not overwrite it" in capsys.readouterr().err
     assert (kept.read_bytes(), target.read_bytes(), target.is_symlink()) == (b"mine", b"mine", is_link)
 
 
