@@ -48,7 +48,7 @@ def order_to_send(
 
 
 def called_now(due: Iterable[Due], names: Mapping[str, str]) -> Sequence[Due]:
-    """Return planned takes with the ids that the shots they continue from have now; `names` are these by earlier ids."""
+    """Return planned takes with the ids that their predecessors have now; `names` are these by earlier ids."""
     if not names:
         return list(due)
     return [

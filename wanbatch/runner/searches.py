@@ -103,8 +103,8 @@ class Searches:
     async def explain(self, charges: Sequence[Charge]) -> None:
         """Read the log once more if some of these charges belong to nothing here: a submit may have been made twice.
 
-        Not where the submit of a take has no generation: that may have made one, and the next run looks it up. Nor where
-        this run needs a decision anyway.
+        Not where the submit of a take has no generation: that may have made one, and the next run looks it up. Nor
+        where this run needs a decision anyway.
         """
         needs_decision = any(code is ExitCode.DECISION_NEEDED for code, _ in self._context.troubles)
         if not needs_decision and self._window.first_nameless is None and self._unexplained.is_any_unknown(charges):
