@@ -67,7 +67,15 @@ UNDER = f"under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Con
         ),
         (
             {"cap_credits": 1},
-            f"No take fits {UNDER}",
+            f"Nothing can be sent {UNDER}",
+        ),
+        (
+            {"cap_credits": 120_000_000, "scene_caps": {"sc010": 60_000_000}},
+            f"Buy 30 of 44 takes {FROM} for about 30.00 USD, at worst 60.00 USD (cap 60.00; cap of scene sc010 30.00, it needs 44.00; all 44 need 44.00; balance 900.00)?",
+        ),
+        (
+            {"scene_caps": {"sc010": 60_000_000}, "committed_by_scene": {"sc010": None}},
+            f"Nothing can be sent under the caps (no cap; cap of scene sc010 30.00, of which an unknown part is committed; all 44 need 44.00; balance 900.00). Continue, and only fetch what is under way at {HOST}?",
         ),
         (
             {"pilot": 5},
@@ -92,7 +100,10 @@ def test_an_unknown_price_is_no_part_of_the_sum_and_is_named() -> None:
     )
 
 
-TOO_LOW = "too little of it is left for any of 44 takes, so nothing will be sent under it; 44.00 USD would cover all"
+TOO_LOW = (
+    "0.0000005 USD of it is left, and the next take (s0_t1) costs 1.00 USD, so nothing will be sent under it; 44.00 USD"
+    " would cover all"
+)
 
 
 def lines_with(made: Preview, word: str) -> list[str]:
@@ -114,12 +125,52 @@ def test_the_plan_says_how_far_the_cap_reaches() -> None:
 
 def test_the_cap_of_a_scene_that_cannot_hold_is_announced() -> None:
     made = forty_four(scene_caps={"sc010": 20_000_000, "sc020": 1}, committed_by_scene={"sc010": 10_000_000})
-    assert lines_with(made, "cap of") == [
-        "cap of scene sc010: 10.00 USD; it covers 5 of 44 takes, and the rest will wait; 49.00 USD would cover all",
+    assert lines_with(made, "cap") == [
+        (
+            "cap of scene sc010: 10.00 USD; it covers 5 of 44 takes, and s5_t1, s6_t1, s7_t1, s8_t1 and 35 more will wait;"
+            " 49.00 USD would cover all"
+        ),
         "cap of scene sc020: 0.0000005 USD",
+        "under these caps 5 of 44 takes will be sent",
     ]
     scenes = preview_json(made)["within_caps"]["scenes"]
     assert scenes == [{"scene": "sc010", "cap": 20_000_000, "takes": 5, "of": 44, "needed": 98_000_000}]
+
+
+def test_the_cap_of_the_batch_is_not_blamed_for_what_the_cap_of_a_scene_stops() -> None:
+    takes = tuple(Due(n, f"s{n}", 1, n, "13" if n % 2 else "12", LARGE) for n in range(8))
+    facts = {"takes": takes, "cap_credits": 16_000_000, "scene_caps": {"13": 4_000_000}}
+    made = forty_four(**facts, estimate=Estimate(16_000_000, 8, 0, 16_000_000, 32_000_000))
+    assert lines_with(made, "cap") == [
+        "cap 8.00 USD for the whole batch",
+        "cap of scene 13: 2.00 USD; it covers 2 of 4 takes, and s5_t1 and s7_t1 will wait; 4.00 USD would cover all",
+        "under these caps 6 of 8 takes will be sent",
+    ]
+    spent = forty_four(**facts, before=4_000_000, committed_by_scene={"13": 4_000_000})
+    assert lines_with(spent, "cap")[:2] == [
+        "cap 8.00 USD for the whole batch; it covers 6 of 8 takes, and the rest will wait; 10.00 USD would cover all",
+        "cap of scene 13: 2.00 USD; all of it is committed, so nothing of this scene will be sent; 6.00 USD would cover all",
+    ]
+
+
+def test_a_cap_that_only_a_dearer_take_exceeds_is_not_called_too_low_for_any() -> None:
+    takes = (Due(1, "a", 1, 0, "", LARGE), Due(2, "b", 1, 1, "", SMALL))
+    facts = {"takes": takes, "estimate": Estimate(2_500_000, 2, 0, 2_500_000, 5_000_000)}
+    assert lines_with(forty_four(**facts, cap_credits=1_200_000), "cap") == [
+        (
+            "cap 0.60 USD for the whole batch; 0.60 USD of it is left, and the next take (a_t1) costs 1.00 USD, so nothing will"
+            " be sent under it; 1.25 USD would cover all"
+        )
+    ]
+
+
+def test_no_sum_would_cover_a_take_whose_price_is_unknown() -> None:
+    takes = (Due(1, "a", 1, 0, "", LARGE), Due(2, "b", 1, 1, "", UNPRICED))
+    facts = {"takes": takes, "estimate": Estimate(2_000_000, 2, 1, 2_000_000, 2_000_000)}
+    assert lines_with(forty_four(**facts, cap_credits=2_000_000), "cap ")[0] == (
+        "cap 1.00 USD for the whole batch; it covers 1 of 2 takes, and the rest will wait; all would need 1.00 USD +"
+        " unknown (1 take)"
+    )
 
 
 def test_the_plan_names_defaults_and_what_smaller_clips_would_cost() -> None:

@@ -93,6 +93,11 @@ class Due(NamedTuple):
     awaits: tuple[str, ...] = ()
     pins: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def label(self) -> str:
+        """The name of the take: `sc010_sh020_t1`."""
+        return f"{self.shot_id}_t{self.number}"
+
     def tries_left(self, max_attempts: int) -> int:
         """Return how often a run may buy it yet: once at least, as it is sent."""
         return max(1, max_attempts - self.tries)

@@ -99,8 +99,11 @@ def _reach_json(preview: Preview) -> dict[str, Any]:
     known = {"takes": reach.takes, "credits": reach.credits, "worst": reach.worst}
     return {
         **(known if reach.is_known else dict.fromkeys(known)),
-        "scenes": [vars(each) for each in reach.scenes],
+        "scenes": [{name: getattr(each, name) for name in _SCENE_CAP} for each in reach.scenes],
     }
+
+
+_SCENE_CAP = ("scene", "cap", "takes", "of", "needed")
 
 
 def _default_json(each: Defaulted) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from rich.markup import escape
 from wanbatch.money.credits import amount_text, partly_known, usd, usd_text
 from wanbatch.money.currency import Currency
 from wanbatch.money.defaulted import Defaulted
+from wanbatch.money.reach import CapReach
 from wanbatch.session.preview import Preview, Why
 from wanbatch.units import agreeing, count_text
 
@@ -20,7 +21,9 @@ def question_text(preview: Preview) -> str:
     takes = f"{reach.takes} of {count_text(of, 'take')}" if is_cut else count_text(of, "take")
     if of and not reach.takes and reach.is_known:
         bounds = "; ".join(_bounds(preview, is_all_named=True))
-        return f"No take fits under the caps ({bounds}). Continue, and only fetch what is under way at {preview.host}?"
+        return (
+            f"Nothing can be sent under the caps ({bounds}). Continue, and only fetch what is under way at {preview.host}?"
+        )
     if preview.why is not Why.START:
         takes = f"{reach.takes} of the other {of} takes" if is_cut else f"the other {count_text(of, 'take')}"
     if preview.pilot is not None and preview.why is Why.START:
@@ -38,8 +41,11 @@ def _about(credit_count: int, preview: Preview) -> str:
 
 
 def _bounds(preview: Preview, *, is_all_named: bool) -> list[str]:
-    """Name the cap, what all takes need, the balance and the defaults."""
-    parts = [_cap_text(preview)]
+    """Name the cap, the scenes whose caps are too low, what all takes need, the balance and the defaults."""
+    short = preview.reach.short_scenes
+    parts = [_cap_text(preview), *map(_scene_cap_text, short[:ROWS_SHOWN])]
+    if len(short) > ROWS_SHOWN:
+        parts.append(f"the caps of {count_text(len(short) - ROWS_SHOWN, 'more scene')} are too low, too")
     if is_all_named:
         estimate = preview.estimate
         more = "+?" if estimate.unpriced else ""
@@ -62,6 +68,14 @@ def _cap_text(preview: Preview) -> str:
     return f"{cap}, {amount_text(usd(preview.before))} of it committed" if preview.before else cap
 
 
+def _scene_cap_text(each: CapReach) -> str:
+    """Say that the cap of a scene is too low, and how high it would have to be."""
+    cap = f"cap of scene {each.scene} {amount_text(usd(each.cap))}"
+    if each.left is None:
+        return f"{cap}, of which an unknown part is committed"
+    return f"{cap}, it needs {amount_text(usd(each.needed))}{'+?' if each.unpriced else ''}"
+
+
 def converted_estimate(preview: Preview, currency: Currency) -> str:
     """Say what a plan costs in another currency, marked as converted."""
     estimate, more = preview.estimate, "+?" if preview.estimate.unpriced else ""
@@ -77,36 +91,48 @@ def converted_estimate(preview: Preview, currency: Currency) -> str:
 
 
 def cap_lines(preview: Preview) -> list[str]:
-    """Say of each cap how many takes it holds, as lines with markup."""
+    """Say of each cap what it covers on its own, and how far the run comes under all of them, as lines with markup."""
     reach, lines = preview.reach, []
-    if preview.cap_credits is not None:
-        lines.append(f"cap {usd_text(preview.cap_credits)} for the whole batch{_shortfall(preview)}")
+    if reach.whole is not None:
+        lines.append(f"cap {usd_text(reach.whole.cap)} for the whole batch{_shortfall(reach.whole)}")
     by_scene = {each.scene: each for each in reach.scenes}
     for scene, cap in preview.scene_caps.items():
-        line, each = f"cap of scene {escape(scene)}: {usd_text(cap)}", by_scene.get(scene)
-        if each is not None and each.is_short:
-            need = amount_text(usd(each.needed))
-            line += f"; [yellow]{_holds(each.takes, each.of, need)}[/yellow]"
-        lines.append(line)
+        each = by_scene.get(scene)
+        lines.append(f"cap of scene {escape(scene)}: {usd_text(cap)}{'' if each is None else _shortfall(each)}")
+    if reach.short_scenes and reach.is_known:
+        sent = f"{reach.takes} of {count_text(reach.of, 'take')}" if reach.takes else "nothing"
+        lines.append(f"[yellow]under these caps {sent} will be sent[/yellow]")
     return lines
 
 
-def _shortfall(preview: Preview) -> str:
-    reach = preview.reach
-    if not reach.is_known:
+def _shortfall(each: CapReach) -> str:
+    """Say which takes a cap leaves out, and how high it has to be for all of them; empty if it holds all."""
+    if each.left is None:
         return "; [yellow]an unknown part of it is committed[/yellow]"
-    if reach.takes == reach.of:
+    if not each.is_short:
         return ""
-    need = amount_text(usd(preview.estimate.credits + (preview.before or 0)))
-    return f"; [yellow]{_holds(reach.takes, reach.of, need)}[/yellow]"
+    return f"; [yellow]{escape(_holds(each, each.left))}[/yellow]"
 
 
-def _holds(takes: int, of: int, need: str) -> str:
-    """Say how many takes a cap holds, and how high it has to be for all of them."""
-    if takes:
-        return f"it covers {takes} of {count_text(of, 'take')}, and the rest will wait; {need} USD would cover all"
-    one, every = ("the only take", "it") if of == 1 else (f"any of {count_text(of, 'take')}", "all")
-    return f"too little of it is left for {one}, so nothing will be sent under it; {need} USD would cover {every}"
+def _holds(each: CapReach, left: int) -> str:
+    need = partly_known(each.needed, each.unpriced)
+    every = "it" if each.of == 1 else "all"
+    enough = f"{every} would need {need}" if each.unpriced else f"{need} would cover {every}"
+    if each.takes:
+        rest = _names_of(each.waiting) if each.scene else "the rest"
+        return f"it covers {each.takes} of {count_text(each.of, 'take')}, and {rest} will wait; {enough}"
+    under = "nothing of this scene will be sent" if each.scene else "nothing will be sent under it"
+    if not left:
+        return f"all of it is committed, so {under}; {enough}"
+    what = f"{usd_text(left)} of it is left, and the next take ({each.waiting[0]}) costs {usd_text(each.price)}"
+    return f"{what}, so {under}; {enough}"
+
+
+def _names_of(takes: tuple[str, ...]) -> str:
+    """Name some takes, a few of them if there are many."""
+    more = len(takes) - ROWS_SHOWN
+    named = takes if more <= 1 else (*takes[:ROWS_SHOWN], f"{more} more")
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
 
 
 def default_lines(preview: Preview) -> list[str]:

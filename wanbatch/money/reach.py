@@ -21,14 +21,23 @@ class Caps:
 
 
 @dataclass(frozen=True)
-class SceneReach:
-    """How far a scene comes under its own cap: `takes` of `of` fit; all of them would make it `needed` credits."""
+class CapReach:
+    """How far one cap reaches on its own: `takes` of `of` fit, and all of them would need a cap of `needed` credits.
+
+    `scene` is the scene whose cap it is, empty for that of the batch. `left` is what the cap has left once those that
+    fit are sent, None while it is unknown how much is committed: then nothing more fits. `unpriced` of the takes have
+    no price. `waiting` are the takes that do not fit, in order; `price` is that of the first of them, None if unknown.
+    """
 
     scene: str
     cap: int
     takes: int
     of: int
     needed: int
+    left: int | None = 0
+    unpriced: int = 0
+    waiting: tuple[str, ...] = ()
+    price: int | None = None
 
     @property
     def is_short(self) -> bool:
@@ -40,15 +49,22 @@ class SceneReach:
 class Reach:
     """How far a run comes: `takes` of `of` fit, for `credits` as expected and `worst` at most, as far as is known.
 
-    `is_known` if all that is committed under a cap is known: else nothing says how much of the cap is left.
+    `is_known` if all that is committed under the cap of the batch is known: else nothing says how much of it is left.
+    `whole` is what that cap covers on its own, None without one; `scenes` are the caps of scenes that have takes here.
     """
 
     takes: int = 0
     of: int = 0
     credits: int = 0
     worst: int = 0
-    scenes: tuple[SceneReach, ...] = ()
+    scenes: tuple[CapReach, ...] = ()
     is_known: bool = True
+    whole: CapReach | None = None
+
+    @property
+    def short_scenes(self) -> list[CapReach]:
+        """The scenes whose own caps do not hold all of their takes."""
+        return [each for each in self.scenes if each.is_short]
 
 
 def reach_of(
@@ -65,16 +81,18 @@ def reach_of(
     takes = list(due)
     left = None if caps.credits is None or caps.committed is None else caps.credits - caps.committed
     rooms = {scene: _Room(cap, caps.committed_by_scene.get(scene, 0)) for scene, cap in caps.scenes.items()}
+    whole = None if caps.credits is None else _Room(caps.credits, caps.committed)
     sent, expected, worst, is_full = 0, 0, more, False
     for each in takes:
         quote = quotes.get(each.price_class, UNKNOWN_QUOTE)
         price, room = quote.credits or 0, rooms.get(each.scene)
-        if room is not None:
-            room.want(price)
+        if whole is not None:
+            whole.take(each, quote.credits)
+        is_paused = room is not None and not room.take(each, quote.credits)
         if is_full or (left is not None and not _fits(price, left)):
             is_full = True
             continue
-        if room is not None and not room.take(price):
+        if is_paused:
             continue
         left = None if left is None else left - price
         sent, expected = sent + 1, expected + price
@@ -87,6 +105,7 @@ def reach_of(
         worst=worst if bound is None else min(worst, max(bound, expected)),
         scenes=tuple(room.reach(scene) for scene, room in rooms.items() if room.of),
         is_known=caps.credits is None or caps.committed is not None,
+        whole=None if whole is None else whole.reach(""),
     )
 
 
@@ -95,25 +114,37 @@ def _fits(price: int, left: int) -> bool:
 
 
 class _Room:
-    """What is left of the cap of a scene, and what its takes want of it."""
+    """What is left of one cap, and what the takes under it want of it."""
 
     def __init__(self, cap: int, committed: int | None) -> None:
         self.cap, self.of = cap, 0
-        self._committed = committed or 0
-        self._left = cap - self._committed if committed is not None else 0  # an unknown part: nothing more fits
-        self._taken, self._needed, self._is_full = 0, 0, False
+        self._committed = committed
+        self._left = 0 if committed is None else cap - committed  # an unknown part: nothing more fits
+        self._wanted, self._unpriced = 0, 0
+        self._price: int | None = None
+        self._waiting: list[str] = []
 
-    def want(self, price: int) -> None:
-        """Count a take that is to be sent, whether it fits or not."""
-        self.of, self._needed = self.of + 1, self._needed + price
-
-    def take(self, price: int) -> bool:
+    def take(self, due: Due, price: int | None) -> bool:
         """Reserve the price of a take; False if it does not fit, and then nothing later does."""
-        self._is_full = self._is_full or not _fits(price, self._left)
-        if not self._is_full:
-            self._left, self._taken = self._left - price, self._taken + 1
-        return not self._is_full
+        self.of, self._wanted = self.of + 1, self._wanted + (price or 0)
+        self._unpriced += price is None
+        if not self._waiting and _fits(price or 0, self._left):
+            self._left -= price or 0
+            return True
+        self._price = self._price if self._waiting else price
+        self._waiting.append(due.label)
+        return False
 
-    def reach(self, scene: str) -> SceneReach:
+    def reach(self, scene: str) -> CapReach:
         """Say how far the cap reaches."""
-        return SceneReach(scene, self.cap, self._taken, self.of, self._committed + self._needed)
+        return CapReach(
+            scene=scene,
+            cap=self.cap,
+            takes=self.of - len(self._waiting),
+            of=self.of,
+            needed=(self._committed or 0) + self._wanted,
+            left=None if self._committed is None else max(0, self._left),
+            unpriced=self._unpriced,
+            waiting=tuple(self._waiting),
+            price=self._price,
+        )
