@@ -10,7 +10,9 @@ from tests.worlds import EPOCH
 from wanbatch.batch.advice import Again
 from wanbatch.batch.run_details import RunDetails
 from wanbatch.batch.selection import EVERYTHING, Choice, Selection
-from wanbatch.money.remaining import Purchase, Remaining
+from wanbatch.money.purchase import Purchase
+from wanbatch.money.remaining import Remaining
+from wanbatch.money.scene_caps import SceneCaps
 from wanbatch.state.needs import WAITING, WAITS, Problem, screen_lines
 from wanbatch.state.next_step import NextStep, cap_in, choice_in, with_cap
 from wanbatch.state.tables import Run
@@ -321,3 +323,50 @@ def test_a_choice_of_shots_that_is_done_is_not_repeated(exit_code: int, command:
 )
 def test_what_a_command_chooses_is_read_from_it(words: str, choice: Choice) -> None:
     assert choice_in(f"wanbatch run film.yaml {words}") == choice
+
+
+SMALL = Purchase(3, USD, 0, USD)
+THIRTEEN = SceneCaps({"13": USD}, {"13": USD // 2}, {"13": SMALL}, None, {"13": Purchase(1, USD, 0, USD)}, {})
+IN_SCENE = replace(LEFT, takes=3, known=USD, cap=4 * USD, scenes=THIRTEEN)
+CUT_OFF = replace(CAPPED, exit_code=None, ended_at=None, details=RunDetails())
+
+
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        (  # the map beside a table has the caps
+            replace(STEP, command="wanbatch run board.csv", last_run=CUT_OFF, remaining=IN_SCENE),
+            "to continue, with the cap of scene 13 raised to 1.50 USD (`budget: scenes:` in board.map.yaml): wanbatch run board.csv",
+        ),
+        (
+            replace(STEP, remaining=replace(IN_SCENE, cap=3 * USD)),
+            ("to continue, with the cap raised to 4.00 USD and the cap of scene 13 raised to 1.50 USD (`budget: scenes:` in"
+            " film.yaml): wanbatch run film.yaml --max-usd 4.00"),
+        ),
+        (
+            replace(STEP, command="", last_run=CUT_OFF, remaining=replace(IN_SCENE, scenes=replace(THIRTEEN, committed={"13": None}))),
+            "to continue, with a higher cap of scene 13 (`budget: scenes:` in the manifest): run the manifest again",
+        ),
+        (  # what failed again wants room there, too
+            replace(
+                STEP, last_run=replace(CAPPED, exit_code=1), problems=(FAILED,), is_finished=True,
+                remaining=replace(IN_SCENE, takes=0, known=0, failed=1, tries=1, failed_known=USD, scenes=replace(THIRTEEN, left={})),
+            ),
+            ("to continue, with the cap of scene 13 raised to 1.50 USD (`budget: scenes:` in film.yaml; run the manifest"
+            " before the retry, which reads no manifest): wanbatch retry out"),
+        ),
+        (  # nothing that the command chooses is in that scene
+            replace(STEP, command=CHOSEN, last_run=CUT_OFF, remaining=replace(IN_SCENE, chosen=SMALL, scenes=replace(THIRTEEN, chosen={}))),
+            f"to continue: {CHOSEN}",
+        ),
+    ],
+)  # fmt: skip
+def test_a_cap_of_a_scene_that_would_stop_the_command_is_named_with_its_file(step: NextStep, line: str) -> None:
+    assert step.lines_with(lambda command: command) == [line]
+
+
+def test_what_is_left_does_not_read_as_if_it_fitted_where_the_cap_of_its_scene_is_too_low() -> None:
+    assert IN_SCENE.words == (
+        "3 takes for 1.00 USD; the cap of 4.00 USD has 1.00 USD left; the cap of scene 13, 1.00 USD, has 0.50 USD left:"
+        " its 3 takes for 1.00 USD need a cap of 1.50 USD"
+    )

@@ -24,8 +24,9 @@ from wanbatch.reporting.workbook_summary import how_to_go_on
 from wanbatch.state.file import StateFile
 from wanbatch.state.kept_command import COMMAND_NOTE
 from wanbatch.state.next_step import NextStep, early_end, end_text
-from wanbatch.state.progress_reader import read_overview, read_remaining
+from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.reader import StateReader
+from wanbatch.state.remaining import read_remaining
 from wanbatch.state.tables import Run
 
 USD = 2_000_000

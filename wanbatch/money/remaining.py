@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from wanbatch.batch.lifecycle import ON_THE_WAY, State
 from wanbatch.batch.models import PriceClass
@@ -11,20 +12,9 @@ from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.spend import Kind
 from wanbatch.money.at_risk import NOTHING_AT_RISK, AtRisk, is_listed_later
 from wanbatch.money.credits import partly_known, usd_text
+from wanbatch.money.purchase import NOTHING_BOUGHT, Purchase, higher, highest_of, priced
+from wanbatch.money.scene_caps import NO_SCENE_CAPS, InScene, SceneCap, SceneCaps
 from wanbatch.units import count_text
-
-
-@dataclass(frozen=True)
-class Purchase:
-    """Takes that a run would buy: what those with a price cost, how many have none, and what all cost at worst."""
-
-    takes: int = 0
-    known: int = 0
-    unpriced: int = 0
-    worst: int = 0
-
-
-NOTHING_BOUGHT = Purchase()
 
 
 @dataclass(frozen=True)
@@ -38,7 +28,8 @@ class Remaining:
     of a shot that has to be changed. `failed_known` and the others are what these cost; `changed` is the part of it for
     the shots that have to be changed, which no retry buys. `unfetched` clips are ordered and not fetched yet, of which
     `paid` are in the ledger already. `chosen` is what the command that goes on sends of them, None for all. `later` is
-    what the ledger has not listed yet of `clips_listed_later`.
+    what the ledger has not listed yet of `clips_listed_later`; `scenes` is what takes of scenes with caps of their own
+    want of these.
     """
 
     takes: int
@@ -58,6 +49,17 @@ class Remaining:
     paid: int = 0
     later: AtRisk = NOTHING_AT_RISK
     clips_listed_later: int = 0
+    scenes: SceneCaps = NO_SCENE_CAPS
+
+    @property
+    def short_scenes(self) -> tuple[SceneCap, ...]:
+        """The caps of scenes that are too low for what is still to be sent."""
+        return self.scenes.short(self.scenes.left)
+
+    @property
+    def short_for_retry(self) -> tuple[SceneCap, ...]:
+        """The caps of scenes that are too low for that and what a retry sends as well."""
+        return self.scenes.short(self.scenes.left, self.scenes.again)
 
     @property
     def room(self) -> int | None:
@@ -67,7 +69,7 @@ class Remaining:
     @property
     def needed_cap(self) -> int | None:
         """The cap under which a run sends all of them; None if they fit, or if a price is unknown."""
-        return None if self.unpriced else self._cap_for(_higher(self.known, self.worst))
+        return None if self.unpriced else self._cap_for(higher(self.known, self.worst))
 
     @property
     def cap_for_chosen(self) -> int | None:
@@ -104,16 +106,16 @@ class Remaining:
     @property
     def _failed(self) -> Purchase:
         return Purchase(
-            self.tries, self.failed_known, self.failed_unpriced, _higher(self.failed_known, self.failed_worst)
+            self.tries, self.failed_known, self.failed_unpriced, higher(self.failed_known, self.failed_worst)
         )
 
     def _cap_for_more(self, more: Purchase) -> int | None:
         if self.unpriced or more.unpriced:
             return None
-        return self._cap_for(_higher(self.known, self.worst) + _higher(more.known, more.worst))
+        return self._cap_for(higher(self.known, self.worst) + higher(more.known, more.worst))
 
     def _cap_for_alone(self, bought: Purchase) -> int | None:
-        return None if bought.unpriced else self._cap_for(_higher(bought.known, bought.worst))
+        return None if bought.unpriced else self._cap_for(higher(bought.known, bought.worst))
 
     def _cap_for(self, price: int) -> int | None:
         if self.room is None or self.committed is None or price <= self.room:
@@ -122,6 +124,11 @@ class Remaining:
 
     @property
     def words(self) -> str:
+        """Say what they cost, what the caps have left, and how high these have to be for all of them."""
+        return "; ".join([self._whole_words, *(each.words for each in self.short_scenes)])
+
+    @property
+    def _whole_words(self) -> str:
         """`4 takes for 2.10 USD; the cap of 4.60 USD has 0.40 USD left: to send all takes a cap of 6.30 USD`."""
         cost = partly_known(self.known, self.unpriced)
         what = f"{count_text(self.takes, 'take')} for {cost}" if self.takes else "no take"
@@ -154,15 +161,14 @@ class Remaining:
         line = f"{count_text(self.failed, 'take')} failed: {what}"
         if self.cap_for_failed is not None:
             line += f" and needs a cap of {usd_text(self.cap_for_failed)}"
-        elif self.room is not None and not (self.unpriced or self.failed_unpriced):
+        scenes = self.scenes.short(self.scenes.left, self.scenes.again, self.scenes.changed)
+        line += "".join(f" and needs {each.raised_words}" for each in scenes)
+        is_known = self.room is not None and not (self.unpriced or self.failed_unpriced)
+        if is_known and self.cap_for_failed is None and not scenes:
             line += f", which the cap of {usd_text(self.cap)} allows"
         if self.tries > self.failed:
             line += f". This buys {self.tries} takes, because all takes of a shot that you change are made again"
         return line
-
-
-def _higher(known: int, worst: int | None) -> int:
-    return known if worst is None else max(known, worst)
 
 
 NOTHING_REMAINS = Remaining(0, 0, 0, None, 0)
@@ -170,14 +176,14 @@ NOTHING_REMAINS = Remaining(0, 0, 0, None, 0)
 
 @dataclass(frozen=True)
 class Failed:
-    """How many takes failed, and the price classes of what is bought to make them after all.
+    """How many takes failed, and the scenes and price classes of what is bought to make them after all.
 
     A retry sends those in `again`; those in `changed` are all takes of the shots that have to be changed.
     """
 
     takes: int = 0
-    again: Sequence[PriceClass] = ()
-    changed: Sequence[PriceClass] = ()
+    again: Sequence[InScene] = ()
+    changed: Sequence[InScene] = ()
 
 
 def remaining_of(
@@ -194,11 +200,11 @@ def remaining_of(
     every = list(kinds)
     waiting = [(k.price_class, n) for k, n in every if k.state is State.PLANNED and not k.superseded]
     progress = BatchProgress.of(every, strays)
-    highest = _highest(every)
+    highest = highest_of(every)
     later = [(k.credits_open, n) for k, n in every if is_listed_later(k)]
     on_the_way = [(k.is_charge_seen, n) for k, n in every if k.state in ON_THE_WAY]
-    left = _priced(waiting, prices, highest)
-    tries = _priced(((each, 1) for each in (*failed.again, *failed.changed)), prices, highest)
+    left = priced(waiting, prices, highest)
+    tries = priced(((each, 1) for _, each in (*failed.again, *failed.changed)), prices, highest)
     return Remaining(
         takes=left.takes,
         known=left.known,
@@ -211,7 +217,7 @@ def remaining_of(
         failed_known=tries.known,
         failed_unpriced=tries.unpriced,
         failed_worst=tries.worst,
-        changed=_priced(((each, 1) for each in failed.changed), prices, highest),
+        changed=priced(((each, 1) for _, each in failed.changed), prices, highest),
         unfetched=sum(count for _, count in on_the_way),
         paid=sum(count for is_paid, count in on_the_way if is_paid),
         later=AtRisk(sum((each or 0) * n for each, n in later), sum(n for each, n in later if each is None)),
@@ -226,37 +232,16 @@ def most_of(
     prices: Mapping[PriceClass, int],
 ) -> Purchase:
     """Price some of the takes that are still to be sent: of more than `limit` those that cost most at worst."""
-    highest = _highest(kinds)
+    highest = highest_of(kinds)
 
     def worst(each: PriceClass) -> tuple[bool, int]:
         return each not in prices, max(prices.get(each, 0), highest.get(each, 0))
 
     dearest = sorted(classes, key=worst, reverse=True)
-    return _priced(((each, 1) for each in dearest[:limit]), prices, highest)
+    return priced(((each, 1) for each in dearest[:limit]), prices, highest)
 
 
-def _priced(
-    takes: Iterable[tuple[PriceClass, int]], prices: Mapping[PriceClass, int], highest: Mapping[PriceClass, int]
-) -> Purchase:
-    every = [(each, prices.get(each), count) for each, count in takes]
-    return Purchase(
-        takes=sum(count for _, _, count in every),
-        known=sum(count * price for _, price, count in every if price is not None),
-        unpriced=sum(count for _, price, count in every if price is None),
-        worst=sum(count * max(price or 0, highest.get(each, 0)) for each, price, count in every),
-    )
-
-
-def _highest(kinds: Iterable[tuple[Kind, int]]) -> dict[PriceClass, int]:
-    """Return the highest hold or charge seen of one submit of each class."""
-    found: dict[PriceClass, int] = {}
-    for kind, _ in kinds:
-        seen = [kind.credits_held or 0, (kind.credits_charged or 0) if kind.attempts == 1 else 0]
-        found[kind.price_class] = max(found.get(kind.price_class, 0), *seen)
-    return found
-
-
-def remaining_json(remaining: Remaining) -> dict[str, int | str | None]:
+def remaining_json(remaining: Remaining) -> dict[str, Any]:
     """Return what is still to be sent as JSON values: null while a part of a sum is unknown, its known part beside."""
     return {
         "takes": remaining.takes,
@@ -266,6 +251,16 @@ def remaining_json(remaining: Remaining) -> dict[str, int | str | None]:
         "cap": remaining.cap,
         "cap_left": remaining.room,
         "cap_needed": remaining.needed_cap,
+        "scene_caps_too_low": [
+            {
+                "scene": each.scene,
+                "cap": each.cap,
+                "cap_left": each.room,
+                "cap_needed": each.needed,
+                "takes": each.wanted.takes,
+            }
+            for each in remaining.short_scenes
+        ],
         "words": remaining.words,
         "unfetched_clips": remaining.unfetched,
         "unfetched_paid_clips": remaining.paid,

@@ -34,10 +34,10 @@ from wanbatch.state.needs import AttemptFindings
 from wanbatch.state.progress_reader import (
     read_baseline,
     read_early_end,
-    read_remaining,
     read_why_no_baseline,
 )
 from wanbatch.state.reader import StateReader
+from wanbatch.state.remaining import read_remaining
 from wanbatch.state.shown import homes_of, shown_beside, shown_folder, shown_text
 from wanbatch.state.tables import Identity, Run, Stray, columns_of
 

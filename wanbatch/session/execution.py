@@ -64,6 +64,7 @@ from wanbatch.state.kept_command import COMMAND_NOTE, PLACE_NOTE
 from wanbatch.state.opening import has_clips
 from wanbatch.state.progress_reader import RUN_AT_NOTE
 from wanbatch.state.reader import SETTLED_NOTE, entry
+from wanbatch.state.tables import scene_caps_text
 from wanbatch.text import is_text
 
 NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
@@ -141,6 +142,7 @@ class Execution:
         if has_news or not inventory.is_finished(self.settings.is_selected) or self._is_left(job):
             return await self._ask_and_run(job, inventory)
         job.write(state, system_now())
+        self._keep_scene_caps()
         self._note_time()
         found = await self._look_up()
         codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
@@ -159,6 +161,12 @@ class Execution:
         """Write the reports, which name where a shot is to be changed, and sum up."""
         keep_places(self.state, self.read_places)
         return result_of(self.invocation, self.state, end, clock)
+
+    def _keep_scene_caps(self) -> None:
+        """Keep the caps of scenes that the manifest has now: a retry, which reads no manifest, is held to them."""
+        for last in self.state.runs()[-1:]:
+            if last.caps_by_scene != dict(self.settings.scene_caps):
+                self.state.store_run(replace(last, scene_caps=scene_caps_text(self.settings.scene_caps)))
 
     def _is_left(self, job: Job) -> bool:
         """Say whether a failed take may go on with its fallback, which the manifest may name since."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -31,7 +30,7 @@ from wanbatch.session.quotation import preview_of
 from wanbatch.state.chained_takes import read_chained
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
-from wanbatch.state.tables import Run, quoted
+from wanbatch.state.tables import Run, quoted, scene_caps_text
 from wanbatch.units import count_text
 from wanbatch.version import __version__
 
@@ -169,7 +168,7 @@ class Rounds:
             cap_credits=settings.cap_credits,
             message="",
             is_cap_given=settings.is_cap_given,
-            scene_caps=json.dumps(dict(settings.scene_caps), ensure_ascii=False),
+            scene_caps=scene_caps_text(settings.scene_caps),
             details=RunDetails(only=options.only, excepted=options.excepted, takes_limit=options.limit),
         )
         quotes = {**preview.every_quote, **preview.quotes}  # also of what this run leaves out: the rest has a price

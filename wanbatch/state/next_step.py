@@ -22,6 +22,8 @@ from wanbatch.units import agreeing, count_text, local_text
 
 _CHOICES = ("--only", "--except")
 _LIMIT = "--limit"
+_SOURCE_AT = 2  # wanbatch run SOURCE
+_WITH_CAPS = ("yaml", "yml", "json")  # the manifests that have a budget of their own
 _CAPS = ("--max-usd", "--max-credits")
 _STOPS_EARLY = frozenset(set(ExitCode) - {ExitCode.OK, ExitCode.TAKES_FAILED})
 
@@ -174,11 +176,34 @@ class NextStep:
         needed = needed if left.takes else None
         if is_retry or is_changed:
             needed, part = (left.cap_for_retry if is_retry else self._cap_for_changed), ""
+        scenes = self._scene_caps(is_retry=is_retry, is_changed=is_changed)
         if needed is not None:
-            return with_cap(command, needed), f", with the cap raised to {usd_text(needed)}{part}"
+            return with_cap(
+                command, needed
+            ), f", with the cap raised to {usd_text(needed)}{part}{f' and {scenes}' if scenes else ''}"
         if own is not None and left.cap is not None and own != left.cap:
-            return with_cap(command, left.cap), f", under the cap of the last run, {usd_text(left.cap)}"
-        return command, self._higher_cap(flag, own)
+            return with_cap(
+                command, left.cap
+            ), f", under the cap of the last run, {usd_text(left.cap)}{f', with {scenes}' if scenes else ''}"
+        higher = self._higher_cap(flag, own, has_scenes=bool(scenes))
+        joined = " and " if higher else ", with "
+        return command, f"{higher}{joined}{scenes}" if scenes else higher
+
+    def _scene_caps(self, *, is_retry: bool, is_changed: bool) -> str:
+        """Say which caps of scenes stop the command and how high they have to be, with their file; empty if none does.
+
+        A retry is held to the caps that a run of the manifest read.
+        """
+        caps = self.remaining.scenes
+        is_all = is_retry or is_changed or caps.chosen is None or self._is_choice_done
+        beside = [caps.again] if is_retry else [caps.changed] if is_changed else []
+        short = caps.short(caps.left if is_all or caps.chosen is None else caps.chosen, *beside)
+        if not short:
+            return ""
+        named = caps_file(self.command)
+        at = f"in {named}" if named else "in the manifest"
+        read = "; run the manifest before the retry, which reads no manifest" if is_retry else ""
+        return f"{' and '.join(each.raised_words for each in short)} (`budget: scenes:` {at}{read})"
 
     @property
     def _is_choice_done(self) -> bool:
@@ -193,13 +218,16 @@ class NextStep:
         is_all = choice_in(own_command(self.command)) == EVERYTHING
         return left.cap_for_changed if is_all else left.cap_for_changed_alone
 
-    def _higher_cap(self, flag: str, own: int | None) -> str:
-        """Say which cap has to be higher, if one stopped the last run, or would stop the command at once."""
+    def _higher_cap(self, flag: str, own: int | None, *, has_scenes: bool) -> str:
+        """Say which cap has to be higher, if one stopped the last run, or would stop the command at once.
+
+        `has_scenes` if that of a scene is named anyway.
+        """
         left, last = self.remaining, self.last_run
         stops = () if last is None else last.details.stops
         is_stopped = last is not None and last.exit_code == ExitCode.BUDGET_REACHED
         if is_stopped and Stop.SCENE_CAP in stops and Stop.CAP not in stops:
-            return ", with a higher cap for the scene in the manifest"
+            return "" if has_scenes else ", with a higher cap for the scene in the manifest"
         is_spent = own is not None and left.committed is not None and own <= left.committed and left.takes > 0
         if not is_spent and (not is_stopped or Stop.NEW_PRICE in stops):
             return ""
@@ -265,6 +293,17 @@ def own_command(text: str) -> str:
         return ""
     is_ours = words[:2] == ["wanbatch", "run"] and all(word.isprintable() for word in words)
     return shlex.join(words) if is_ours else ""
+
+
+def caps_file(command: str) -> str:
+    """Return the file that has the caps of scenes of the manifest that a command runs; empty if it is not known.
+
+    What a table cannot say is in the map beside it.
+    """
+    words = shlex.split(own_command(command))
+    source = words[_SOURCE_AT] if len(words) > _SOURCE_AT and not words[_SOURCE_AT].startswith("-") else ""
+    base, dot, ending = source.rpartition(".")
+    return f"{base}.map.yaml" if dot and ending.lower() not in _WITH_CAPS else source
 
 
 def cap_in(command: str) -> tuple[str, int | None]:

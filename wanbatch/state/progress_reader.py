@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from wanbatch.batch.advice import Again, in_folder
+from wanbatch.batch.advice import in_folder
 from wanbatch.batch.alarms import ALARM_FACTS, standing_alarms
 from wanbatch.batch.forecast import START_OF_TIME, Sending
 from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Counted, Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.progress import BatchProgress
-from wanbatch.batch.selection import EVERY_SHOT, EVERYTHING, places_of
+from wanbatch.batch.selection import EVERY_SHOT, places_of
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.baseline import Baseline, baseline_of, why_none, with_causes
 from wanbatch.money.costs import Figures, figures_of
-from wanbatch.money.remaining import NOTHING_REMAINS, Failed, Remaining, most_of, remaining_of
+from wanbatch.money.remaining import NOTHING_REMAINS, Remaining
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.money.spending import NOTHING_SPENT, Spending
 from wanbatch.money.successions import Succession
@@ -32,9 +32,10 @@ from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.kept_command import read_command
 from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import Problem, problems_in, screen_lines
-from wanbatch.state.next_step import NextStep, choice_in, early_end, going_on
+from wanbatch.state.next_step import NextStep, early_end
 from wanbatch.state.notes import answered_charges
 from wanbatch.state.reader import StateReader
+from wanbatch.state.remaining import read_remaining
 from wanbatch.state.spending import read_spending
 from wanbatch.state.tables import Run
 
@@ -114,23 +115,6 @@ def read_why_no_baseline(reader: StateReader, kinds: Iterable[Counted]) -> str:
     return why_none(was_sent=was_sent, was_lost=reader.noted(BASELINE_LOST_NOTE) is not None)
 
 
-def read_remaining(reader: StateReader) -> Remaining:
-    """Read what is still to be sent, at the prices of now and under the cap of the newest run."""
-    kinds, runs = reader.kinds(), reader.runs()
-    prices = prices_now([kind for kind, _ in kinds], reader.quotes())
-    strays = [each.credits_held for each in reader.strays()]
-    cap = runs[-1].cap_credits if runs else None
-    remaining = remaining_of(kinds, _tried_again(reader), prices, strays, cap)
-    choice = choice_in(going_on(read_command(reader).text, runs[-1])) if runs and remaining.takes else EVERYTHING
-    if choice == EVERYTHING:
-        return remaining
-    shots = choice.shots
-    if shots.needs_places:
-        shots = replace(shots, places=places_of(reader.shots()))
-    classes = [due.price_class for due in reader.inventory().due if shots.has(due.shot_id)]
-    return replace(remaining, chosen=most_of(classes, choice.limit, kinds, prices))
-
-
 def read_early_end(reader: StateReader, runs: Sequence[Run]) -> Run | None:
     """Read which of these runs tells why takes wait that are still to be sent; None if none does, or none waits."""
     since = reader.waiting_since()
@@ -144,29 +128,6 @@ def read_early_end(reader: StateReader, runs: Sequence[Run]) -> Run | None:
         return any(shots.has(shot_id) for shot_id in due)
 
     return early_end(runs, since, was_asked)
-
-
-def _tried_again(reader: StateReader) -> Failed:
-    """Count the failed takes that are asked for, and return the price classes of what is bought to make them after all.
-
-    What the provider refused is made by changing its shot, and then all takes of that shot are bought; those that are
-    still to be sent anyway count there. Those of which a clip may be there do not count: the user decides about them
-    first.
-    """
-    made = reader.made_for_failed()
-    failed = [
-        take for take in reader.takes_in([State.FAILED]) if take.take_id not in made and reader.is_asked_for(take)
-    ]
-    problems = problems_in(failed, findings=read_findings(reader), folder=str(reader.output)) if failed else ()
-    refused = {each.take for each in problems if each.again is Again.CHANGED}
-    shots = {take.shot_id for take in failed if take.label in refused}
-    changed = [take for take in reader.takes_of_shots(shots) if not take.superseded and not take.is_retake]
-    changed = [take for take in changed if take.state is not State.PLANNED]
-    return Failed(
-        takes=len(failed),
-        again=[take.price_class for take in failed if take.shot_id not in shots],
-        changed=[take.price_class for take in changed],
-    )
 
 
 def read_overview(output: Path) -> BatchOverview:

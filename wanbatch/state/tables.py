@@ -81,6 +81,11 @@ class Run:
             raise StateInvalid(f"the caps of a run cannot be read: {type(error).__name__}") from error
 
 
+def scene_caps_text(caps: Mapping[str, int]) -> str:
+    """Write the caps of single scenes as a run keeps them."""
+    return json.dumps(dict(caps), ensure_ascii=False)
+
+
 @dataclass(frozen=True)
 class Stray:
     """A submit under our nonce that belongs to no take of this state file. Credits are whole or unknown."""
