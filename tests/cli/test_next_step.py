@@ -289,6 +289,15 @@ def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
                 ),
             ],
         ),
+        (  # what the user gave up is finished
+            replace(
+                STEP,
+                last_run=replace(CAPPED, exit_code=1, message=""),
+                problems=(replace(FAILED, again=Again.GIVEN_UP),),
+                is_finished=True,
+            ),
+            [],
+        ),
         (replace(STEP, command="rm -rf /"), [f"{RAISED}: run the manifest again"]),
         (replace(STEP, is_running=True), []),
         (replace(STEP, is_finished=True), []),

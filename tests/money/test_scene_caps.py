@@ -18,8 +18,10 @@ defaults: {{duration: 5, resolution: 720p}}
 budget: {{max_usd: 20, scenes: {{"13": {{max_usd: {cap}}}}}}}
 """
 ADVICE = (
-    ("still to be sent: 2 takes for 1.05 USD; the cap of 20.00 USD has 18.425 USD left; the cap of scene 13, 0.60 USD, has"
-    " 0.075 USD left: its 2 takes for 1.05 USD need a cap of 1.575 USD"),
+    (
+        "still to be sent: 2 takes for 1.05 USD; the cap of 20.00 USD has 18.425 USD left; the cap of scene 13, 0.60 USD, has"
+        " 0.075 USD left: its 2 takes for 1.05 USD need a cap of 1.575 USD"
+    ),
     "to continue, with the cap of scene 13 raised to 1.575 USD (`budget: scenes:` in board.map.yaml): `wanbatch run board.csv",
 )
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from tests.worlds import EPOCH, World, batch_of
+from wanbatch.batch.advice import Again
 from wanbatch.batch.chained_takes import Waiting
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
-from wanbatch.state.needs import AttemptFindings, problems_in, ways_of
+from wanbatch.state.needs import AttemptFindings, RetryCaps, problems_in, shots_to_retry, ways_of
 from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.tables import Stray
 
@@ -96,6 +97,36 @@ def test_a_take_that_was_given_up_says_that_another_try_may_pay_again(*, is_supe
     asked = "`wanbatch retry out` sends it again, and may pay a second time"
     gone = "It may have been charged. The manifest no longer asks for it"
     assert (found.todo.endswith(asked), found.todo == gone) == (not is_superseded, is_superseded)
+
+
+def failed(shot_id: str, number: int = 1, **facts: Any) -> Take:
+    return Take(number, shot_id, number, "{}", State.FAILED, error="it burnt", **facts)
+
+
+def test_a_take_that_the_user_gave_up_is_no_more_to_be_retried_and_says_how_to_buy_it_again() -> None:
+    caps = RetryCaps(whole=9_000_000, by_shot={"a": 4_200_000})
+    findings = AttemptFindings(given_up={1}, caps=caps)
+    (found,) = problems_in([failed("a", credits_at_risk=None)], findings=findings, folder="out")
+    assert (found.again, shots_to_retry([found])) == (Again.GIVEN_UP, [])
+    assert found.todo == (
+        "wanbatch sends nothing more for it. `wanbatch reconcile out` shows whether the provider has a trace"
+        " of it by now. To buy it again, which may be a second payment for it:"
+        " `wanbatch retry out --only a --max-usd 2.10`"
+    )
+
+
+def test_an_advised_retry_has_the_cap_that_it_needs() -> None:
+    caps = RetryCaps(
+        whole=9_000_000, by_shot={"b": 4_200_000}, scenes={"c": "the cap of scene 13 is raised to 2.00 USD"}
+    )
+    findings = AttemptFindings(made={2: "G1"}, caps=caps)
+    takes = [failed("a"), failed("b", 2), failed("c", 3)]
+    todo = [each.todo for each in problems_in(takes, findings=findings, folder="out")]
+    assert todo[0] == "`wanbatch retry out --max-usd 4.50` tries again"
+    assert todo[1].endswith("; `wanbatch retry out --only b --max-usd 2.10` pays for a new one")
+    assert todo[2] == (
+        "`wanbatch retry out --max-usd 4.50` tries again, once the cap of scene 13 is raised to 2.00 USD"
+    )
 
 
 def test_a_take_that_waits_for_one_that_nobody_planned_says_which_command_plans_it() -> None:

@@ -25,6 +25,7 @@ class Again(StrEnum):
 
     AS_IT_IS = "as it is"
     CHANGED = "changed"  # the provider would refuse it as it is
+    GIVEN_UP = "given up"  # by the user: it is finished, and bought again only where the user names its shot
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Remedy:
         if not flags:
             return self
         return replace(self, text=self.text.replace("`wanbatch retry`", f"`wanbatch retry {shlex.join(flags)}`"))
+
+
+def retry_of(shot_id: str, cap: str = "") -> str:
+    """Return the command that tries the failed takes of one shot again, under a cap in USD if it needs one."""
+    return f"`wanbatch retry --only {shlex.quote(shot_id)}{f' --max-usd {cap}' if cap else ''}`"
 
 
 RETRY = Remedy("`wanbatch retry` tries again", Again.AS_IT_IS)

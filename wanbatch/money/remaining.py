@@ -74,12 +74,12 @@ class Remaining:
     @property
     def cap_for_chosen(self) -> int | None:
         """The cap under which the command that goes on sends what it chooses; None as for `needed_cap`."""
-        return self.needed_cap if self.chosen is None else self._cap_for_alone(self.chosen)
+        return self.needed_cap if self.chosen is None else self.cap_for_alone(self.chosen)
 
     @property
     def cap_for_changed_alone(self) -> int | None:
         """The cap under which the takes of shots that have to be changed fit, and nothing else."""
-        return self._cap_for_alone(self.changed)
+        return self.cap_for_alone(self.changed)
 
     @property
     def cap_for_failed(self) -> int | None:
@@ -114,7 +114,8 @@ class Remaining:
             return None
         return self._cap_for(higher(self.known, self.worst) + higher(more.known, more.worst))
 
-    def _cap_for_alone(self, bought: Purchase) -> int | None:
+    def cap_for_alone(self, bought: Purchase) -> int | None:
+        """The cap under which these takes fit, and nothing else; None as for `needed_cap`."""
         return None if bought.unpriced else self._cap_for(higher(bought.known, bought.worst))
 
     def _cap_for(self, price: int) -> int | None:

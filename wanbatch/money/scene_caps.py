@@ -58,6 +58,11 @@ class SceneCap:
         return f"{cap} has {usd_text(self.room)} left: {takes} {verb} {need}"
 
     @property
+    def once_words(self) -> str:
+        """Say what a take of it waits for: `the cap of scene 13 is raised to 3.4125 USD`."""
+        return f"the cap of scene {self.scene} is raised{'' if self.needed is None else f' to {usd_text(self.needed)}'}"
+
+    @property
     def raised_words(self) -> str:
         """Say how high the cap has to be: `the cap of scene 13 raised to 3.4125 USD`."""
         if self.needed is None:

@@ -27,7 +27,6 @@ from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.money.remaining import Remaining
 from wanbatch.reporting.given import Given
-from wanbatch.state.findings import read_findings
 from wanbatch.state.kept_command import read_command
 from wanbatch.state.lock import is_held_by_another
 from wanbatch.state.needs import AttemptFindings
@@ -37,7 +36,7 @@ from wanbatch.state.progress_reader import (
     read_why_no_baseline,
 )
 from wanbatch.state.reader import StateReader
-from wanbatch.state.remaining import read_remaining
+from wanbatch.state.remaining import read_findings_with_caps, read_remaining
 from wanbatch.state.shown import homes_of, shown_beside, shown_folder, shown_text
 from wanbatch.state.tables import Identity, Run, Stray, columns_of
 
@@ -120,7 +119,7 @@ def read_record(reader: StateReader) -> Record:
             runs=runs,
             quotes=reader.quotes(),
             strays=reader.strays(),
-            findings=read_findings(reader),
+            findings=read_findings_with_caps(reader, remaining),
             baseline=read_baseline(reader, reader.kinds()),
             no_baseline=read_why_no_baseline(reader, reader.kinds()),
             baseline_lines=_baseline_lines(reader),

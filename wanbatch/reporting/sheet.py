@@ -263,5 +263,6 @@ def _commands(take: Take, findings: AttemptFindings, problem: Mapping[str, Any])
         return []
     is_free = take.credits_charged is None and take.credits_at_risk == 0 and not problem["needs_user"]
     if problem["again"] is Again.AS_IT_IS and is_free:
-        return [("retry", "--only", take.shot_id)]
+        cap = findings.caps.of_shot(take.shot_id)
+        return [("retry", "--only", take.shot_id, *(("--max-usd", cap) if cap else ()))]
     return ways_of(take, findings) if take.state is State.HELD and problem["needs_user"] else []

@@ -67,6 +67,9 @@ from wanbatch.state.reader import SETTLED_NOTE, entry
 from wanbatch.state.tables import scene_caps_text
 from wanbatch.text import is_text
 
+NOTHING_FITS = RunEnd(
+    ExitCode.BUDGET_REACHED, ("no take fits under the caps: nothing was sent, and what failed stays as it was",)
+)
 NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
 
 
@@ -162,6 +165,12 @@ class Execution:
         keep_places(self.state, self.read_places)
         return result_of(self.invocation, self.state, end, clock)
 
+    @staticmethod
+    def _is_over_caps(job: Job, preview: Preview) -> bool:
+        """Say whether a retry would send nothing under the caps: then nothing of it is written."""
+        reach = preview.reach
+        return bool(job.again) and reach.of > 0 and not (reach.is_known and reach.takes)
+
     def _keep_scene_caps(self) -> None:
         """Keep the caps of scenes that the manifest has now: a retry, which reads no manifest, is held to them."""
         for last in self.state.runs()[-1:]:
@@ -214,7 +223,12 @@ class Execution:
                 if not inventory.open_takes:
                     raise refused(*preview.refusal)
                 job = Job()  # what is paid for is still fetched; what was planned before stays so
-            elif not invocation.watch.confirm(preview):
+            elif self._is_over_caps(job, preview):
+                if not inventory.open_takes:
+                    return result_of(invocation, state, NOTHING_FITS, None)
+                job, inventory = replace(job, again=()), state.inventory()  # what failed stays so
+                basis = self._basis(job, inventory)
+            if preview.refusal is None and not invocation.watch.confirm(preview):
                 return result_of(invocation, state, NOT_SENT, None)
             assert_room(state.output, preview)
             note_key(invocation, state)

@@ -172,7 +172,13 @@ class Session:
             selection = invocation.options.selection(self._places(state))
             failed = [take for take in every if _is_asked_for(take, selection, reason)]
             again = list(filter(state.is_asked_for, failed))
-            left = [take.label for take in failed if take not in again]
+            is_named = bool(invocation.options.only) or reason is not None
+            given_up = [] if is_named else [take for take in again if take.take_id in state.abandoned()]
+            again = [take for take in again if take not in given_up]
+            if given_up:
+                names = ", ".join(take.label for take in given_up)
+                invocation.watch.notice(f"not tried again, as you gave them up: {names}; --only SHOT tries them again")
+            left = [take.label for take in failed if take not in again and take not in given_up]
             if left:
                 invocation.watch.notice(
                     f"not tried again, because the manifest no longer asks for them: {', '.join(left)}"

@@ -76,6 +76,15 @@ class AttemptRecords(Records):
         with foreign_errors(self.path):
             return frozenset(take_id for (take_id,) in self._db.execute(sql))
 
+    def abandoned(self) -> frozenset[int]:
+        """The failed takes, by id, that the user gave up."""
+        sql = (
+            "SELECT takes.take_id FROM takes JOIN attempts ON attempts.take_id = takes.take_id"
+            " AND attempts.number = takes.attempt WHERE state = 'failed' AND outcome = 'abandoned'"
+        )
+        with foreign_errors(self.path):
+            return frozenset(take_id for (take_id,) in self._db.execute(sql))
+
     def given_up(self) -> frozenset[int]:
         """The failed takes, by id, whose newest charge was recorded before the user gave them up."""
         sql = (

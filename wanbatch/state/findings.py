@@ -35,7 +35,15 @@ def read_findings(reader: StateReader) -> AttemptFindings:
     }
     places = _places_in(reader.noted(PLACES_NOTE))
     waiting = {each.take.label: each.waiting for each in read_chained(reader).waiting()}
-    return AttemptFindings(reader.refused(), reader.offered(), told, reader.made_for_failed(), places, waiting)
+    return AttemptFindings(
+        refused=reader.refused(),
+        offered=reader.offered(),
+        fallbacks=told,
+        made=reader.made_for_failed(),
+        places=places,
+        waiting=waiting,
+        given_up=reader.abandoned(),
+    )
 
 
 def _same_as(reader: StateReader, take: Take, fallback: Fallback) -> str:

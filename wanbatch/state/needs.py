@@ -16,12 +16,13 @@ from wanbatch.batch.advice import (
     in_folder,
     is_refused_prompt,
     retry_flags,
+    retry_of,
 )
 from wanbatch.batch.chained_takes import Waiting
 from wanbatch.batch.fallback_words import told_of_fallback
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
-from wanbatch.money.credits import usd_text
+from wanbatch.money.credits import exact_usd, usd_text
 from wanbatch.state.tables import Stray
 from wanbatch.units import count_text
 
@@ -56,11 +57,40 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class RetryCaps:
+    """The caps that tries of failed takes need, in credits, where the cap of the last run is too low.
+
+    `whole` is for the retry of all that a retry makes, None if its cap is no hindrance; `by_shot` for that of one shot.
+    `scenes` say by shot which cap of its scene has to be raised before.
+    """
+
+    whole: int | None = None
+    by_shot: Mapping[str, int] = field(default_factory=dict)
+    scenes: Mapping[str, str] = field(default_factory=dict)
+
+    def flags(self) -> list[str]:
+        """Return the words of the cap of a retry of all."""
+        return [] if self.whole is None else ["--max-usd", exact_usd(self.whole)]
+
+    def of_shot(self, shot_id: str) -> str:
+        """Return the cap of a retry of one shot in USD; empty if it needs none."""
+        return exact_usd(self.by_shot[shot_id]) if shot_id in self.by_shot else ""
+
+    def once(self, shot_id: str) -> str:
+        """Say what a retry of a shot waits for beside that; empty if for nothing."""
+        return f", once {self.scenes[shot_id]}" if shot_id in self.scenes else ""
+
+
+NO_RETRY_CAPS = RetryCaps()
+
+
+@dataclass(frozen=True)
 class AttemptFindings:
     """What attempts say about takes, by take id: whose request itself was `refused`, of which held ones a generation
     that this file did not record is `offered`, and what is said of `fallbacks` that were not used. `made` is a
     generation that a failed take can still have. `places` tell where the manifest names shots, by shot id.
     `waiting` are takes that are not sent for want of a frame of another shot, by label, each with what it waits for.
+    `given_up` are failed takes that the user gave up; `caps` are what tries of failed takes need.
     """
 
     refused: Container[int] = frozenset()
@@ -69,6 +99,8 @@ class AttemptFindings:
     made: Mapping[int, str] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    given_up: Container[int] = frozenset()
+    caps: RetryCaps = NO_RETRY_CAPS
 
 
 def problems_in(
@@ -135,12 +167,17 @@ def _remedies(failed: Sequence[Take], findings: AttemptFindings) -> dict[int, Re
     }
     asked = [take.shot_id for take in failed if own[take.take_id].again is Again.AS_IT_IS]
     flags = retry_flags([each for each in dict.fromkeys(asked) if each not in refused], list(refused))
-    return {
-        take.take_id: for_beside_refused(refused[take.shot_id])
-        if take.shot_id in refused and own[take.take_id] is RETRY
-        else own[take.take_id].with_flags(flags)
-        for take in failed
-    }
+    flags += findings.caps.flags()
+
+    def remedy(take: Take) -> Remedy:
+        mine = own[take.take_id]
+        if take.shot_id in refused and mine is RETRY:
+            return for_beside_refused(refused[take.shot_id])
+        once = findings.caps.once(take.shot_id) if "`wanbatch retry" in mine.text else ""
+        mine = mine.with_flags(flags)
+        return replace(mine, text=f"{mine.text}{once}")
+
+    return {take.take_id: remedy(take) for take in failed}
 
 
 def _todo_of_waiting(waiting: Waiting) -> str:
@@ -184,15 +221,22 @@ def _made_text(stray: Stray) -> str:
 def _of_failed(take: Take, findings: AttemptFindings) -> Remedy:
     """Say what can be done about a failed take; nothing is paid for one that the manifest no longer asks for."""
     made, ways = findings.made.get(take.take_id), list[str]()
+    alone = retry_of(take.shot_id, findings.caps.of_shot(take.shot_id))
     if made is not None:
         fetch = f"If it made a clip, `wanbatch resolve {take.label} --adopt {made}` fetches it"
-        ways = [f"An earlier submit of this take was accepted. {fetch}", "; `wanbatch retry` pays for a new one"]
+        ways = [f"An earlier submit of this take was accepted. {fetch}", f"; {alone} pays for a new one"]
     elif take.credits_charged is not None:
         charged = "It was charged although it failed: contact the provider's support"
         ways = [charged, ". `wanbatch retry` pays for another try"]
     if take.superseded:
         risk = ["It may have been charged"] if take.credits_at_risk != 0 and not ways else []
         return Remedy(". ".join([*ways[:1], *risk, "The manifest no longer asks for it"]))
+    if take.take_id in findings.given_up and made is None:
+        told, twice = [*ways[:1], "wanbatch sends nothing more for it"], ""
+        if take.credits_at_risk != 0:
+            told.append("`wanbatch reconcile` shows whether the provider has a trace of it by now")
+            twice = ", which may be a second payment for it"
+        return Remedy(f"{'. '.join(told)}. To buy it again{twice}: {alone}", Again.GIVEN_UP)
     if ways:
         return Remedy("".join(ways), Again.AS_IT_IS)
     if take.credits_at_risk != 0:

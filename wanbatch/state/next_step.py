@@ -96,8 +96,7 @@ class NextStep:
             return (without(command, _CHOICES) if self._is_choice_done else command), False
         if not self._to_retry and self._decisions:
             return own_command(self.command), False  # what is decided may have to be sent or fetched
-        is_all_refused = bool(self._refused_shots) and not self._to_retry
-        if is_all_refused or self.last_run.exit_code != ExitCode.TAKES_FAILED:
+        if not self._to_retry or self.last_run.exit_code != ExitCode.TAKES_FAILED:
             return None, False
         return self._of_folder("retry", *retry_flags(self._to_retry, self._refused_shots)), True
 

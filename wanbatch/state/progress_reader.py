@@ -27,7 +27,6 @@ from wanbatch.pace.schedule import Rates
 from wanbatch.state.baseline import BASELINE_LOST_NOTE
 from wanbatch.state.causes import read_causes
 from wanbatch.state.chained_takes import read_successions
-from wanbatch.state.findings import read_findings
 from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.kept_command import read_command
 from wanbatch.state.lock import holder_of
@@ -35,7 +34,7 @@ from wanbatch.state.needs import Problem, problems_in, screen_lines
 from wanbatch.state.next_step import NextStep, early_end
 from wanbatch.state.notes import answered_charges
 from wanbatch.state.reader import StateReader
-from wanbatch.state.remaining import read_remaining
+from wanbatch.state.remaining import read_findings_with_caps, read_remaining
 from wanbatch.state.spending import read_spending
 from wanbatch.state.tables import Run
 
@@ -138,10 +137,10 @@ def read_overview(output: Path) -> BatchOverview:
         unsettled = reader.takes_in(_TROUBLED)
         made = reader.newest_completed(TAKES_TIMED)
         omitted, strays = reader.omitted(), reader.strays()
-        findings = read_findings(reader)
         last_at, command = reader.last_fact_at(), read_command(reader)
         inventory, alarms = reader.inventory(), _alarms(reader)
         spending, remaining = read_spending(reader), read_remaining(reader)
+        findings = read_findings_with_caps(reader, remaining)
         successions = read_successions(reader)
         stopped = read_early_end(reader, runs)
         no_baseline = read_why_no_baseline(reader, inventory.kinds)
@@ -226,7 +225,7 @@ def problems_of(output: Path, limit: int, message: str = "") -> list[str]:
     """
     with StateReader.open(output) as reader:
         troubled, strays = reader.takes_in(_TROUBLED), reader.strays()
-        findings = read_findings(reader)
+        findings = read_findings_with_caps(reader, read_remaining(reader))
     problems = problems_in(troubled, strays, findings=findings, folder=str(output))
     lines = screen_lines(problems, in_folder(message, str(output)))
     if len(lines) > limit:
