@@ -29,7 +29,7 @@ def told(charged: int, *, planned: int | None = 6 * PRICE, unseen: int = 0, left
         ("all charges have been seen: 0.525 USD below the baseline", told(5 * PRICE)),
         ("all charges have been seen", told(5 * PRICE, planned=None)),
         ("all charges have been seen", told(5 * PRICE, unpriced=1)),
-        ("2 charges not in the provider's ledger yet", told(6 * PRICE, unseen=2)),
+        ("2 possible charges not in the provider's ledger yet", told(6 * PRICE, unseen=2)),
         ("all charges for what was sent have been seen; 1 take still to be sent", told(6 * PRICE, left=1)),
     ],
 )

@@ -336,7 +336,7 @@ def test_after_a_kill_no_place_says_0_for_what_is_charged(tmp_path: Path, capsys
         row = next(row for row in csv.DictReader(stream) if row["level"] == "batch")
     level = json.loads((files.costs.parent / "costs.json").read_text())["levels"][0]
     assert "charged unknown; " in capsys.readouterr().out
-    assert "charged unknown (2 charges not in the provider's ledger yet)" in page
+    assert "charged unknown (2 possible charges not in the provider's ledger yet)" in page
     assert "film unknown unknown unknown – – – – – –" in page
     assert [row[name] for name in ("charged_credits", "charged_usd", "in_cut_credits", "outside_cut_usd")] == [""] * 4
     assert [level[name] for name in ("charged_credits", "in_cut_credits", "outside_cut_credits")] == [None] * 3
@@ -344,7 +344,7 @@ def test_after_a_kill_no_place_says_0_for_what_is_charged(tmp_path: Path, capsys
     beside = {
         cells[f"A{at[1:]}"][2]
         for at, cell in cells.items()
-        if cell[2] == "and 2 charges not in the provider's ledger yet"
+        if cell[2] == "and 2 possible charges not in the provider's ledger yet"
     }
     assert beside == {"charged"}
 

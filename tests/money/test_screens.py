@@ -150,7 +150,7 @@ def test_a_pilot_tells_what_it_measured() -> None:
     text = "\n".join(" ".join(line.split()) for line in screen(piloted()))
     assert "result of the pilot" in text
     assert "wan-2-6-t2v 1080p 10 s 2 of 3 1.575 1.575 unknown 3 min 51 s" in text
-    assert "2 charges not in the ledger yet" in text
+    assert "2 possible charges not in the ledger yet" in text
     assert "the rest will need about 3 h 20 min" in text
     assert preview_json(piloted())["findings"]["classes"][0]["mean_s"] == 231.0
 
@@ -169,7 +169,7 @@ def test_the_ledger_and_the_figures_fit_80_columns() -> None:
     assert max(len(line.rstrip()) for line in stream.getvalue().splitlines()) <= 80
     assert "confirmed 1 0.525 0.525 1,050,000 charged what was set aside" in text
     assert "unknown 1 sent, but no generation is known" in text
-    assert "charged 1.05 2,100,000 3 charges not in the provider's ledger yet" in text
+    assert "charged 1.05 2,100,000 3 possible charges not in the ledger yet" in text
 
 
 def test_a_figure_of_which_nothing_is_known_is_unknown_on_the_screen() -> None:
@@ -179,7 +179,7 @@ def test_a_figure_of_which_nothing_is_known_is_unknown_on_the_screen() -> None:
     text = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
     assert "estimated unknown 2 takes without a price" in text
     assert "set aside 0.00 0" in text
-    assert "charged unknown 3 charges not in the provider's ledger yet" in text
+    assert "charged unknown 3 possible charges not in the ledger yet" in text
 
 
 def test_the_progress_line_says_that_an_amount_is_unknown() -> None:
@@ -243,7 +243,7 @@ def test_the_end_of_a_run_expects_no_less_than_nothing(charged: int, held: int |
     told = stream.getvalue().splitlines()[1]
     assert (
         told
-        == f"  charged 0.15 USD (300,000 credits){more}; and 1 with an unknown cost; 1 charge not in the provider's ledger yet"
+        == f"  charged 0.15 USD (300,000 credits){more}; and 1 with an unknown cost; 1 possible charge not in the provider's ledger yet"
     )
 
 

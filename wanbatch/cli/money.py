@@ -334,7 +334,7 @@ def _print_findings(console: Console, preview: Preview) -> None:
         grid.add(escape(str(each.price_class)), verified, *money, duration_text(each.mean_s))
     grid.show(console)
     if findings.charges_not_seen:
-        say(console, f"  {count_text(findings.charges_not_seen, 'charge')} not in the ledger yet")
+        say(console, f"  {count_text(findings.charges_not_seen, 'possible charge')} not in the ledger yet")
     if findings.rest_s is not None:
         say(console, f"  the rest will need about {duration_text(findings.rest_s / preview.speed)}")
 
@@ -377,7 +377,7 @@ def figures_grid(figures: Figures) -> Grid:
     for name, figure, unknown in (
         ("estimated", figures.estimated, ("take", "without a price")),
         ("set aside", figures.held, ("unknown amount", "for takes or submits")),
-        ("charged", figures.charged, ("charge", "not in the provider's ledger yet")),
+        ("charged", figures.charged, ("possible charge", "not in the ledger yet")),
     ):
         more = "+?" if figure.seen is not None and figure.unknown and name != "charged" else ""
         mark = f"{more} ".lstrip()

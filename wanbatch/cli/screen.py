@@ -324,7 +324,7 @@ def print_result(console: Console, result: RunResult, ending: Ending = Ending())
     if result.uncosted:
         parts.append(f"and {result.uncosted} with an unknown cost")
     if result.charges_not_seen:
-        parts.append(f"{count_text(result.charges_not_seen, 'charge')} not in the provider's ledger yet")
+        parts.append(f"{count_text(result.charges_not_seen, 'possible charge')} not in the provider's ledger yet")
     say(console, f"  {'; '.join(parts)}{PLAY_MARK if ending.is_play else ''}")
     for line in ending.money:
         say(console, escape(f"  {line}"))

@@ -158,7 +158,7 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     if at_risk:
         money.append(f"at risk {money_text(at_risk)}")
     if progress.charges_not_seen:
-        money.append(f"{count_text(progress.charges_not_seen, 'charge')} not in the provider's ledger yet")
+        money.append(f"{count_text(progress.charges_not_seen, 'possible charge')} not in the provider's ledger yet")
     if found.cap is not None:
         money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")

@@ -38,10 +38,10 @@ def sum_text(known: int, unseen: int) -> str:
 
 
 def charged_text(known: int, unseen: int) -> str:
-    """Return `1.05 USD + unknown (2 charges not in the provider's ledger yet)`."""
+    """Return `1.05 USD + unknown (2 possible charges not in the provider's ledger yet)`."""
     if not unseen:
         return usd_text(known)
-    rest = f"unknown ({count_text(unseen, 'charge')} not in the provider's ledger yet)"
+    rest = f"unknown ({count_text(unseen, 'possible charge')} not in the provider's ledger yet)"
     return f"{usd_text(known)} + {rest}" if known else rest
 
 

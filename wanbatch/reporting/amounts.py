@@ -74,7 +74,7 @@ def charged_so_far(row: Mapping[str, Any], costs: Mapping[str, Any]) -> str:
     """
     batch, charged = row["batch"], row["charged"]
     if charged["unknown_takes"]:
-        return f"{count_text(charged['unknown_takes'], 'charge')} not in the provider's ledger yet"
+        return f"{count_text(charged['unknown_takes'], 'possible charge')} not in the provider's ledger yet"
     waiting = next(each for each in costs["progress"] if each["batch"] == batch)["remaining"]["takes"]
     if waiting:
         return f"all charges for what was sent have been seen; {count_text(waiting, 'take')} still to be sent"

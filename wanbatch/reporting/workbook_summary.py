@@ -116,7 +116,7 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
 def _charged(whole: Mapping[str, Any], sum_of: int = 0) -> Row:
     """Return the line of what was charged, with the charges that were not seen yet beside it."""
     unseen = whole["charges_not_seen"]
-    words = f"and {count_text(unseen, 'charge')} not in the provider's ledger yet" if unseen else ""
+    words = f"and {count_text(unseen, 'possible charge')} not in the provider's ledger yet" if unseen else ""
     return Row("charged", whole["charged_credits"], words, sum_of=sum_of)
 
 
