@@ -66,7 +66,7 @@ def test_what_is_shown_adds_up(parts: list[int]) -> None:
 
 def test_a_clip_of_nineteen_cents_is_the_same_beside_whatever_it_stands() -> None:
     clip, columns = 378_000, ("estimated", "held", "charged", "at_risk", "committed", "to_complete", "final")
-    columns += (*WENT_INTO, "outside_cut", "budget", "baseline", "variance", "budget_left")
+    columns += (*WENT_INTO, "outside_cut", "budget", "baseline", "variance", "budget_less_final")
     rows = [{"level": "scene", "key": f"sc{n}", **{f"{name}_credits": clip * n for name in columns}} for n in (1, 6, 7)]
     shown = {
         row["key"]: {amount.usd for amount in row["shown"].values()} for _, mine in levels_of(rows) for row in mine

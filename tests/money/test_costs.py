@@ -92,7 +92,7 @@ def test_a_batch_says_what_it_was_to_cost_costs_and_will_have_cost(tmp_path: Pat
         "to_complete_known_credits": CREDITS + 5,
         "final_credits": None,
         "final_known_credits": 4 * CREDITS + 10,
-        "budget_left_credits": None,
+        "budget_less_final_credits": None,
         "takes_of_unknown_cost": 1,
         "takes_of_unknown_price": 0,
         "in_cut_credits": CREDITS,
@@ -110,11 +110,11 @@ def test_a_batch_says_what_it_was_to_cost_costs_and_will_have_cost(tmp_path: Pat
 
 def test_a_scene_whose_money_is_all_known_has_a_final_cost_and_variances(tmp_path: Path) -> None:
     row = rows_of(costs_of(story(tmp_path)), "scene")["sc1"]
-    names = ("budget", "estimated", "at_risk", "charged", "final", "budget_left")
+    names = ("budget", "estimated", "at_risk", "charged", "final", "budget_less_final")
     assert [row[f"{name}_credits"] for name in names] == [
         2 * CREDITS, 2 * CREDITS, 0, CREDITS, CREDITS, CREDITS,
     ]  # fmt: skip
-    assert (row["final_usd"], row["budget_left_usd"]) == (0.525, 0.525)
+    assert (row["final_usd"], row["budget_less_final_usd"]) == (0.525, 0.525)
 
 
 def test_seconds_and_yield_are_numbers(tmp_path: Path) -> None:

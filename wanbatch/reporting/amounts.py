@@ -15,7 +15,7 @@ from wanbatch.units import count_text
 UNSEEN = "\u2013"  # a dash: there is nothing to show
 WENT_INTO = ("in_cut", *OUTSIDE_WORDS)  # together they are what was charged
 ADDED_UP = ("estimated", "held", "charged", "at_risk", "committed", "to_complete", "final", "outside_cut", *WENT_INTO)
-COMPARED = ("budget", "baseline", "variance", "budget_left")  # they do not add up
+COMPARED = ("budget", "baseline", "variance", "budget_less_final")  # they do not add up
 
 
 @dataclass(frozen=True)

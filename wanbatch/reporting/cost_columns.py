@@ -13,7 +13,7 @@ _COST_PARTS = {
     "committed": "charged and at risk together: what counts under the cap",
     "to_complete": "what the takes that are still to be sent will cost",
     "final": "committed and to_complete together",
-    "budget_left": "budget minus final: below 0, by how much the cap is too low for what is still to be sent",
+    "budget_less_final": "budget minus final: below 0, by how much the cap is too low for what is still to be sent",
 }
 _WENT_INTO = {
     "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest verified one",

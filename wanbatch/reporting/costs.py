@@ -29,7 +29,7 @@ from wanbatch.reporting.variance import variance_frame
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")  # with a known part beside the sum
 _SUMS = (
     "budget", "estimated", "held", "charged", "at_risk", "committed", "to_complete", "final",
-    "budget_left",
+    "budget_less_final",
 )  # fmt: skip
 
 
@@ -252,7 +252,7 @@ def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budg
         "charged": sums["charged"] if is_seen else None,
         "committed": committed,
         "final": final,
-        "budget_left": _less(budget, final),
+        "budget_less_final": _less(budget, final),
     }
     money = {
         **{f"{name}_credits": value for name, value in told.items()},

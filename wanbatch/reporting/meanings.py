@@ -56,7 +56,7 @@ COST_WORDS: Mapping[str, str] = {  # the words for columns of the cost report
     "final": "final cost",
     "baseline": "baseline",
     "variance": "variance",
-    "budget_left": "cap less final cost",
+    "budget_less_final": "cap less final cost",
     "in_cut": "in the cut",
     "outside_cut": "outside the cut",
     **OUTSIDE_WORDS,

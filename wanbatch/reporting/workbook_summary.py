@@ -110,7 +110,7 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
         yield Row(label, remaining["failed_known_credits"], _takes(remaining["failed_unpriced_takes"]))
     if remaining["cap"] is not None:
         yield Row("cap", remaining["cap"])
-        yield Row("left under the cap", remaining["cap_left"], "" if remaining["cap_left"] is not None else "unknown")
+        yield Row("cap less committed", remaining["cap_left"], "" if remaining["cap_left"] is not None else "unknown")
 
 
 def _charged(whole: Mapping[str, Any], sum_of: int = 0) -> Row:
