@@ -97,6 +97,10 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
     )
     assert call(["status", str(folder)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
+    if status["remaining"]["failed_takes"]:
+        yield "status --json: remaining", {"to finish": status["remaining"]["finish_known_credits"]}
+        yield "status", {"to finish": _finish(shown)}
+        yield "the page", {"to finish": _finish(html.unescape(files.report.read_text()))}
     yield "status", {name: _before(name, shown) for name in ("charged", "committed")}
     spent = status["spending"]
     told = {  # null while the ledger shows nothing
@@ -265,13 +269,21 @@ def summary_sheet(cells: Cells) -> Iterator[tuple[str, Told]]:
     lines = {text: at[1:] for at, (_, _, text) in cells.items() if at.startswith("A") and text is not None}
     for column, scale in (("B", 2_000_000), ("C", 1)):
         told = {}
-        for word in ("charged", "committed", "at risk", "final", "in the cut", "baseline"):
-            label = {"at risk": "at risk: it may still be charged", "final": "final cost"}.get(word, word)
+        for word in ("charged", "committed", "at risk", "final", "in the cut", "baseline", "to finish", "failed again"):
+            label = _LABELS.get(word, word)
             row = next((at for text, at in lines.items() if text == label or text.startswith(f"{label}: the f")), None)
             value = None if row is None else cells.get(f"{column}{row}")
             if value is not None and value[0] == "n":
                 told[word] = round(float(value[2] or "nan") * scale)
         yield f"costs.xlsx: summary, column {column}", told
+
+
+_LABELS = {
+    "at risk": "at risk: it may still be charged",
+    "final": "final cost",
+    "to finish": "to finish all shots: the final cost, and that",
+    "failed again": "not in the final cost: another try of what failed",
+}
 
 
 def _known_columns(unit: str) -> list[tuple[str, str]]:
@@ -292,6 +304,10 @@ _SHOWN = (("held", "set aside"), ("charged", "charged"))
 _TILES = ("charged", "committed", "baseline", "final cost")
 _STATES = ("verified", "failed", "held", "unknown", "planned", "superseded")
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
+
+
+def _finish(text: str) -> int:
+    return round(float(re.findall(r"To finish all shots: ([\d,.]+) USD", text)[0].replace(",", "")) * 2_000_000)
 
 
 def _before(word: str, text: str) -> int:
@@ -372,6 +388,8 @@ def test_all_figures_of_one_run_agree(make, tmp_path: Path, capsys: pytest.Captu
     assert {word: found for word, found in places.items() if len(found) > 1} == {}
     (charged,), (risk,), (committed,) = (places[word] for word in ("charged", "at risk", "committed"))
     (ahead,), (final,) = (places[word] for word in ("to complete", "final"))
+    (finish,), (again,) = (places.get(word, {0: []}) for word in ("to finish", "failed again"))
+    assert (finish or final) == final + (again or 0)
     assert (charged + risk, committed + ahead) == (committed, final)
 
 

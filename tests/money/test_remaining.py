@@ -215,15 +215,25 @@ OF_THREE = "This buys 3 takes, because all takes of a shot that you change are m
     [
         (
             Remaining(0, 0, 0, None, USD, failed=2, tries=2, failed_known=USD),
-            OF_TWO,
+            f"{OF_TWO}. To finish all shots: 2.00 USD",
         ),
         (
             Remaining(0, 0, 0, 9 * USD, USD, failed=2, tries=3, failed_known=USD),
-            f"{OF_TWO}, which the cap of 9.00 USD allows. {OF_THREE}",
+            f"{OF_TWO}, which the cap of 9.00 USD allows. {OF_THREE}. To finish all shots: 2.00 USD",
         ),
         (
             Remaining(0, 0, 0, 3 * USD, 3 * USD, failed=1, tries=1, failed_known=USD),
-            "1 take failed: trying it again would cost 1.00 USD (not in the final cost) and needs a cap of 4.00 USD",
+            (
+                "1 take failed: trying it again would cost 1.00 USD (not in the final cost) and needs a cap of 4.00 USD."
+                " To finish all shots: 4.00 USD"
+            ),
+        ),
+        (  # of one that may have been charged the cost is unknown
+            Remaining(1, USD, 0, None, None, failed=1, tries=1, failed_known=USD, committed_known=USD, uncosted=1),
+            (
+                "1 take failed: trying it again would cost 1.00 USD (not in the final cost). To finish all shots: 3.00 USD +"
+                " unknown (1 take)"
+            ),
         ),
         (Remaining(0, 0, 0, 3 * USD, 3 * USD), ""),
     ],

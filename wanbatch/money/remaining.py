@@ -29,7 +29,7 @@ class Remaining:
     the shots that have to be changed, which no retry buys. `unfetched` clips are ordered and not fetched yet, of which
     `paid` are in the ledger already. `chosen` is what the command that goes on sends of them, None for all. `later` is
     what the ledger has not listed yet of `clips_listed_later`; `scenes` is what takes of scenes with caps of their own
-    want of these.
+    want of these. `committed_known` is the known part of `committed` where that is None, without `uncosted` takes.
     """
 
     takes: int
@@ -50,6 +50,8 @@ class Remaining:
     later: AtRisk = NOTHING_AT_RISK
     clips_listed_later: int = 0
     scenes: SceneCaps = NO_SCENE_CAPS
+    committed_known: int = 0
+    uncosted: int = 0
 
     @property
     def short_scenes(self) -> tuple[SceneCap, ...]:
@@ -108,6 +110,17 @@ class Remaining:
         return Purchase(
             self.tries, self.failed_known, self.failed_unpriced, higher(self.failed_known, self.failed_worst)
         )
+
+    @property
+    def finish_known(self) -> int:
+        """What all shots will have cost once what failed is made as well: the final cost and these, as far as known."""
+        spent = self.committed_known if self.committed is None else self.committed
+        return spent + self.known + self.failed_known
+
+    @property
+    def finish_unknown(self) -> int:
+        """How many takes are not in that sum: their cost or price is unknown."""
+        return self.uncosted + self.unpriced + self.failed_unpriced
 
     def _cap_for_more(self, more: Purchase) -> int | None:
         if self.unpriced or more.unpriced:
@@ -169,7 +182,7 @@ class Remaining:
             line += f", which the cap of {usd_text(self.cap)} allows"
         if self.tries > self.failed:
             line += f". This buys {self.tries} takes, because all takes of a shot that you change are made again"
-        return line
+        return f"{line}. To finish all shots: {partly_known(self.finish_known, self.finish_unknown)}"
 
 
 NOTHING_REMAINS = Remaining(0, 0, 0, None, 0)
@@ -212,6 +225,8 @@ def remaining_of(
         unpriced=left.unpriced,
         cap=cap,
         committed=None if progress.uncosted else progress.credits_committed,
+        committed_known=progress.credits_committed,
+        uncosted=progress.uncosted,
         worst=left.worst,
         failed=failed.takes,
         tries=tries.takes,
@@ -270,4 +285,7 @@ def remaining_json(remaining: Remaining) -> dict[str, Any]:
         "failed_known_credits": remaining.failed_known,
         "failed_unpriced_takes": remaining.failed_unpriced,
         "failed_words": remaining.failed_words,
+        "finish_credits": None if remaining.finish_unknown else remaining.finish_known,
+        "finish_known_credits": remaining.finish_known,
+        "finish_unknown_takes": remaining.finish_unknown,
     }

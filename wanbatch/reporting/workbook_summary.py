@@ -108,6 +108,8 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
     if remaining["failed_takes"]:
         label = "not in the final cost: another try of what failed"
         yield Row(label, remaining["failed_known_credits"], _takes(remaining["failed_unpriced_takes"]))
+        label = "to finish all shots: the final cost, and that"
+        yield Row(label, remaining["finish_known_credits"], _takes(remaining["finish_unknown_takes"]))
     if remaining["cap"] is not None:
         yield Row("cap", remaining["cap"])
         yield Row("cap less committed", remaining["cap_left"], "" if remaining["cap_left"] is not None else "unknown")
