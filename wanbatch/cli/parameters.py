@@ -165,9 +165,10 @@ EXCEPT = click.option(
     shell_complete=completed_choices,
     help="Leave out the shots that match GLOB, which is written as for --only.",
 )
+CURRENCY_RATE = _Currency()
 CURRENCY = click.option(
     "--currency",
-    type=_Currency(),
+    type=CURRENCY_RATE,
     help="Show amounts in this currency, too, at your rate, such as EUR=0.92; they are marked as converted.",
 )
 USD = _Usd()

@@ -19,13 +19,14 @@ from wanbatch.cli import Global
 from wanbatch.cli.against import reconcile_against
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
-from wanbatch.cli.parameters import completed_runs, completed_shots, explaining_run
+from wanbatch.cli.parameters import CURRENCY_RATE, completed_runs, completed_shots, explaining_run
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant, output_seen
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
 from wanbatch.money.credits import credits_of_usd, money_text, usd_text
+from wanbatch.money.currency import Currency
 from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.cost_files import figures_json, ledger_rows, write_ledger
 from wanbatch.runner.other_keys import given_up_text, unseen_text
@@ -76,16 +77,25 @@ _RUN = click.argument(
     metavar="FILE.csv",
     help="Compare the charges of RUN with an invoice or the provider's export, line by line; sends no request.",
 )
+@click.option(
+    "--currency",
+    type=CURRENCY_RATE,
+    help="With --against: the invoice is in this currency, at this rate, such as EUR=0.92; charges are converted.",
+)
 @click.pass_obj
 @explaining_run
-def reconcile_command(options: Global, /, run: Path | None, against: Path | None, **answers: Any) -> int:
+def reconcile_command(
+    options: Global, /, run: Path | None, against: Path | None, currency: Currency | None, **answers: Any
+) -> int:
     """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Costs nothing.
 
     With --against, check the recorded charges against an invoice instead.
     """
     output = output_seen(run)
     if against is not None:
-        return reconcile_against(options, output, against)
+        return reconcile_against(options, output, against, currency)
+    if currency is not None:
+        raise UsageInvalid("--currency says what an invoice is in: add --against FILE.csv")
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     found = asyncio.run(session.reconcile(output, Answers(**answers)))
     read_at = found.read_at or system_now()

@@ -1,23 +1,13 @@
-"""An invoice, or the provider's own export, held line by line against the charges that a batch recorded. Pure.
-
-No format is documented, so columns are found by what is in them: the one with generations of the batch, and
-the one that has the header of an amount of credits or USD.
-"""
+"""An invoice, or the provider's own export, held line by line against the charges that a batch recorded. Pure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 
-from wanbatch.money.credits import CREDITS_PER_USD, usd
-
-_ID_HEADS = ("generationid", "generation", "taskid", "jobid", "inferenceid", "requestid", "reference", "id")
-_USD_HEADS = ("usd", "amount", "cost", "charge", "price", "total")
-_AMOUNT = re.compile(r"(-?)\s*(\d{1,15}(?:\.\d{1,12})?)")
-_GROUPED = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+from wanbatch.money.invoice_table import Billed, Invoice, Unit
 
 
 class Match(StrEnum):
@@ -30,6 +20,9 @@ class Match(StrEnum):
     NOT_CHARGED = "not charged"
     NOT_ON_INVOICE = "not on the invoice"
     UNREADABLE = "unreadable"
+    NO_ID = "without an id"
+    TOTAL = "total of the invoice"
+    TOTAL_DIFFERS = "total differs"
 
 
 MATCH_WORDS: Mapping[Match, str] = {
@@ -40,43 +33,12 @@ MATCH_WORDS: Mapping[Match, str] = {
     Match.NOT_CHARGED: "a generation of this batch whose charge is not in the ledger as read so far",
     Match.NOT_ON_INVOICE: "charged in the ledger, but missing from the invoice",
     Match.UNREADABLE: "an amount that cannot be read",
+    Match.NO_ID: "it does not say for which generation: not in the total above",
+    Match.TOTAL: "the invoice's own total: it agrees with its lines",
+    Match.TOTAL_DIFFERS: "the invoice's own total: its lines add up to another amount",
 }
-
-
-@dataclass(frozen=True)
-class Billed:
-    """One line of an invoice: its number in the file, its generation, and its amount as it is written.
-
-    `amount` is in `is_credits` credits or else in USD; None if it cannot be read.
-    """
-
-    number: int
-    generation_id: str
-    amount: Decimal | None
-    text: str
-    is_credits: bool
-
-    @property
-    def credits(self) -> int | None:
-        """The amount in credits, rounded where USD are in cents; None if it cannot be read."""
-        if self.amount is None:
-            return None
-        return int(self.amount if self.is_credits else (self.amount * CREDITS_PER_USD).to_integral_value())
-
-    @property
-    def places(self) -> int:
-        """How many decimals the amount is written with."""
-        exponent = 0 if self.amount is None else self.amount.as_tuple().exponent
-        return -exponent if isinstance(exponent, int) and exponent < 0 else 0
-
-    def is_amount_of(self, credit_count: int) -> bool:
-        """Say whether this is what so many credits are, to the places that are written."""
-        if self.amount is None:
-            return False
-        if self.is_credits:
-            return self.amount == credit_count
-        places = Decimal(1).scaleb(-self.places)
-        return usd(credit_count).quantize(places, ROUND_HALF_UP) == self.amount
+TOTALS = (Match.TOTAL, Match.TOTAL_DIFFERS)
+SETTLED = (Match.MATCHED, Match.TOTAL)
 
 
 @dataclass(frozen=True)
@@ -89,7 +51,10 @@ class Charged:
 
 @dataclass(frozen=True)
 class Matched:
-    """One line of the result. `number` is None for a charge that no line has."""
+    """One line of the result. `number` is None for a charge that no line has, and `amount` is what the line says.
+
+    The charge of a generation is with the first of its lines. `is_shared` says that several are its charge together.
+    """
 
     match: Match
     number: int | None
@@ -97,106 +62,78 @@ class Matched:
     take: str
     billed: int | None
     charged: int | None
+    amount: Decimal | None = None
+    is_shared: bool = False
 
     @property
     def difference(self) -> int | None:
         """What was billed beyond the charge; None if one of both is not known."""
-        return None if self.billed is None or self.charged is None else self.billed - self.charged
+        if self.billed is None or self.charged is None or self.is_shared:
+            return None
+        return self.billed - self.charged
 
 
-def read_invoice(rows: Sequence[Sequence[str]], known: Iterable[str]) -> list[Billed]:
-    """Read the lines of a table whose first row has the names of its columns.
-
-    `known` are the generations of the batch. Raises ValueError if no column of ids or amounts can be told.
-    """
-    if len(rows) < 2:
-        raise ValueError("the file has no line below its header")
-    heads = [re.sub(r"[^a-z]", "", cell.lower()) for cell in rows[0]]
-    ours, body = set(known), rows[1:]
-    at = _id_column(heads, body, ours)
-    if at is None:
-        raise ValueError(
-            "no column holds a generation of this batch: call the column with the provider's ids generation_id"
-        )
-    amount_at, is_credits = _amount_column(heads)
-    if amount_at is None:
-        raise ValueError("no column has a header that names an amount: call the amount column usd or credits")
-    lines = []
-    for number, row in enumerate(body, start=2):
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        text = cells[amount_at] if amount_at < len(cells) else ""
-        name = cells[at] if at < len(cells) else ""
-        lines.append(Billed(number, name, read_amount(text), text, is_credits))
-    return _positive(lines)
-
-
-def _id_column(heads: Sequence[str], body: Sequence[Sequence[str]], ours: set[str]) -> int | None:
-    hits = [sum(at < len(row) and row[at].strip() in ours for row in body) for at in range(len(heads))]
-    most = max(hits, default=0)
-    if most:
-        return hits.index(most)
-    return next((heads.index(head) for head in _ID_HEADS if head in heads), None)
-
-
-def _amount_column(heads: Sequence[str]) -> tuple[int | None, bool]:
-    for at, head in enumerate(heads):
-        if "credit" in head:
-            return at, True
-    for word in _USD_HEADS:
-        for at, head in enumerate(heads):
-            if word in head:
-                return at, False
-    return None, False
-
-
-def read_amount(text: str) -> Decimal | None:
-    """Read `1.575`, `$1.58`, `1,575.00` or `1.58 USD`; None for anything that could be two amounts, such as `1,575`."""
-    plain = re.sub(r"(?i)usd|credits?|[$\s\u00a0]", "", text)
-    if "," in plain and (not _GROUPED.fullmatch(plain) or "." not in plain):
-        return None
-    found = _AMOUNT.fullmatch(plain.replace(",", ""))
-    try:
-        return None if found is None else Decimal(found[1] + found[2])
-    except InvalidOperation:
-        return None
-
-
-def _positive(lines: list[Billed]) -> list[Billed]:
-    """Take an export that lists spending below 0 as spending."""
-    amounts = [line.amount for line in lines if line.amount is not None]
-    if not amounts or max(amounts) > 0:
-        return lines
-    return [
-        Billed(
-            each.number, each.generation_id, None if each.amount is None else -each.amount, each.text, each.is_credits
-        )
-        for each in lines
-    ]
-
-
-def match_invoice(lines: Sequence[Billed], ours: Mapping[str, Charged]) -> list[Matched]:
+def match_invoice(invoice: Invoice, ours: Mapping[str, Charged]) -> list[Matched]:
     """Match each line with the charge of its generation, in the order of the file; then charges without a line.
 
-    Several lines of one generation whose sum is its charge, such as a charge and what was paid back, are matched.
+    Several lines of one generation whose sum is its charge, such as a charge and what was paid back, are matched. Rows
+    without a generation come last: the totals among them are compared with the lines that they may add up.
     """
     groups: dict[str, list[Billed]] = {}
-    for line in lines:
+    for line in invoice.lines:
         groups.setdefault(line.generation_id, []).append(line)
     matches = {name: _matches(mine, ours.get(name)) for name, mine in groups.items()}
-    found = []
-    for line in lines:
-        match, charge = matches[line.generation_id].pop(0), ours.get(line.generation_id)
-        charged = None if charge is None or match is Match.TWICE else charge.credits
+    found: list[Matched] = []
+    for line in invoice.lines:
+        mine, charge = groups[line.generation_id], ours.get(line.generation_id)
+        match = matches[line.generation_id].pop(0)
+        charged = None if charge is None or line is not mine[0] else charge.credits
         take = "" if charge is None else charge.take
-        found.append(Matched(match, line.number, line.generation_id, take, line.credits, charged))
+        is_shared = match is Match.MATCHED and mine[1:] != [] and not line.is_amount_of(charged or 0)
+        found.append(_matched(match, line, take, charged, is_shared=is_shared))
     rest = [
         Matched(Match.NOT_ON_INVOICE, None, name, charge.take, None, charge.credits)
         for name, charge in ours.items()
         if charge.credits and name not in groups
     ]
-    return found + rest
+    return found + rest + [_matched(_what_is(row, invoice, found), row, "", None) for row in invoice.rest]
+
+
+def _matched(match: Match, line: Billed, take: str, charged: int | None, *, is_shared: bool = False) -> Matched:
+    return Matched(match, line.number, line.generation_id, take, line.credits, charged, line.amount, is_shared)
+
+
+def _what_is(row: Billed, invoice: Invoice, found: Sequence[Matched]) -> Match:
+    """Say what a row without a generation is."""
+    if row.amount is None:
+        return Match.UNREADABLE
+    if not row.is_total:
+        return Match.NO_ID
+    totals = [each.number for each in invoice.rest if each.is_total and each.number < row.number]
+    for first, last in ((0, row.number), (max(totals, default=0), row.number), (0, None)):
+        rest = [each.amount for each in invoice.rest if not each.is_total and _is_within(each.number, first, last)]
+        lines = [each for each in found if _is_within(each.number, first, last)]
+        more = sum((amount for amount in rest if amount is not None), Decimal(0))
+        sums = [sum_of(lines), _before_rounding(lines, invoice.unit)]
+        if lines and any(row.is_rounded_from(each + extra) for each in sums for extra in (0, more)):
+            return Match.TOTAL
+    return Match.TOTAL_DIFFERS
+
+
+def _is_within(number: int | None, first: int, last: int | None) -> bool:
+    return number is not None and number > first and (last is None or number < last)
+
+
+def sum_of(lines: Sequence[Matched]) -> Decimal:
+    """Return the sum of amounts as the invoice has them, without those that cannot be read."""
+    return sum((line.amount for line in lines if line.amount is not None), Decimal(0))
+
+
+def _before_rounding(lines: Sequence[Matched], unit: Unit) -> Decimal:
+    """Return the sum of lines with the charges of those that match: an invoice may round its total, not its parts."""
+    matched = [line for line in lines if line.match is Match.MATCHED]
+    others = [line for line in lines if line.match is not Match.MATCHED]
+    return unit.amount_of(sum(line.charged or 0 for line in matched)) + sum_of(others)
 
 
 def _matches(lines: Sequence[Billed], charge: Charged | None) -> list[Match]:
@@ -208,7 +145,7 @@ def _matches(lines: Sequence[Billed], charge: Charged | None) -> list[Match]:
     if charge.credits is None:
         return [Match.NOT_CHARGED] * len(lines)
     amounts = [line.amount for line in lines if line.amount is not None]
-    whole = Billed(0, "", sum(amounts, Decimal(0)), "", lines[0].is_credits)
+    whole = Billed(0, "", sum(amounts, Decimal(0)), "", lines[0].unit)
     if whole.is_amount_of(charge.credits):
         return [Match.MATCHED] * len(lines)
     first = Match.MATCHED if lines[0].is_amount_of(charge.credits) else Match.DIFFERS
