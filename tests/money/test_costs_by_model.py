@@ -141,7 +141,7 @@ def test_a_charged_failure_before_an_edit_is_under_the_model_that_charged_it(tmp
     pen.state.close()
     with StateReader.open(tmp_path / "edited") as reader:
         summary = frames(reader).summary
-    names = ["takes", "credits_held", "credits_charged", "credits_outside_cut"]
+    names = ["takes", "credits_held", "credits_charged_known", "credits_outside_cut"]
     told = summary[summary["level"] == "model"].set_index("key")[names]
     assert told.T.to_dict("list") == {SECOND: [1, OTHER_PRICE, 0, 0], FIRST: [0, 0, PRICE, PRICE]}
 

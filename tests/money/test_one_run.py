@@ -112,9 +112,7 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
     yield (
         "summary.json",
         {
-            "charged": summary["charged"] or 0,  # null while the ledger shows nothing
-            "committed": summary["committed"],
-            "held": summary["held"],
+            **{name: summary[f"{name}_known"] for name in ("charged", "committed", "held")},
             "unknown": summary["unknown_takes"],
             "charges not seen": summary["charges_not_seen"],
             "holds not seen": summary["holds_not_seen"],
@@ -140,7 +138,6 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
                     **{
                         name: sum(int(row[f"{column}_credits"] or 0) for row in levels if row["level"] == level)
                         for name, column in (
-                            ("charged", "charged"),
                             ("in the cut", "in_cut"),
                             ("outside the cut", "outside_cut"),
                             *((part.replace("_", " "), f"{part}_known") for part in _KNOWN),
@@ -165,8 +162,7 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
             },
         )
         whole = tables.summary.iloc[0]
-        seen = whole[["credits_charged", "credits_held"]].fillna(0)
-        yield "summary.csv", {"charged": int(seen["credits_charged"]), "held": int(seen["credits_held"])}
+        yield "summary.csv", {name: int(whole[f"credits_{name}_known"]) for name in ("charged", "held")}
     yield from pages(files)
     yield from baseline(files.costs.parent, status, costs)
     yield from counts(files, status, tables.takes)
@@ -240,7 +236,8 @@ def single_rows(reports: Path) -> Iterator[tuple[str, Told]]:
     for name in ("shots.csv", "spend.csv"):
         with (reports / name).open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
-        yield name, {"charged": sum(int(row["charged_credits"] or 0) for row in rows)}
+        column = "charged_known_credits" if name == "shots.csv" else "charged_credits"
+        yield name, {"charged": sum(int(row[column] or 0) for row in rows)}
 
 
 def workbook(path: Path) -> Iterator[tuple[str, Told]]:
@@ -291,19 +288,19 @@ def _known_columns(unit: str) -> list[tuple[str, str]]:
     words = {"final": "final cost", "held": "set aside"}
     parts = [(name, words.get(name, name)) for name in (part.replace("_", " ") for part in _KNOWN)]
     both = [(name, f"{head}{known} {unit}") for name, head in parts for known in ("", ", known part")]
-    return [("charged", f"charged {unit}"), ("in the cut", f"in the cut {unit}"), *both]
+    return [("in the cut", f"in the cut {unit}"), *both]
 
 
 _GROUPINGS = ("batch", "sequence", "scene", "model", "cost_code")
 _ADDED_UP = {
     **dict.fromkeys(_GROUPINGS, _known_columns),
     **dict.fromkeys((f"{each} details" for each in _GROUPINGS), _known_columns),
-    "shots": lambda unit: [("charged", f"charged {unit}")],
+    "shots": lambda unit: [("charged", f"charged{known} {unit}") for known in ("", ", known part")],
 }
 _SHOWN = (("held", "set aside"), ("charged", "charged"))
 _TILES = ("charged", "committed", "baseline", "final cost")
 _STATES = ("verified", "failed", "held", "unknown", "planned", "superseded")
-_KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
+_KNOWN = ("estimated", "held", "charged", "at_risk", "committed", "to_complete", "final")
 
 
 def _finish(text: str) -> int:
@@ -339,7 +336,9 @@ def test_a_take_that_was_given_up_and_charged_later_is_committed_once(
     summary = json.loads(files.summary_json.read_text())["credits"]
     level = json.loads((files.costs.parent / "costs.json").read_text())["levels"][0]
     told = [status["credits"]["committed"], summary["committed"], level["committed_credits"]]
+    unseen = [status["credits"]["charged"], summary["charged"], level["charged_credits"]]
     assert (told, status["charges_not_seen"], level["charges_not_seen"]) == ([3 * CREDITS] * 3, 2, 2)
+    assert unseen == [None] * 3
 
 
 def test_after_a_kill_no_place_says_0_for_what_is_charged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,4 +60,4 @@ def test_the_screen_and_the_tables_know_the_same_parts(tmp_path: Path, make: Cal
     parts = {"in_cut": found.in_cut, **{name: found.outside.get(name, 0) for name in OUTSIDE_WORDS}}
     assert parts == {name: whole[f"{name}_credits"] for name in parts}
     assert sum(amount > 0 for amount in parts.values()) > 1
-    assert (found.charged, found.outside_cut) == (whole["charged_credits"], whole["outside_cut_credits"])
+    assert (found.charged, found.outside_cut) == (whole["charged_known_credits"], whole["outside_cut_credits"])

@@ -34,7 +34,7 @@ ATTEMPTS_HEADER = (
 )
 SUMMARY_HEADER = (
     "level,key,takes,verified,left_out,failed,held,superseded,open,omitted,usable_s,usd_held,credits_held,usd_charged,"
-    "credits_charged,usd_outside_cut,credits_outside_cut,holds_not_seen,charges_not_seen,takes_of_unknown_cost,usd_per_usable_second,"
+    "credits_charged,usd_held_known,credits_held_known,usd_charged_known,credits_charged_known,usd_outside_cut,credits_outside_cut,holds_not_seen,charges_not_seen,takes_of_unknown_cost,usd_per_usable_second,"
     "credits_per_usable_second,queued_p50_s,queued_p95_s,generating_p50_s,generating_p95_s,download_p50_s,"
     "download_p95_s,total_p50_s,total_p95_s"
 )
@@ -75,7 +75,7 @@ def test_headers_are_fixed_also_of_a_batch_without_takes(tmp_path: Path) -> None
     assert found == [
         f"{TAKES_HEADER}\n",
         f"{ATTEMPTS_HEADER}\n",
-        f"{SUMMARY_HEADER}\nbatch,empty,0,0,0,0,0,0,0,0,0,0.00,0,0.00,0,0.00,0,0,0,0,,,,,,,,,,\n",
+        f"{SUMMARY_HEADER}\nbatch,empty,0,0,0,0,0,0,0,0,0,0.00,0,0.00,0,0.00,0,0.00,0,0.00,0,0,0,0,,,,,,,,,,\n",
     ]
 
 

@@ -96,7 +96,7 @@ def test_amounts_are_numbers_and_totals_are_formulas_that_know_what_is_unknown(f
         files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
     book = sheets(files.costs.parent / "costs.xlsx")
     cells, _ = book["scene"]
-    charged, final = column(cells, "charged USD"), column(cells, "final cost USD")
+    charged, final = column(cells, "charged, known part USD"), column(cells, "final cost USD")
     assert [cells[f"{charged}{row}"] for row in (2, 3, 4)] == [
         ("n", None, "0.525"),
         ("n", None, "0.525"),
@@ -106,6 +106,7 @@ def test_amounts_are_numbers_and_totals_are_formulas_that_know_what_is_unknown(f
     assert total[1] == f'IF(COUNTBLANK({charged}2:{charged}4)>0,"unknown",SUM({charged}2:{charged}4))'
     assert (cells["A5"][2], float(total[2] or "nan")) == ("total", pytest.approx((3 * CREDITS + 5) / 2_000_000))
     assert cells[f"{final}5"][2] == "unknown"  # one take was sent at a price that nobody knows
+    assert cells[f"{column(cells, 'charged USD')}5"][2] == "unknown"  # and what it was charged is not seen
     budget, tags = column(cells, "cap USD"), book["tag"][0]
     assert (f"{budget}5" in cells, any(text == "total" for _, _, text in tags.values())) == (False, False)
 
@@ -130,7 +131,7 @@ def test_the_totals_of_the_spend_count_submits_and_charges_each_in_rows_of_their
 def test_another_currency_is_a_formula_of_the_rate(folder: Path, tmp_path: Path) -> None:
     page, _ = write_combined([folder], tmp_path / "all", MADE_AT, read_currency("EUR=0.5"), has_workbook=True)
     book = sheets(page.parent / "costs.xlsx")
-    about, (cells, _) = book["about"][0], book["batch"]
+    about, (cells, _) = book["about"][0], book["scene"]
     usd, eur = column(cells, "charged USD"), column(cells, "charged EUR")
     assert (about["A5"][2], about["B5"][2]) == ("1 USD in EUR", "0.5")
     assert cells[f"{eur}2"][:2] == ("n", f"{usd}2*about!$B$5")
@@ -147,7 +148,7 @@ def test_the_sheet_of_a_grouping_has_what_is_read_first_and_its_details_have_all
         heads, others = (
             [text for at, (_, _, text) in one.items() if re.fullmatch("[A-Z]+1", at)] for one in (front, every)
         )
-        assert (len(heads) <= 15, set(heads) - set(others), len(others)) == (True, set(), len(rows[0]) - 1)
+        assert (len(heads) <= 16, set(heads) - set(others), len(others)) == (True, set(), len(rows[0]) - 1)
         shown = {
             head: [front.get(f"{column(front, head)}{row}", ("", "", ""))[2] for row in range(2, 6)] for head in heads
         }

@@ -89,16 +89,23 @@ def _more_lines(found: BatchOverview, currency: Currency | None) -> list[str]:
 
 def converted_line(currency: Currency, found: BatchOverview) -> str:
     """Say the sums of a batch in another currency, marked as converted."""
-    progress = found.progress
+    progress, baseline, left = found.progress, found.baseline, found.remaining
+    final = progress.credits_committed + left.known
     sums = {
         "committed": (progress.credits_committed, progress.uncosted),
         "charged": (progress.credits_charged, progress.charges_not_seen),
+        "final cost": (final, progress.uncosted + left.unpriced),
+        **({} if baseline is None else {"baseline": (baseline.credits, baseline.unpriced)}),
         **({} if found.cap is None else {"cap": (found.cap, 0)}),
     }
-    told = [
-        f"{name} {currency.text(known) if known or not more else 'unknown'}" for name, (known, more) in sums.items()
-    ]
+    told = [f"{name} {_converted(currency, known, unknown)}" for name, (known, unknown) in sums.items()]
     return f"{currency.note}: {'; '.join(told)}"
+
+
+def _converted(currency: Currency, known: int, unknown: int) -> str:
+    if not unknown:
+        return currency.text(known)
+    return f"{currency.text(known)} + unknown" if known else "unknown"
 
 
 def _last_run_json(found: BatchOverview, run: Run) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The table of an invoice, or of the provider's own export: which columns and rows of it are what, in which unit. Pure.
 
 No format is documented, so columns are found by what is in them: the one with generations of the batch, and
-the one that has the header of an amount of credits, of USD or of the currency that the user names.
+the one that has a header that names an amount of credits, of USD or of the currency that the user names.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def read_invoice(rows: Sequence[Sequence[str]], known: Iterable[str], currency: 
         )
     amount_at, is_credits = _amount_column(rows[0], heads, currency)
     if amount_at is None:
-        raise ValueError("no column has the header of an amount: call the amount column usd or credits")
+        raise ValueError("no column has a header that names an amount: call the amount column usd or credits")
     unit = IN_CREDITS if is_credits else _unit(_codes_in(rows, heads, amount_at), currency)
     lines: list[Billed] = []
     others: list[Billed] = []

@@ -94,7 +94,7 @@ def _credits(credit_count: int) -> str:
 def paid_amounts(row: Mapping[str, Any]) -> dict[str, Amount]:
     """Return what was charged for a shot, and what for: unknown while the ledger shows nothing of it."""
     return {
-        name: _marked(row, name, _amount_or_unknown(name, row[f"{name}_credits"]))
+        name: _marked(row, name, _amount_or_unknown(name, _known(row, name)))
         for name in ("charged", "outside_cut", *WENT_INTO)
     }
 
@@ -105,8 +105,6 @@ def _known(row: Mapping[str, Any], name: str) -> int | None:
 
 
 def _marked(row: Mapping[str, Any], name: str, amount: Amount) -> Amount:
-    if name == "charged" and row[f"{name}_credits"] and row.get("charges_not_seen"):
-        return _with_unknown(amount)
     if row[f"{name}_credits"] is not None or amount in (_UNKNOWN, Amount(UNSEEN)):
         return amount
     return _with_unknown(amount)

@@ -8,7 +8,7 @@ _COST_PARTS = {
     "budget": "the cap of the batch or the scene; empty for all batches together",
     "estimated": "what it was expected to cost when it was first sent, or what it costs now if nothing was sent",
     "held": "what the provider set aside, according to its answers, for generations that did not fail",
-    "charged": "what has been charged so far, according to the ledger; empty if it may list charges but lists none yet",
+    "charged": "what was charged, according to the ledger; empty while a charge is not seen",
     "at_risk": "what may still be charged for what was sent",
     "committed": "charged and at risk together: what counts under the cap",
     "to_complete": "what the takes that are still to be sent will cost",
@@ -16,8 +16,9 @@ _COST_PARTS = {
     "budget_less_final": "budget minus final: below 0, by how much the cap is too low for what is still to be sent",
 }
 _WENT_INTO = {
-    "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest verified one",
-    "outside_cut": "charged for everything else: with `in_cut` it makes up `charged`, and the next six are its parts",
+    "in_cut": "charged so far for the clips in the cut: for each shot the circled take, else the newest verified one; "
+    "empty, as its companions are, if the ledger may list charges but lists none yet",
+    "outside_cut": "charged for everything else: with `in_cut` it is `charged_known`, and the next six are its parts",
     "unchosen": "charged for other verified clips of the shots in the manifest",
     "left_out": "charged for verified clips of shots that are omitted or no longer in the manifest",
     "superseded": "charged for clips that newer recipes replaced",
@@ -36,17 +37,18 @@ SHOTS: Mapping[str, str] = {
     "scene": "as in the manifest",
     "shot_id": "the shot; `(no take)` for submits that belong to no take",
     "takes": "how many takes",
-    "charged_credits": "what has been charged for all its takes so far, according to the ledger; empty if it may list"
-    " charges but lists none yet",
+    "charged_credits": "what was charged for all its takes, according to the ledger; empty while a charge is not seen",
+    "charged_known_credits": "what has been charged so far",
     **{f"{name}_credits": words for name, words in _WENT_INTO.items()},
-    "charged_usd": "the same in USD",
+    "charged_usd": "the same as `charged_credits`, in USD",
+    "charged_known_usd": "what has been charged so far, in USD",
     **{f"{name}_usd": f"{words}, in USD" for name, words in _WENT_INTO.items()},
     **_SECONDS,
     "charges_not_seen": "takes, and submits that belong to no take, whose charge the ledger may still show",
     **{f"{name}_credits": words for name, words in _PLANNED.items()},
     **{f"{name}_usd": f"{words}, in USD" for name, words in _PLANNED.items()},
 }
-_KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
+_KNOWN = ("estimated", "held", "charged", "at_risk", "committed", "to_complete", "final")
 COSTS: Mapping[str, str] = {
     "level": "`batch`, `sequence`, `scene`, `model`, `tag` or `cost_code`; `all` first in a combined report",
     "batch": "the batch that the group belongs to: the same name in another batch is another group; empty for `all`",

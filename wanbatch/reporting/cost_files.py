@@ -87,20 +87,23 @@ def most_unchosen(shots: pd.DataFrame) -> pd.DataFrame:
 
 
 def _converted(costs: pd.DataFrame, currency: Currency) -> dict[str, Any]:
-    """Return the sums by group in another currency: cents as text, the known part of each."""
+    """Return the sums by group in another currency: cents as text, and the known part of one with its mark."""
     rows = [
         {
             **{name: row[name] for name in ("level", "batch", "key")},
-            **{name: currency.amount(_known(row, name)) for name in CONVERTED},
+            **{name: _converted_sum(row, name, currency) for name in CONVERTED},
         }
         for row in _records(costs)
     ]
     return {"code": currency.code, "rate": f"{currency.rate:f}", "note": currency.note, "rows": rows}
 
 
-def _known(row: Mapping[str, Any], name: str) -> int | None:
-    known: int | None = row.get(f"{name}_known_credits", row[f"{name}_credits"])
-    return known
+def _converted_sum(row: Mapping[str, Any], name: str, currency: Currency) -> str:
+    whole: int | None = row[f"{name}_credits"]
+    if whole is not None or f"{name}_known_credits" not in row:
+        return currency.amount(whole)
+    known: int = row[f"{name}_known_credits"]
+    return f"{currency.amount(known)}+?" if known else "unknown"
 
 
 def baseline_json(batch: str, baseline: Baseline) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 One row per group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, USD beside them exact to the
 credit. A sum that has an unknown part is missing, its known part is beside it; the counts say how many takes are not in
-it. What was charged is what the ledger showed, missing while it shows nothing of what it may charge. Charged amounts
-sum to the ledger's charges to the credit, on every level except tags, where a take with two tags is in both.
+it. What was charged so far is split into the parts in the cut and outside it: they add up to its known part, and are
+missing while the ledger shows nothing of what it may charge. Charged amounts sum to the ledger's charges to the credit,
+on every level except tags, where a take with two tags is in both.
 Each batch has groups of its own, whatever they are called elsewhere. Submits of no take are in the sums of their batch,
 and have a row of their own on the others.
 """
@@ -26,7 +27,15 @@ from wanbatch.reporting.record import series, typed_frame, usd_of, with_usd
 from wanbatch.reporting.spend import spend_frame
 from wanbatch.reporting.variance import variance_frame
 
-_KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")  # with a known part beside the sum
+_KNOWN = (
+    "estimated",
+    "held",
+    "charged",
+    "at_risk",
+    "committed",
+    "to_complete",
+    "final",
+)  # with a known part beside the sum
 _SUMS = (
     "budget", "estimated", "held", "charged", "at_risk", "committed", "to_complete", "final",
     "budget_less_final",
@@ -77,7 +86,7 @@ SHOT_COLUMNS: dict[str, str] = {
     "scene": "string",
     "shot_id": "string",
     "takes": "Int64",
-    **_in_both(["charged", *_CUT]),
+    **_in_both(["charged", "charged_known", *_CUT]),
     "usable_s": "Float64",
     "in_cut_s": "Float64",
     "charges_not_seen": "Int64",
@@ -229,9 +238,11 @@ def _shots_frame(takes: pd.DataFrame) -> pd.DataFrame:
     sums = takes.groupby(places, sort=False)[told].sum().reset_index()
     cells: dict[str, Any] = {name: sums[name].mask(sums[name] == "").array for name in places}
     cells |= {"takes": sums["takes"], "charges_not_seen": sums["is_unseen"] + sums["is_stray"]}
-    for name in ("charged", *_CUT):
-        seen = sums[name].astype("Int64").mask((sums["charged"] == 0) & (cells["charges_not_seen"] > 0))
-        cells |= {f"{name}_usd": usd_of(seen), f"{name}_credits": seen}
+    is_unsure, charged = cells["charges_not_seen"] > 0, sums["charged"].astype("Int64")
+    seen = {"charged": charged.mask(is_unsure), "charged_known": charged}
+    seen |= {name: sums[name].astype("Int64").mask((charged == 0) & is_unsure) for name in _CUT}
+    for name, amounts in seen.items():
+        cells |= {f"{name}_usd": usd_of(amounts), f"{name}_credits": amounts}
     cells |= {f"{name}_s": sums[f"{name}_ms"] / 1000 for name in ("usable", "in_cut")}
     empty = [None] * len(sums)
     return pd.DataFrame({name: pd.array(cells.get(name, empty), dtype=kind) for name, kind in SHOT_COLUMNS.items()})
@@ -240,16 +251,17 @@ def _shots_frame(takes: pd.DataFrame) -> pd.DataFrame:
 def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budget: int | None) -> dict[str, Any]:
     """Return the cells of one group; its place is its level, its batch and its name."""
     whole = {name: None if sums[f"{name}_unknown"] else sums[name] for name in _PARTS}
-    known = {name: sums[name] for name in _PARTS}
+    known = {name: sums[name] for name in (*_PARTS, "charged")}
     known["committed"] = sums["charged"] + sums["at_risk"]
     known["final"] = known["committed"] + sums["to_complete"]
     committed = None if whole["at_risk"] is None else known["committed"]
     final = None if committed is None or whole["to_complete"] is None else known["final"]
-    is_seen = sums["charged"] != 0 or not sums["is_unseen"] + sums["is_stray"]  # else nothing is known of the charges
+    unseen = sums["is_unseen"] + sums["is_stray"]
+    is_seen = sums["charged"] != 0 or not unseen  # else nothing is known of the charges
     told = {
         "budget": budget,
         **whole,
-        "charged": sums["charged"] if is_seen else None,
+        "charged": None if unseen else sums["charged"],
         "committed": committed,
         "final": final,
         "budget_less_final": _less(budget, final),
@@ -268,7 +280,7 @@ def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budg
         "takes_of_unknown_cost": sums["at_risk_unknown"],
         "takes_of_unknown_price": sums["to_complete_unknown"],
         "holds_not_seen": sums["held_unknown"],
-        "charges_not_seen": sums["is_unseen"] + sums["is_stray"],
+        "charges_not_seen": unseen,
         **_rates(sums),
         "submits_of_no_take": sums["is_stray"],
         "left_out_takes": sums["is_left_out"],

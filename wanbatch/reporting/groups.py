@@ -28,6 +28,10 @@ SUMMARY_COLUMNS: dict[str, str] = {
     "credits_held": "Int64",
     "usd_charged": "Float64",
     "credits_charged": "Int64",
+    "usd_held_known": "Float64",
+    "credits_held_known": "Int64",
+    "usd_charged_known": "Float64",
+    "credits_charged_known": "Int64",
     "usd_outside_cut": "Float64",
     "credits_outside_cut": "Int64",
     "holds_not_seen": "Int64",
@@ -145,10 +149,10 @@ def _parts(story: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(sums: Mapping[str, Any], times: Mapping[str, Floats]) -> dict[str, Any]:
-    charged = _sum_known(sums, "credits_charged", "is_charge_unseen")
+    held, charged = int(sums["credits_held"]), int(sums["credits_charged"])
     milliseconds, unmeasured = sums["usable_ms"], sums["unmeasured"]
     is_priced = milliseconds and not unmeasured and not sums["is_charge_unseen"]
-    per_second = charged * 1000 / milliseconds if is_priced and charged is not None else None
+    per_second = charged * 1000 / milliseconds if is_priced else None
     told = {
         "takes": sums["takes"],
         **{name: sums[name] for name in _STATES},
@@ -156,8 +160,10 @@ def _row(sums: Mapping[str, Any], times: Mapping[str, Floats]) -> dict[str, Any]
         "omitted": sums["omitted"],
         "left_out": sums["left_out"],
         "usable_s": None if unmeasured and not milliseconds else milliseconds / 1000,
-        "credits_held": _sum_known(sums, "credits_held", "is_hold_unseen"),
-        "credits_charged": charged,
+        "credits_held": None if sums["is_hold_unseen"] else held,
+        "credits_charged": None if sums["is_charge_unseen"] else charged,
+        "credits_held_known": held,
+        "credits_charged_known": charged,
         "credits_outside_cut": _sum_known(sums, "credits_outside_cut", "is_charge_unseen"),
         "holds_not_seen": sums["is_hold_unseen"],
         "charges_not_seen": sums["is_charge_unseen"],

@@ -13,6 +13,7 @@ import pandas as pd
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.take import Take
+from wanbatch.money.costs import Figure
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.record import Record, values_of
 from wanbatch.reporting.sidecar import iso
@@ -46,9 +47,9 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
         "credits": {
             "estimated": figures.estimated.credits,
             "last_run_estimated": last.estimate_credits if last is not None and not last.unpriced else None,
-            "committed": committed.seen,
-            "charged": figures.charged.seen,
-            "held": figures.held.seen,
+            **_in_both("committed", committed),
+            **_in_both("charged", figures.charged),
+            **_in_both("held", figures.held),
             "unknown_takes": committed.unknown,
             "charges_not_seen": figures.charged.unknown,
             "holds_not_seen": figures.held.unknown,
@@ -68,6 +69,11 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
         "problems": [vars(problem) for problem in problems],
         "summary": groups,
     }
+
+
+def _in_both(name: str, figure: Figure) -> dict[str, int | None]:
+    """Return a sum, null while a part of it is unknown, and its known part."""
+    return {name: figure.credits, f"{name}_known": figure.known}
 
 
 def problems_of(record: Record, folder: str = "") -> tuple[Problem, ...]:

@@ -39,6 +39,7 @@ READ_FIRST = (
     "budget_usd",
     "baseline_usd",
     "charged_usd",
+    "charged_known_usd",
     "at_risk_usd",
     "committed_usd",
     "to_complete_usd",

@@ -119,7 +119,8 @@ def _charged(whole: Mapping[str, Any], sum_of: int = 0) -> Row:
     """Return the line of what was charged, with the charges that were not seen yet beside it."""
     unseen = whole["charges_not_seen"]
     words = f"and {count_text(unseen, 'possible charge')} not in the provider's ledger yet" if unseen else ""
-    return Row("charged", whole["charged_credits"], words, sum_of=sum_of)
+    known = whole["charged_known_credits"]
+    return Row("charged", known if known or not unseen else None, words, sum_of=sum_of)
 
 
 def _paid(label: str, amount: int | None) -> Row:
