@@ -15,14 +15,16 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.reporting.book import Book
 
 _NO_GENERATION = [each.value for each in (*NO_POST, Outcome.FAILED)]
+_NEVER_ANSWERED = [Outcome.NOT_SENT.value, Outcome.TURNED_AWAY.value]  # the provider did not try
 _MAY_BE_CHARGED = [each.value for each in MAY_BE_CHARGED]
 
 
 def first_takes(book: Book) -> pd.DataFrame:
     """One row per take: whether it `is_first` of its shot with its model and came to an end, and `is_good` at once.
 
-    Models that make the same shots side by side have a first take each. One that its fallback made is a first take of
-    the model that failed.
+    It is good if its first submit made its clip, whoever asked for the next one: a run, a retry or an edit. Models that
+    make the same shots side by side have a first take each. One that its fallback made is a first take of the model
+    that failed.
     """
     takes, attempts = book.record.takes, book.record.attempts
     sent = attempts["number"] > 0
@@ -34,9 +36,12 @@ def first_takes(book: Book) -> pd.DataFrame:
     is_lowest = order["number"] == order.groupby(["shot_id", "model"], dropna=False)["number"].transform("min")
     is_first = is_lowest & (is_verified | is_failed)
     is_own = (model == book.orders["model"]).fillna(value=False)
-    return pd.DataFrame(
-        {"is_first": is_first, "is_good": is_first & is_verified & is_own & (takes["tries"] <= 1)}
-    ).astype("boolean")
+    tried = attempts[sent & ~attempts["outcome"].isin(_NEVER_ANSWERED)]
+    number = tried.groupby("take_id")["number"].min().reindex(takes["take_id"]).set_axis(takes.index)
+    is_at_once = number.isna() | (takes["attempt"] == number)
+    return pd.DataFrame({"is_first": is_first, "is_good": is_first & is_verified & is_own & is_at_once}).astype(
+        "boolean"
+    )
 
 
 def shifts_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:

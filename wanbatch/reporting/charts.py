@@ -66,10 +66,16 @@ def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
         return None
     shown = values_of(Take, takes.loc[sent[:BARS_SHOWN]])
     theirs = attempts[attempts["take_id"].isin([take.take_id for take in shown])]
-    ends = {(each.take_id, each.number): each.ended_at for each in values_of(Attempt, theirs)}
+    tries = values_of(Attempt, theirs)
+    ends = {(each.take_id, each.number): each.ended_at for each in tries}
+    failed: dict[int, list[Attempt]] = {}
+    for each in tries:
+        failed.setdefault(each.take_id, []).extend([each] if each.has_failed else [])
     bars: dict[str, list[tuple[str, datetime, datetime, str]]] = {}
     for take in shown:
-        for role, begin, end, words in _spans(take, ends.get((take.take_id, take.attempt))):
+        earlier = (each for each in failed.get(take.take_id, []) if each.number != take.attempt)
+        spans = [*_failed_spans(take, earlier), *_spans(take, ends.get((take.take_id, take.attempt)))]
+        for role, begin, end, words in spans:
             bars.setdefault(role, []).append((take.label, begin, end, words))
     traces = [
         {
@@ -97,6 +103,14 @@ def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
         "order": [take.label for take in shown],
         "traces": traces,
     }
+
+
+def _failed_spans(take: Take, earlier: Iterable[Attempt]) -> Iterable[tuple[str, datetime, datetime, str]]:
+    """Yield the tries that failed before the one that the take follows."""
+    for each in earlier:
+        if each.ended_at is not None and each.ended_at > each.started_at:
+            what = f"try {each.number} failed"
+            yield "failed", each.started_at, each.ended_at, _told(take, what, each.started_at, each.ended_at)
 
 
 def _spans(take: Take, attempt_ended_at: datetime | None) -> Iterable[tuple[str, datetime, datetime, str]]:
