@@ -10,10 +10,13 @@ import pytest
 
 from tests.money.test_costs import story
 from tests.money.test_payment_question import forty_four
-from tests.reporting.states import CREDITS
+from tests.reporting.states import CREDITS, MADE_AT
 from wanbatch.cli import call
 from wanbatch.cli.payment_question import converted_estimate
 from wanbatch.money.currency import Currency, read_currency
+from wanbatch.reporting.cost_files import kept_currency
+from wanbatch.reporting.files import write_reports
+from wanbatch.state.reader import StateReader
 
 EUR = Currency("EUR", Decimal("0.92"))
 
@@ -52,7 +55,8 @@ def test_status_and_reports_are_converted_and_say_so(
     assert call(["status", str(folder), "--currency", "EUR=0.92"]) == 0
     charged = EUR.text(3 * CREDITS + 5)
     told = " ".join(capsys.readouterr().out.split())
-    assert f"converted at 1 USD = 0.92 EUR: committed {charged}; charged {charged}; cap 4.83 EUR" in told
+    assert f"converted at 1 USD = 0.92 EUR: committed {charged} + unknown; charged {charged} + unknown;" in told
+    assert "final cost 1.93 EUR + unknown; cap 4.83 EUR" in told
     assert call(["report", str(folder), "--currency", "EUR=0.92"]) == 0
     page = (folder / "reports" / "report.html").read_text(encoding="utf-8")
     assert [text in page for text in ("In EUR", "converted at 1 USD = 0.92 EUR", "Converted to EUR")] == [True] * 3
@@ -60,11 +64,28 @@ def test_status_and_reports_are_converted_and_say_so(
     assert (found["code"], found["rate"], found["rows"][0]) == (
         "EUR",
         "0.92",
-        {"level": "batch", "batch": "film", "key": "film", "budget": "4.83", "estimated": "2.42", "charged": "1.45", "committed": "1.45",
-         "final": "1.93"},
+        {"level": "batch", "batch": "film", "key": "film", "budget": "4.83", "estimated": "2.42+?", "charged": "1.45+?",
+         "committed": "1.45+?", "final": "1.93+?"},
     )  # fmt: skip
     assert call(["report", str(folder)]) == 0
     assert "EUR" not in (folder / "reports" / "report.html").read_text(encoding="utf-8")
+
+
+def test_reports_that_are_written_again_keep_their_currency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = story(tmp_path / "film")
+    assert call(["report", str(folder), "--currency", "EUR=0.92"]) == 0
+    with StateReader.open(folder) as reader:
+        write_reports(reader, made_at=MADE_AT)
+    found = json.loads((folder / "reports" / "costs.json").read_text())["converted"]
+    page = (folder / "reports" / "report.html").read_text(encoding="utf-8")
+    assert (found["code"], found["rate"], "Converted to EUR" in page) == ("EUR", "0.92", True)
+
+
+def test_no_currency_is_kept_of_a_report_that_cannot_be_read(tmp_path: Path) -> None:
+    assert kept_currency(tmp_path) is None
+    (tmp_path / "costs.json").write_text('{"converted": {"code": "EUR"')
+    assert kept_currency(tmp_path) is None
 
 
 def test_a_rate_that_cannot_be_read_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:

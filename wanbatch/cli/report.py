@@ -45,7 +45,10 @@ from wanbatch.folders import OUTPUTS
 @click.pass_obj
 @explaining_run
 def report_command(options: Global, /, runs: tuple[Path, ...], output: Path | None, **flags: Any) -> int:
-    """Rebuild the reports of each RUN from its state file; with --combined, add up the costs of all."""
+    """Rebuild the reports of each RUN from its state file; with --combined, add up the costs of all.
+
+    Later commands rebuild them in the same --currency, until `wanbatch report` is given another one, or none.
+    """
     from wanbatch.clock import system_now
     from wanbatch.reporting.cost_files import write_combined
     from wanbatch.reporting.files import write_reports
@@ -68,7 +71,8 @@ def report_command(options: Global, /, runs: tuple[Path, ...], output: Path | No
     for run in runs or (output_seen(None),):
         with StateReader.open(run) as reader:
             make_missing_posters(reader)
-            written.append(write_reports(reader, made_at=system_now(), currency=currency, has_workbook=xlsx))
+            asked = {"currency": currency, "keeps_currency": False, "has_workbook": xlsx}
+            written.append(write_reports(reader, made_at=system_now(), **asked))
     if options.is_json:
         rows = [
             {"report": str(each.report), "storyboard": str(each.storyboard)}

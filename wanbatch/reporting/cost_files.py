@@ -16,7 +16,7 @@ from wanbatch.money.at_risk import AtRisk
 from wanbatch.money.baseline import Baseline
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.credits import exact_usd, usd
-from wanbatch.money.currency import Currency
+from wanbatch.money.currency import Currency, read_currency
 from wanbatch.money.ledger import LedgerLine
 from wanbatch.reporting.csv_text import csv_parts, csv_rows
 from wanbatch.reporting.sidecar import iso
@@ -104,6 +104,15 @@ def _converted_sum(row: Mapping[str, Any], name: str, currency: Currency) -> str
         return currency.amount(whole)
     known: int = row[f"{name}_known_credits"]
     return f"{currency.amount(known)}+?" if known else "unknown"
+
+
+def kept_currency(folder: Path) -> Currency | None:
+    """Return the currency and the rate of the cost report in a folder; None without any, or if it cannot be read."""
+    try:
+        told = json.loads((folder / "costs.json").read_text(encoding="utf-8"))["converted"]
+        return None if told is None else read_currency(f"{told['code']}={told['rate']}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def baseline_json(batch: str, baseline: Baseline) -> dict[str, Any]:

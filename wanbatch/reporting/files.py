@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from wanbatch.disk import own_folder, replace_parts, replace_text, sweep_parts
 from wanbatch.folders import CLIPS
 from wanbatch.money.currency import Currency
-from wanbatch.reporting.cost_files import cost_facts, write_costs
+from wanbatch.reporting.cost_files import cost_facts, kept_currency, write_costs
 from wanbatch.reporting.csv_text import csv_parts
 from wanbatch.reporting.summary import summary_facts
 from wanbatch.state.reader import StateReader
@@ -52,10 +52,16 @@ class _Made:
 
 
 def write_reports(
-    reader: StateReader, *, made_at: datetime, currency: Currency | None = None, has_workbook: bool = False
+    reader: StateReader,
+    *,
+    made_at: datetime,
+    currency: Currency | None = None,
+    keeps_currency: bool = True,
+    has_workbook: bool = False,
 ) -> ReportFiles:
     """Write all reports of an output folder. A crash leaves each file old or new; `made_at` is in them; in another
-    currency sums are shown beside USD. A workbook that is there is written again, if XlsxWriter is.
+    currency sums are shown beside USD. A workbook that is there is written again, if XlsxWriter is; so are sums in the
+    currency of the reports that are there, if `keeps_currency` and no other is named.
 
     The state file is read once; then all is made; then all is written.
     """
@@ -65,6 +71,8 @@ def write_reports(
     from wanbatch.reporting.workbook import WORKBOOK_NAME, can_write_workbook, write_workbook
 
     files = _places(reader.output)
+    if currency is None and keeps_currency:
+        currency = kept_currency(files.costs.parent)
     book = book_of(read_record(reader))
     has_workbook |= (files.costs.parent / WORKBOOK_NAME).is_file() and can_write_workbook()
     made = _make(book, made_at, currency, WORKBOOK_NAME if has_workbook else "")
