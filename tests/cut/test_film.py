@@ -178,8 +178,23 @@ def test_clips_that_differ_are_named_with_what_they_differ_in_and_nothing_is_wri
         "e_t1: its encoder settings differ",
         "f_t1: mpeg4 instead of h264",
     ]
-    advice = "add --reencode to convert them, or choose the shots to keep with --only"
+    advice = "add --reencode to convert them, or choose clips that fit together with --only"
     assert ("4 of 7 clips" in words, advice in words, (tmp_path / "cut.mp4").exists()) == (True, True, False)
+
+
+def test_the_shots_that_are_named_to_choose_can_be_joined(tmp_path: Path) -> None:
+    batch = film(("sc1_a", "1"), ("sc1_b", "1"), ("sc2_a", "2"), ("sc2_b", "2"))
+    reels = {"sc1_a": R, "sc1_b": Reel(2, width=96, height=128), "sc2_a": Reel(3), "sc2_b": Reel(4)}
+    with pytest.raises(UsageInvalid) as told:
+        cut(room(tmp_path, batch, **reels))
+    assert str(told.value).endswith("or choose clips that fit together with --only (such as --only 'sc2_*')")
+
+
+def test_no_shots_are_named_to_choose_if_no_scene_fits(tmp_path: Path) -> None:
+    reels = {"a": R, "b": Reel(2, width=96, height=128)}
+    with pytest.raises(UsageInvalid) as told:
+        cut(room(tmp_path, film(("a", "s"), ("b", "s")), **reels))
+    assert str(told.value).endswith("with --only")
 
 
 @pytest.mark.long

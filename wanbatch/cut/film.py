@@ -86,11 +86,23 @@ def _assert_joinable(timeline: Timeline) -> None:
             f"{len(misfits)} of {len(timeline.pieces) - len(timeline.holes)} clips cannot be joined as they are with"
             f" the rest ({like.codec}, {like.size}, {fps_text(like.fps)} fps):\n"
             + "\n".join(lines)
-            + "\nadd --reencode to convert them, or choose the shots to keep with --only (for example --only 'sc020_*')"
+            + f"\nadd --reencode to convert them, or choose clips that fit together with --only{_example(timeline)}"
         )
     why = slate_misfit(like) if timeline.holes else ""
     if why:
         raise UsageInvalid(f"{why}: add --reencode, or --no-slates to leave the missing shots out")
+
+
+def _example(timeline: Timeline) -> str:
+    """Return shots by their common begin whose clips can be joined as they are; empty if no such begin is known."""
+    misfits = {label for label, _ in timeline.misfits}
+    fits: dict[str, list[bool]] = {}
+    for piece in timeline.pieces:
+        begin, mark, _ = piece.choice.shot.shot_id.partition("_")
+        if piece.clip is not None and mark:
+            fits.setdefault(begin, []).append(piece.label not in misfits)
+    best = max((begin for begin, all_ in fits.items() if all(all_)), key=lambda begin: len(fits[begin]), default="")
+    return f" (such as --only '{best}_*')" if best else ""
 
 
 def _assert_room(folder: Path, output: Path, timeline: Timeline, options: CutOptions) -> None:
