@@ -108,8 +108,26 @@ def test_a_manifest_is_compared_with_the_takes_of_its_output_folder(capsys: pyte
     assert call(["--json", "diff", "old.csv"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [(each["shot"], each["change"], each["takes"]) for each in told["shots"]] == [
-        ("a", "changed", 1), ("c", "changed", 1), ("e", "renamed", 1), ("f", "new", 1),
+        ("a", "changed", 1), ("b", "changed", 0), ("c", "changed", 1), ("e", "renamed", 1), ("f", "new", 1),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_omitted_first", [False, True])
+def test_what_is_omitted_is_told_against_a_folder_as_against_an_earlier_manifest(
+    is_omitted_first: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, is_omitted in (("v1.csv", is_omitted_first), ("v2.csv", not is_omitted_first)):
+        omit = str(is_omitted).lower()
+        Path(name).write_text(f"id,scene,prompt,omit,tags\na,s1,A fox,{omit},night\nb,s1,Snow,false,\n")
+    planned(Path("outputs/v2"), load_manifest("v1.csv"))
+    told = []
+    for command in (["diff", "v1.csv", "v2.csv"], ["diff", "v2.csv"]):
+        assert call(["--json", *command]) == 0
+        told.append(json.loads(capsys.readouterr().out)["shots"])
+    (one,) = told[0]
+    assert (one["shot"], one["change"], [each["field"] for each in one["fields"]]) == ("a", "changed", ["omit"])
+    assert told[1] == told[0]
 
 
 # --- preview

@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
+from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.shots import Recipe, Shot
 from wanbatch.batch.take import Take
 
+_KEPT = ("scene", "sequence", "tags", "cost_code", "notes", "omit", "own")  # what a state file has of them
 _PLANNED = ("scene", "sequence", "takes", "seed", "tags", "cost_code", "notes", "omit", "own", "fallback")
 
 
@@ -59,17 +62,27 @@ def sides_of(shots: Iterable[Shot]) -> dict[str, Known]:
     }
 
 
-def sides_of_takes(takes: Iterable[Take]) -> dict[str, Known]:
-    """Return what an output folder knows of each shot: by its newest take that the last plan asked for."""
+def sides_of_takes(
+    takes: Iterable[Take], rows: Iterable[ShotRow] = (), own: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> dict[str, Known]:
+    """Return what an output folder knows of each shot: its newest take that the last plan asked for, and its row.
+
+    Of a shot that was omitted before any take was made, no request is known. `own` has the cells of the user's columns.
+    """
+    planned = {
+        row.shot_id: {name: _plain(own.get(row.shot_id, {}) if name == "own" else getattr(row, name)) for name in _KEPT}
+        for row in rows
+        if not row.removed
+    }
     found: dict[str, list[Take]] = {}
     for take in takes:
         if not take.superseded:
             found.setdefault(take.shot_id, []).append(take)
-    sides = {}
+    sides = {shot_id: Known({}, told) for shot_id, told in planned.items()}
     for shot_id, mine in found.items():
         body = max(mine, key=lambda take: take.number).recipe.body
         request = {name: value for name, value in body.items() if name != "seed"}
-        sides[shot_id] = Known(request, {}, tuple(take.recipe for take in mine))
+        sides[shot_id] = Known(request, planned.get(shot_id, {}), tuple(take.recipe for take in mine))
     return sides
 
 
@@ -101,9 +114,10 @@ def differences(before: Mapping[str, Known], after: Mapping[str, Known]) -> list
 
 def _fields(old: Known, new: Known) -> Iterator[tuple[str, Any, Any]]:
     for one, two in ((old.request, new.request), (old.planned, new.planned)):
-        if one is old.planned and not (one and two):
+        if not (one and two):
             continue
-        for name in dict.fromkeys([*one, *two]):
+        names = dict.fromkeys([*one, *two]) if one is old.request else [name for name in one if name in two]
+        for name in names:
             if one.get(name) != two.get(name):
                 yield name, one.get(name), two.get(name)
 

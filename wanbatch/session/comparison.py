@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wanbatch.batch.differences import ShotDifference, differences, sides_of, sides_of_takes
+from wanbatch.batch.differences import Known, ShotDifference, differences, sides_of, sides_of_takes
 from wanbatch.batch.given_files import Files
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch, Recipe
@@ -37,8 +37,11 @@ def compare(before: Batch | Path, after: Batch) -> Comparison:
 
     Raises UsageInvalid for a folder without a state file.
     """
-    takes, files = ((), before.files) if isinstance(before, Batch) else _takes_in(before)
-    old = sides_of(before.shots) if isinstance(before, Batch) else sides_of_takes(takes)
+    takes: tuple[Take, ...]
+    if isinstance(before, Batch):
+        takes, files, old = (), before.files, sides_of(before.shots)
+    else:
+        takes, files, old = _in_folder(before)
     new = sides_of(after.shots)
     found = differences(old, new)
     differing = {each.shot_id for each in found}
@@ -47,11 +50,12 @@ def compare(before: Batch | Path, after: Batch) -> Comparison:
     return Comparison(found, same, {**files, **after.files}, unsent)
 
 
-def _takes_in(output: Path) -> tuple[tuple[Take, ...], Files]:
+def _in_folder(output: Path) -> tuple[tuple[Take, ...], Files, dict[str, Known]]:
     if not (output / STATE_NAME).is_file():
         raise UsageInvalid(
             f"{output} has no state file, so there is nothing to compare with yet: name the earlier manifest, or the"
             " output folder with -o"
         )
     with StateReader.open(output) as reader:
-        return tuple(reader.takes()), reader.files()
+        takes = tuple(reader.takes())
+        return takes, reader.files(), sides_of_takes(takes, reader.shots(), reader.own_cells())
