@@ -102,6 +102,18 @@ def test_own_references_come_first_and_the_cast_in_its_order(folder: Path) -> No
     assert shot.request["reference_image_urls"] == [A, *pictures(folder)]
 
 
+@pytest.mark.parametrize("cast", [{"cast": ["mara"]}, {"prompt": "{cast.mara} turns."}])
+@pytest.mark.parametrize("frame", [{"from": "sh0", "at": 1}, "from: sh0, at: 1s", ["from: sh0, at: 1s"]])
+def test_one_frame_of_another_shot_comes_before_the_cast(frame: Any, cast: dict[str, Any], folder: Path) -> None:
+    shots = load_manifest(write(folder, {}, {"references": frame, **cast})).shots
+    assert shots[1].request["reference_image_urls"] == ["frame:sh0:1000ms", *pictures(folder)]
+
+
+def test_a_frame_that_cannot_be_is_a_problem_beside_the_cast_too(folder: Path) -> None:
+    told = problems(write(folder, {}, {"references": {"from": "zz"}, "cast": ["mara"]}))
+    assert [each.partition(" ")[2] for each in told] == ["references continues from 'zz', and no shot has this id"]
+
+
 def test_more_pictures_than_a_model_takes_are_a_problem_that_says_so(folder: Path) -> None:
     told = problems(write(folder, {"cast": ["mara"], "references": [A, B]}))
     assert [each.partition(" ")[2] for each in told] == ["references has 4 entries; studio/lens-1 accepts 3 at most"]

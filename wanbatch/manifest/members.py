@@ -88,8 +88,8 @@ def _add(made: CastShot, model: Model, part: str, given: Sequence[Scalar], at: P
         return  # which is a problem of its own
     added = as_listed([each.text for each in given], model.parameters[name])
     made.request[name] = [*before, *added]
-    items: list[Node] = [*(node.items if isinstance(node, Listing) else ()), *given]
-    made.nodes[name] = made.nodes[part] = Listing(at if node is None else node.at, items)
+    own: list[Node] = [] if node is None else node.items if isinstance(node, Listing) else [node] * len(before)
+    made.nodes[name] = made.nodes[part] = Listing(at if node is None else node.at, [*own, *given])
 
 
 def given_of(versions: Sequence[Version], fallback: Fallback | None, files: Files) -> dict[str, tuple[str, ...]]:
