@@ -27,8 +27,8 @@ def film(folder: Path, *shots: dict[str, Any], **head: Any) -> Path:
     return manifest(folder, *first, *({**SMALL, **each} for each in shots), **head)
 
 
-def given_to(path: Path, number: int = -1) -> Any:
-    return load_manifest(path).shots[number].request["image_url"]
+def given_to(path: Path, number: int = -1, field: str = "image_url") -> Any:
+    return load_manifest(path).shots[number].request[field]
 
 
 def told(path: Path) -> list[str]:
@@ -77,6 +77,30 @@ def test_every_role_takes_frames_where_the_model_takes_files(tmp_path: Path) -> 
     assert shots[2].request["reference_image_urls"] == ["frame:sh000:last", A, "frame:sh001:last"]
     assert shots[3].request["reference_image_urls"] == ["frame:sh000:1000ms"]
     assert Chains.of_shots(shots).before == {"sh001": ("sh000",), "sh002": ("sh001", "sh000"), "sh003": ("sh000",)}
+
+
+@pytest.mark.parametrize("said", [{"from": "sh000"}, "from: sh000", ["from:sh000"]])
+def test_reference_is_another_name_for_references(said: Any, tmp_path: Path) -> None:
+    add_lens(tmp_path)
+    one = {"model": LENS, "resolution": None}
+    path = film(tmp_path, {**one, "reference": said}, {**one, "reference": A})
+    assert [given_to(path, each, "reference_image_urls") for each in (2, 3)] == [["frame:sh000:last"], [A]]
+    for name in ("other.csv", "other.yaml", "other.jsonl"):
+        convert(path, tmp_path / name)
+        assert given_to(tmp_path / name, 2, "reference_image_urls") == ["frame:sh000:last"]
+
+
+def test_reference_and_references_are_not_given_both(tmp_path: Path) -> None:
+    add_lens(tmp_path)
+    path = film(tmp_path, {"model": LENS, "resolution": None, "references": [A], "reference": A})
+    assert told(path) == ["reference and references say the same; keep one of them"]
+
+
+def test_a_cell_of_the_column_reference_says_a_frame_as_other_cells_do(tmp_path: Path) -> None:
+    add_lens(tmp_path)
+    path = tmp_path / "shots.csv"
+    path.write_text(f'id,model,prompt,reference\na,{LENS},one,\nb,{LENS},two,"from: a, at: 2.5s"\nc,{LENS},three,{A}\n')
+    assert [given_to(path, each, "reference_image_urls") for each in (1, 2)] == [["frame:a:2500ms"], [A]]
 
 
 def test_a_cell_of_a_table_says_it_in_one_text(tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ _FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "aspect_ratio": (("ratio", "string"),),
     "resolution": (("max_resolution", "integer"),),
 }
-NAMES = ("first_frame", "last_frame", "references", "audio", "aspect_ratio", "resolution")
+NAMES = ("first_frame", "last_frame", "references", "reference", "audio", "aspect_ratio", "resolution")
+_SYNONYMS = {"reference": "references"}
 _WORDS = {
     "first_frame": "first_frame, an image to begin from",
     "last_frame": "last_frame, an image to end with",
@@ -75,13 +76,15 @@ def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: T
             continue
         value = made[role]
         part = _part_of(role, value)
-        field = field_of(model, part)
+        field = part if part in model.parameters else field_of(model, part)
         if field is None or field in made:
             lacking[role] = (
-                _lack(model, part) if field is None else f"{role} and {field} mean the same thing; keep one of them"
+                _lack(model, part)
+                if field is None
+                else f"{role} and {written_name(field, own_nodes)} mean the same thing; keep one of them"
             )
             continue
-        made[field] = made.pop(role)
+        made[field] = [made.pop(role)] if role in _SYNONYMS and not isinstance(value, list) else made.pop(role)
         own_nodes[field] = nodes[role]
         if role in table.keys:
             items[field], keys[field] = table.items[role], table.keys[role]
@@ -123,7 +126,7 @@ def _begins_from_images(model: Model) -> bool:
 
 def _part_of(role: str, value: Any) -> str:
     if role != "audio":
-        return role
+        return _SYNONYMS.get(role, role)
     return "sound" if isinstance(value, bool) else "soundtrack"
 
 

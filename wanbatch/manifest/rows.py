@@ -28,6 +28,7 @@ _NUMBER = {  # 1,500 may be 1500: it is left as it is, and refused
 }
 _FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
 _NAMING = frozenset({"id", "scene", "sequence", "cost_code"})
+_ONE_TEXT = frozenset({"template", "reference"})  # no list in a cell
 _BETWEEN = {"tags": r"[;,]", "cast": r"[;,\s]"}
 _OTHER_QUOTES = "“”„«»'\u2018\u2019"
 _VALUES_CAP = 10_000  # different cells of one column that are remembered
@@ -63,7 +64,7 @@ class _Column:
 
 def _column_of(number: int, name: str, at: Place) -> _Column:
     kinds = kinds_of(name)
-    is_text = not kinds & (BARE | {"array"}) or (name == "template" and not kinds & BARE)
+    is_text = not kinds & (BARE | {"array"}) or (name in _ONE_TEXT and not kinds & BARE)
     return _Column(number, name, at, kinds, is_own(name), "." in name and not is_own(name), is_text)
 
 
@@ -262,7 +263,7 @@ class RowReader:
     def _read(self, column: _Column, text: str) -> list[str] | tuple[str, Any]:
         """Return the parts of a cell that holds a list, else its text and its value."""
         kinds = column.kinds
-        if "array" in kinds and column.name != "template":  # one text
+        if "array" in kinds and column.name not in _ONE_TEXT:
             parts = [part.strip() for part in re.split(_BETWEEN.get(column.name, r"[;\s]"), text)]
             return [part for part in parts if part]
         if kinds & NUMERIC:
