@@ -13,11 +13,12 @@ from functools import cached_property
 from wanbatch.batch.chains import Chains, shots_before
 from wanbatch.batch.chosen_frames import ChosenFrame, Source, source_of
 from wanbatch.batch.frames import FrameOf, frames_in
-from wanbatch.batch.lifecycle import State
+from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.take import Take
 
 _MADE_OF_NOTHING = (State.PLANNED, State.FAILED)
+_COMES = IN_FLIGHT_STATES | {State.PLANNED, State.UNKNOWN, State.COMPLETED, State.DOWNLOADED}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Join:
     def is_stale(self) -> bool:
         """Say whether another clip would give the frame now."""
         return self.given is not None and self.source.take is not None and not self.given.is_of(self.source.take)
+
+    @property
+    def is_of_now(self) -> bool:
+        """Say whether it was taken from the clip that gives the frame now."""
+        return self.given is not None and self.source.take is not None and self.given.is_of(self.source.take)
 
     @property
     def waiting(self) -> Waiting:
@@ -64,8 +70,10 @@ class News:
     """A shot that has a new take, or gets one: `take` is its label, empty for one that is not made yet. It `is_circled`
     if the user chose that take.
 
-    `direct` are the shots with a clip that continues from the one before; `shots` are these and all that continue from
-    them, of which clips are there, and `classes` what making them again would order.
+    `direct` are the shots with a clip that continues from the one before, to be made again; `shots` are these and all
+    that are made again with them, and `classes` what that orders. Of the shots in `picks` a clip of the new take is
+    there, with its number: it only has to be circled. What continues from those in `kept` cannot be made again before
+    the circles of `circles` are taken off.
     """
 
     shot_id: str
@@ -74,14 +82,26 @@ class News:
     shots: tuple[str, ...]
     classes: tuple[PriceClass, ...]
     is_circled: bool = False
+    picks: tuple[tuple[str, int], ...] = ()
+    kept: tuple[str, ...] = ()
+    circles: tuple[Take, ...] = ()
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """Every shot of which it says something."""
+        return frozenset({self.shot_id, *self.shots, *self.kept, *(shot_id for shot_id, _ in self.picks)})
 
 
 @dataclass(frozen=True)
 class ChainedTakes:
-    """The takes of all shots of chains, by shot, and the frames that were sent with each, by take id."""
+    """The takes of all shots of chains, by shot, and the frames that were sent with each, by take id.
+
+    `left_out` are the shots that are omitted or no longer in the manifest: no takes of them are made again.
+    """
 
     takes: Mapping[str, Sequence[Take]] = field(default_factory=dict)
     frames: Mapping[int, Sequence[ChosenFrame]] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
     def as_planned(self, takes: Iterable[Take]) -> ChainedTakes:
         """Return them as they are asked for once a plan is carried out: `takes` are those after it."""
@@ -121,13 +141,34 @@ class ChainedTakes:
 
     def successors(self, shot_id: str) -> tuple[str, ...]:
         """Return the shots with clips that continue from the chosen take of a shot, and not from a pinned one."""
-        behind = self.chains.after.get(shot_id, ())
+        behind = [each for each in self.chains.after.get(shot_id, ()) if each not in self.left_out]
         made = {each: take for each in behind if (take := self.made(each)) is not None}
         return tuple(
             each
             for each, take in made.items()
             if any(frame.shot_id == shot_id and frame.take is None for frame in frames_in(take.recipe.body))
         )
+
+    def with_successors(self, shot_ids: Iterable[str]) -> tuple[str, ...]:
+        """Return shots and all that are made again with them: their successors, and the successors of these."""
+        found = dict.fromkeys(shot_ids)
+        left = list(found)
+        for shot_id in left:  # it grows
+            for each in self.successors(shot_id):
+                if each not in found:
+                    found[each] = None
+                    left.append(each)
+        return tuple(found)
+
+    def circle_before(self, shot_id: str) -> Take | None:
+        """Return the circled take of a shot that others would be made from again, instead of a new take."""
+        circled = next((take for take in self.takes.get(shot_id, ()) if take.circled), None)
+        return circled if self.successors(shot_id) else None
+
+    def is_made_from_these(self, take: Take) -> bool:
+        """Say whether a take has a clip that was made from exactly the frames that would be given now."""
+        joins = self.joins(take) if take.state is State.VERIFIED else []
+        return bool(joins) and all(each.is_of_now for each in joins)
 
     def waiting(self) -> list[Join]:
         """Return the frames for want of which takes are not sent, if nothing that is planned or runs will give them.
@@ -151,8 +192,8 @@ class ChainedTakes:
         """
         found: dict[str, tuple[str, list[str]]] = {}
         for shot_id in self.chains.order:
-            take = None if shot_id in to_be_made else self.made(shot_id)
-            for join in () if take is None else self.joins(take):
+            take = None if shot_id in to_be_made or shot_id in self.left_out else self.made(shot_id)
+            for join in () if take is None or self._comes(take) else self.joins(take):
                 label = self._new_take(join, to_be_made)
                 if label is not None:
                     found.setdefault(join.frame.shot_id, (label, []))[1].append(shot_id)
@@ -166,13 +207,53 @@ class ChainedTakes:
         is_fixed = join.frame.take is not None or any(take.circled for take in self.takes.get(other, ()))
         return "" if other in to_be_made and not is_fixed and join.given is not None else None
 
-    def _news(self, shot_id: str, label: str, direct: Sequence[str]) -> News:
-        behind = (each for start in direct for each in (start, *self.chains.downstream(start)))
-        shots = tuple(dict.fromkeys(each for each in behind if self.made(each) is not None))
-        takes = [take for each in shots if (take := self.made(each)) is not None]
-        circled = {take.label for take in self.takes.get(shot_id, ()) if take.circled}
-        classes = tuple(take.price_class for take in takes)
-        return News(shot_id, label, tuple(dict.fromkeys(direct)), shots, classes, label in circled)
+    def _comes(self, take: Take) -> bool:
+        """Say whether a newer take than the circled one is on its way: what it is made from is the frame of now."""
+        later = [each for each in self.takes[take.shot_id] if each.number > take.number and not each.superseded]
+        coming = [each for each in later if each.state in _COMES]
+        return take.circled and any(not any(join.is_stale for join in self.joins(each)) for each in coming)
+
+    def _news(self, shot_id: str, label: str, stale: Sequence[str]) -> News:
+        picks: list[tuple[str, int]] = []
+        direct: list[str] = []
+        kept: list[str] = []
+        circles: dict[int, Take] = {}
+        for each in dict.fromkeys(stale):
+            same = [take for take in self.takes[each] if not take.superseded and self.is_made_from_these(take)]
+            before = [circled for every in self.with_successors([each]) if (circled := self.circle_before(every))]
+            if label and same:
+                picks.append((each, max(take.number for take in same)))
+            elif before:
+                kept.append(each)
+                circles |= {take.take_id: take for take in before}
+            else:
+                direct.append(each)
+        shots = tuple(dict.fromkeys(each for start in direct for each in self.with_successors([start])))
+        classes = tuple(take.price_class for each in shots for take in ordered_again(self.takes[each]))
+        is_circled = any(take.circled and take.label == label for take in self.takes.get(shot_id, ()))
+        return News(
+            shot_id,
+            label,
+            tuple(direct),
+            shots,
+            classes,
+            is_circled,
+            tuple(picks),
+            tuple(kept),
+            tuple(circles.values()),
+        )
+
+
+def repeated(takes: Sequence[Take]) -> Take:
+    """Return the take of a shot whose recipe a retake repeats: the circled one, else the newest."""
+    mine = sorted(takes, key=lambda take: take.number)
+    current = [take for take in mine if not take.superseded]
+    return next((take for take in current if take.circled), (current or mine)[-1])
+
+
+def ordered_again(takes: Sequence[Take]) -> list[Take]:
+    """Return what a retake of a shot orders, as takes of the same recipes: the new one, and those planned before it."""
+    return [repeated(takes), *(take for take in takes if take.state is State.PLANNED and not take.superseded)]
 
 
 NOTHING_CHAINED = ChainedTakes()

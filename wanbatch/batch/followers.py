@@ -79,7 +79,7 @@ class _Succession:
         """Add the take that a shot needs, or take the clip again that was made from these frames."""
         added, chained = self.additions, ChainedTakes(self.takes, self.frames)
         current = sorted((each for each in self.takes.get(shot.id, ()) if not each.superseded), key=_number)
-        same = next((each for each in reversed(current) if _is_made_from_these(each, chained)), None)
+        same = next((each for each in reversed(current) if chained.is_made_from_these(each)), None)
         later = [each for each in current if same is not None and each.number > same.number]
         if (
             later
@@ -117,16 +117,6 @@ class _Succession:
 
 def _number(take: Take) -> int:
     return take.number
-
-
-def _is_made_from_these(take: Take, chained: ChainedTakes) -> bool:
-    """Say whether a take has a clip that was made from exactly the frames that would be given now."""
-    joins = chained.joins(take) if take.state is State.VERIFIED else []
-    return bool(joins) and all(_is_of_now(each) for each in joins)
-
-
-def _is_of_now(join: Join) -> bool:
-    return join.given is not None and join.source.take is not None and join.given.is_of(join.source.take)
 
 
 def _awaited(take: Take, chained: ChainedTakes) -> tuple[str, ...]:

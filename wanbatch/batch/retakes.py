@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from wanbatch.batch.chained_takes import ChainedTakes
+from wanbatch.batch.chained_takes import ChainedTakes, repeated
 from wanbatch.batch.chains import shots_before, with_new_ids
 from wanbatch.batch.changes import Create, Past, Supersede
 from wanbatch.batch.lifecycle import SETTLED_STATES, State
@@ -36,18 +36,17 @@ class Retake:
         """
         if not self.with_successors:
             return self
-        shots = list(self.shot_ids)
-        for shot_id in shots:  # it grows
-            behind = chained.successors(shot_id)
-            circled = next((take for take in chained.takes.get(shot_id, ()) if take.circled), None)
-            if behind and circled is not None:
+        shots = chained.with_successors(self.shot_ids)
+        for shot_id in shots:
+            circled = chained.circle_before(shot_id)
+            if circled is not None:
+                behind = ", ".join(chained.successors(shot_id))
                 raise UsageInvalid(
-                    f"{circled.label} is circled, so {', '.join(behind)} would be made from it again and not from the"
+                    f"{circled.label} is circled, so {behind} would be made from it again and not from the"
                     f" new take: take the circle off {shot_id} first (`wanbatch circle RUN --clear {shot_id}`), or"
                     " retake without --with-successors"
                 )
-            shots += [each for each in behind if each not in shots]
-        return replace(self, shot_ids=tuple(shots), with_successors=False)
+        return replace(self, shot_ids=shots, with_successors=False)
 
 
 def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake, past: Past | None = None) -> Plan:
@@ -94,8 +93,7 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
     shot_id = shot.shot_id
     if shot.omit or not mine:
         raise UsageInvalid(f"{shot_id} is omitted: change its `omit` in the manifest and run that")
-    current = [take for take in mine if not take.superseded]
-    model = next((take for take in current if take.circled), (current or mine)[-1])
+    model = repeated(mine)
     if asked.seed is not None and "seed" not in model.recipe.body:
         raise UsageInvalid(f"{model.recipe.model}, which makes {shot_id}, takes no seed: leave out --seed")
     used = {take.recipe_json: take for take in mine}

@@ -40,7 +40,7 @@ def why_command(options: Global, /, names: tuple[str, ...]) -> int:
         if not takes and shot_ids[0] not in {row.shot_id for row in reader.shots()}:
             raise UsageInvalid(f"{output} has no shot '{shot_ids[0]}'")
         every = read_successions(reader)
-    mine = [each for each in every if shot_ids[0] in (each.news.shot_id, *each.news.shots)]
+    mine = [each for each in every if shot_ids[0] in each.news.touched]
     news = [each.text(str(output)) for each in mine]
     whys = whys_of(shot_ids[0], takes, chained)
     todo = _first_cause(output, whys)

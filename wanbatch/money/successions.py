@@ -24,24 +24,54 @@ class Succession:
 
     @classmethod
     def of(cls, news: News, prices: Mapping[PriceClass, int | None]) -> Succession:
-        """Price what a new take makes stale."""
+        """Price what a new take makes stale. What only has to be circled costs nothing."""
         known = [prices.get(each) for each in news.classes]
-        return cls(news, None if None in known else sum(each for each in known if each is not None))
+        is_known = None not in known and bool(news.shots or news.picks)
+        return cls(news, sum(each for each in known if each is not None) if is_known else None)
+
+    @property
+    def _commands(self) -> list[str]:
+        """The commands that help, without the output folder, in the order in which they are said."""
+        news, found = self.news, []
+        if news.shots:
+            found.append(f"`wanbatch retake {' '.join(news.direct)} --with-successors`")
+        if news.picks:
+            one = " ".join(map(str, news.picks[0]))
+            several = " ".join(f"{shot_id}:{number}" for shot_id, number in news.picks)
+            found.append(f"`wanbatch circle {one if len(news.picks) == 1 else several}`")
+        if news.kept:
+            found.append(f"`wanbatch circle --clear {' '.join(each.shot_id for each in news.circles)}`")
+        return found
 
     def command(self, folder: str) -> str:
-        """Return the command that makes all of them again; `folder` is the output folder as commands name it."""
-        return in_folder(f"`wanbatch retake {' '.join(self.news.direct)} --with-successors`", folder).strip("`")
+        """Return the command that makes all of them again, else the one that comes before it or stands in for it;
+        `folder` is the output folder as commands name it.
+        """
+        return in_folder(self._commands[0], folder).strip("`")
 
     def text(self, folder: str) -> str:
-        """Say what the new take means, and what can be done, with the command for this output folder."""
-        new = f"has a new take ({self.news.take})" if self.news.take else "gets a new take"
-        new = f"has another take circled ({self.news.take})" if self.news.is_circled else new
-        before = "the take chosen before" if self.news.is_circled else "its earlier take"
-        cost = "(price unknown)" if self.credits is None else f"for {usd_text(self.credits)}"
-        made = agreeing(len(self.news.shots), f"were|was made from {before}")
-        todo = agreeing(len(self.news.shots), "keep them|it, or make them|it again")
-        when = "" if self.news.take else ", once the new take is made"  # before that, it would be from the earlier one
-        return (
-            f"{self.news.shot_id} {new}: {count_text(len(self.news.shots), 'shot')} {made};"
-            f" {todo} {cost}{when}: `{self.command(folder)}`"
-        )
+        """Say what the new take means, and what can be done, with the commands for this output folder."""
+        news, commands = self.news, self._commands
+        new = f"has a new take ({news.take})" if news.take else "gets a new take"
+        new = f"has another take circled ({news.take})" if news.is_circled else new
+        before = "the take chosen before" if news.is_circled else "its earlier take"
+        parts = []
+        if news.shots:
+            cost = "(price unknown)" if self.credits is None else f"for {usd_text(self.credits)}"
+            made = agreeing(len(news.shots), f"were|was made from {before}")
+            todo = agreeing(len(news.shots), "keep them|it, or make them|it again")
+            when = "" if news.take else ", once the new take is made"  # before that, it would be from the earlier one
+            count = count_text(len(news.shots), "shot")
+            parts.append(f"{count} {made}; {todo} {cost}{when}: {commands.pop(0)}")
+        if news.picks:
+            labels = ", ".join(f"{shot_id}_t{number}" for shot_id, number in news.picks)
+            made = agreeing(len(news.picks), "were|was made from this take")
+            chooses = agreeing(len(news.picks), "chooses them|it, and buys nothing")
+            parts.append(f"{labels} {made}: {commands.pop(0)} {chooses}")
+        if news.kept:
+            made = agreeing(len(news.kept), f"were|was made from {before}")
+            circled = ", ".join(each.label for each in news.circles)
+            todo = agreeing(len(news.kept), "keep them|it, or take")
+            off = agreeing(len(news.circles), f"are|is circled; {todo} the circles|circle off first")
+            parts.append(f"{', '.join(news.kept)} {made}, and {circled} {off}: {commands.pop(0)}")
+        return in_folder(f"{news.shot_id} {new}: {'; '.join(parts)}", folder)

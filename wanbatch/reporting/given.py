@@ -45,7 +45,7 @@ class Given:
 
     def news_of(self, shot_id: str, folder: str) -> list[str]:
         """Say which shots before this one have other takes than those that its clip was made from, as `status` does."""
-        return [each.text(folder) for each in self.successions if shot_id in each.news.shots]
+        return [each.text(folder) for each in self.successions if shot_id in each.news.touched - {each.news.shot_id}]
 
     def told(self, take: Take) -> dict[str, Any]:
         """Return what a take was given, as JSON values; nothing for one that was given words alone.

@@ -27,7 +27,8 @@ def read_chained(reader: StateReader) -> ChainedTakes:
     by_shot: dict[str, list[Take]] = {}
     for take in reader.takes_of_shots(shots):
         by_shot.setdefault(take.shot_id, []).append(by_id.get(take.take_id, take))
-    return ChainedTakes(by_shot, frames_sent(reader, later, names))
+    left_out = frozenset(row.shot_id for row in reader.shots() if row.omit or row.removed)
+    return ChainedTakes(by_shot, frames_sent(reader, later, names), left_out)
 
 
 def frames_sent(reader: StateReader, takes: Sequence[Take], names: Mapping[str, str]) -> dict[int, list[ChosenFrame]]:
