@@ -13,9 +13,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
+from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
-from tests.pictures import bytes_of, save, still, tone
+from tests.pictures import bytes_of, rocks, save, still, tone
 from wanbatch.clip.given import FILE_BYTES_MAX, OpenedFile
 from wanbatch.clip.opening import open_given
 from wanbatch.clip.still import SIDE_PX_MAX, read_still
@@ -62,6 +63,27 @@ def test_a_picture_that_lies_on_its_side_is_sent_upright(ending: str, tmp_path: 
         True,
     )
     assert (b"SECRET" in base64.b64decode(file.data), dict(picture.getexif())) == (False, {})
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("sampling", [0, 1, 2])
+@pytest.mark.parametrize("quality", [50, 75, 98])
+def test_a_jpeg_is_coded_as_it_was_also_when_it_is_turned(
+    quality: int, sampling: int, orientation: int, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "a.jpg", rocks(), quality=quality, subsampling=sampling, exif=exif(orientation=orientation))
+    before, after = Image.open(path), Image.open(io.BytesIO(read_still(path.read_bytes()).sent))
+    assert isinstance(before, JpegImageFile)
+    assert isinstance(after, JpegImageFile)
+    is_lying = orientation == 6
+    tables = {
+        number: [table[8 * (n % 8) + n // 8] for n in range(64)] if is_lying else list(table)
+        for number, table in before.quantization.items()
+    }
+    assert {number: list(table) for number, table in after.quantization.items()} == tables
+    assert get_sampling(after) == (0 if is_lying and sampling == 1 else sampling)
+    shown = np.asarray(ImageOps.exif_transpose(before).convert("RGB"), np.float64)
+    assert np.abs(shown - np.asarray(after.convert("RGB"), np.float64)).mean() < 1.5
 
 
 def test_a_jpeg_keeps_its_quantization_and_its_colours_profile(tmp_path: Path) -> None:

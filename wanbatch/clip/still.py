@@ -1,17 +1,18 @@
 """A still: a picture that a shot is given, checked by its content, turned upright, and without metadata.
 
 EXIF, XMP, comments and texts stay at home: they say where a picture was taken, by whom and with what. Colours stay as
-they are. PNGs keep each pixel; JPEGs keep their quantization.
+they are. PNGs keep each pixel; JPEGs keep their quantization and the resolution of their colours, also when they are
+turned.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from wanbatch.clip.bounds import PIXELS_MAX
 from wanbatch.clip.given import GivenBytes
@@ -25,6 +26,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"sBIT"})
 _UPRIGHT = 1
 _ORIENTATION = 0x0112
+_LIES_FROM = 5  # orientations from 5 on swap width and height
+_FULL, _HALF_WIDTH = 0, 1  # how Pillow calls 4:4:4 and 4:2:2
 _PLAIN = frozenset({"L", "RGB", "RGBA", "I;16", "1", "LA", "P"})  # modes that a PNG holds as they are
 
 
@@ -58,10 +61,15 @@ def _read(picture: Image.Image, source: bytes) -> GivenBytes:
     if form != "JPEG" and getattr(picture, "n_frames", 1) > 1:
         raise MediaInvalid("is an animation; save the one frame that you want, as a PNG or JPEG")
     picture.load()
-    is_turned = picture.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
+    orientation = picture.getexif().get(_ORIENTATION, _UPRIGHT)
+    is_turned = orientation != _UPRIGHT
+    coding = _coding(picture, is_lying=orientation >= _LIES_FROM) if form == "JPEG" else {}
     upright = ImageOps.exif_transpose(picture) if is_turned else picture
     has_alpha = upright.has_transparency_data and _is_seen_through(upright)
-    sent, mime = _sent(upright, source, form, is_turned=is_turned)
+    if form == "PNG" and not is_turned:
+        sent, mime = _without_metadata(source), _MIMES["PNG"]
+    else:
+        sent, mime = _saved(upright, coding)
     return GivenBytes(form=form, mime=mime, sent=sent, width=upright.width, height=upright.height, has_alpha=has_alpha)
 
 
@@ -76,16 +84,25 @@ def _is_seen_through(picture: Image.Image) -> bool:
     return isinstance(least, int | float) and least < 255
 
 
-def _sent(picture: Image.Image, source: bytes, form: str, *, is_turned: bool) -> tuple[bytes, str]:
-    """Return the bytes that are sent, and their type: lossless, but for JPEGs."""
-    if form == "PNG" and not is_turned:
-        return _without_metadata(source), _MIMES["PNG"]
+def _coding(picture: Image.Image, *, is_lying: bool) -> dict[str, Any]:
+    """Return how a JPEG is to be saved so that it is coded as it was; `is_lying` if it is to be turned by a quarter."""
+    assert isinstance(picture, JpegImagePlugin.JpegImageFile)
+    tables = [picture.quantization[number] for number in sorted(picture.quantization)]
+    sampling = JpegImagePlugin.get_sampling(picture)
+    if is_lying:
+        tables = [[table[8 * column + row] for row in range(8) for column in range(8)] for table in tables]
+    # Pillow writes no 4:4:0, into which a quarter turns 4:2:2: no colours are lost in 4:4:4
+    is_kept = sampling > _HALF_WIDTH or (sampling == _HALF_WIDTH and not is_lying)
+    return {"qtables": tables, "subsampling": sampling if is_kept else _FULL}
+
+
+def _saved(picture: Image.Image, coding: Mapping[str, Any]) -> tuple[bytes, str]:
+    """Return the bytes that are sent, and their type: lossless, but for JPEGs, which have a `coding`."""
     told: dict[str, Any] = {"icc_profile": picture.info.get("icc_profile")}
     made = io.BytesIO()
-    if form == "JPEG":
+    if coding:
         picture.info.pop("comment", None)
-        quality: Any = "keep" if picture.format == "JPEG" else 95
-        picture.save(made, "JPEG", quality=quality, **told)
+        picture.save(made, "JPEG", **coding, **told)
         return made.getvalue(), _MIMES["JPEG"]
     plain = picture if picture.mode in _PLAIN else picture.convert("RGB")
     plain.info = {name: value for name, value in plain.info.items() if name == "transparency"}
