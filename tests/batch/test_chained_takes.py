@@ -384,6 +384,13 @@ def test_why_goes_back_to_the_cause(takes: tuple[Take, ...], lines: list[str]) -
     assert [f"{each.depth} {each.text}" for each in whys_of("b", mine, known)] == lines
 
 
+def test_a_pinned_take_is_named_once() -> None:
+    pinned = made(2, "b", frame="frame:a:last:t1")
+    assert whys_of("b", [pinned], chained(A1, A2, pinned, of={2: 1}))[1].text == (
+        "it was made from the last frame of a take 1"
+    )
+
+
 def test_a_frame_that_was_sent_and_is_not_known_is_said_to_be_so() -> None:
     assert whys_of("b", [B], chained(A1, B))[1].text == (
         "it continues from the last frame of a; it is not known which of its takes gave the frame"

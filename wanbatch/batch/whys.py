@@ -65,7 +65,8 @@ def _join_text(join: Join) -> str:
                 "; it is not known which of its takes gave the frame" if is_sent else ""
             )
         return f"it continues from {join.frame}, and waits for {join.why_missing}"
-    made = f"it was made from {join.frame}, take {join.given.take.rpartition('_t')[2]}"
+    number = join.given.take.rpartition("_t")[2]
+    made = f"it was made from {join.frame}" + (f", take {number}" if join.frame.take is None else "")
     if not join.is_stale or join.source.take is None:
         return made
     chosen = "is circled" if join.source.take.circled else "is the newest verified one"
