@@ -201,12 +201,16 @@ def test_a_circle_is_named_with_all_its_shots(tmp_path: Path) -> None:
 
 def test_a_model_without_the_role_says_which_models_have_it(tmp_path: Path) -> None:
     (problem,) = told(film(tmp_path, {"first_frame": A, "last_frame": {"from": "sh001"}}))
-    assert problem.startswith(f"{I2V} does not take last_frame, an image to end with; models that do: ")
+    assert problem.startswith(
+        f"{I2V} does not take last_frame, an image to end with; no model takes files there, so none "
+    )
     (problem,) = told(film(tmp_path, {"model": R2V, "first_frame": {"from": "sh001"}}))
     assert problem.startswith(
         f"first_frame continues from sh001, but {R2V} takes only an https:// address there; models that take files: {I2V}"
     )
     add_lens(tmp_path)
+    (problem,) = told(film(tmp_path, {"first_frame": A, "last_frame": {"from": "sh001"}}))
+    assert problem == f"{I2V} does not take last_frame, an image to end with; models that take files: {LENS}"
     (problem,) = told(film(tmp_path, {"model": LENS, "resolution": None, "audio": {"from": "sh001"}}))
     assert problem == "audio takes no picture, so it cannot take a frame of a shot"
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clip.test_given_files import png_of
-from tests.pictures import LENS, R2V, T2V, add_lens, manifest, request_of, save, still, tone
+from tests.pictures import I2V, LENS, R2V, T2V, add_lens, manifest, request_of, save, still, tone
 from wanbatch.batch.given_files import FileKind, body_with, hashes_in
 from wanbatch.batch.input_fields import input_fields
 from wanbatch.batch.registry import shipped
@@ -339,3 +339,18 @@ def test_an_object_is_given_files_in_its_addresses_alone(folder: Path) -> None:
 def test_a_table_in_place_of_a_file_is_no_file(folder: Path) -> None:
     told = problems(manifest(folder, {"first_frame": {"from": "sh001"}}))
     assert ["there is no file" in each for each in told] == [False], told
+
+
+def test_a_file_for_a_role_that_a_model_lacks_names_only_models_that_take_files(tmp_path: Path) -> None:
+    preview, lack = "alibaba/wan2.5-i2v-preview", "does not take a sound file of yours (audio: an address)"
+    shot = {"model": preview, "first_frame": "https://example.com/a.png"}
+    (problem,) = problems(manifest(tmp_path, {**shot, "audio": "s/v.wav"}))
+    none = "no model takes files there; models that take its address: alibaba/wan-2-6-i2v"
+    assert problem.partition(" ")[2].startswith(f"{preview} {lack}; {none}, ")
+    (problem,) = problems(manifest(tmp_path, {**shot, "audio": "https://example.com/v.wav"}))
+    assert "; models that do: alibaba/wan-2-6-i2v" in problem
+    (problem,) = problems(manifest(tmp_path, {"model": T2V, "first_frame": "a.png"}))
+    assert f"; models that take files: {I2V}" in problem
+    add_lens(tmp_path)
+    (problem,) = problems(manifest(tmp_path, {**shot, "audio": "s/v.wav"}))
+    assert problem.endswith(f"; models that take files: {LENS}")

@@ -13,12 +13,16 @@ from typing import Any
 from wanbatch.batch.input_fields import input_fields
 from wanbatch.batch.registry import Model, registry
 from wanbatch.batch.shots import DEFAULT_MODEL
+from wanbatch.manifest.addresses import is_path
 from wanbatch.manifest.fields import kinds_in
 from wanbatch.manifest.frames import is_frame
 from wanbatch.manifest.tree import Node, Table
 from wanbatch.manifest.words import one_of
 
 OWNERS_SHOWN = 4
+_DO, _TAKE_FILES = "models that do", "models that take files"
+_NO_FRAMES = "; no model takes files there, so none takes a frame of another shot"
+_NO_FILES = "; no model takes files there: put the file on the web and write its address"
 # Each role, the fields that may play it, and the JSON type that the field has to take.
 _FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "first_frame": (("first_frame_image", "string"), ("image_url", "string")),
@@ -79,7 +83,7 @@ def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: T
         field = part if part in model.parameters else field_of(model, part)
         if field is None or field in made:
             lacking[role] = (
-                _lack(model, part)
+                _lack(model, part, value)
                 if field is None
                 else f"{role} and {written_name(field, own_nodes)} mean the same thing; keep one of them"
             )
@@ -130,9 +134,23 @@ def _part_of(role: str, value: Any) -> str:
     return "sound" if isinstance(value, bool) else "soundtrack"
 
 
-def _lack(model: Model, part: str) -> str:
-    owners = [each.name for each in registry() if field_of(each, part) is not None or part in each.parameters]
-    return f"{model.name} does not take {_WORDS[part]}" + _owners_text(model, owners)
+def _lack(model: Model, part: str, value: Any) -> str:
+    """Say that a model lacks a role, and name those that take this value of it: not all of them take files."""
+    words = f"{model.name} does not take {_WORDS[part]}"
+    owners = {each: part if part in each.parameters else field_of(each, part) for each in registry()}
+    takes_addresses = _owners_text(model, [each.name for each, field in owners.items() if field is not None])
+    given = value if isinstance(value, list) else [value]
+    if part in _CHOSEN or not any(is_frame(each) or is_path(each) for each in given):
+        return words + takes_addresses
+    takers = [each.name for each, field in owners.items() if field is not None and _takes_files(each, field)]
+    named = _owners_text(model, takers).replace(_DO, _TAKE_FILES)
+    if named or any(is_frame(each) for each in given):
+        return words + (named or _NO_FRAMES)
+    return f"{words}; no model takes files there" + takes_addresses.replace(_DO, "models that take its address")
+
+
+def _takes_files(model: Model, field: str) -> bool:
+    return field in input_fields(model) and input_fields(model)[field].takes_files
 
 
 def takers_text(model: Model, field: str, value: Any) -> str:
@@ -155,10 +173,9 @@ def file_takers_text(model: Model, field: str) -> str:
     takers = []
     for each in registry():
         own = [field_of(each, part) or part for part in parts if part in _FIELDS] or parts
-        if any(name in input_fields(each) and input_fields(each)[name].takes_files for name in own):
+        if any(_takes_files(each, name) for name in own):
             takers.append(each.name)
-    named = _owners_text(model, takers).replace("models that do", "models that take files")
-    return named or "; put the file on the web and write its address"
+    return _owners_text(model, takers).replace(_DO, _TAKE_FILES) or _NO_FILES
 
 
 def _owners_text(model: Model, owners: list[str]) -> str:
@@ -170,7 +187,7 @@ def _owners_text(model: Model, owners: list[str]) -> str:
         return is_of_another, not needs <= set(model.schema.get("required", ()))
 
     owners.sort(key=distance)
-    return f"; models that do: {one_of(owners[:OWNERS_SHOWN])}" if owners else ""
+    return f"; {_DO}: {one_of(owners[:OWNERS_SHOWN])}" if owners else ""
 
 
 def _spelt(value: Any, shape: Mapping[str, Any]) -> Any:
