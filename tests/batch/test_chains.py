@@ -43,9 +43,9 @@ def test_shots_that_hang_together_are_one_group() -> None:
 
 def test_a_circle_is_named_and_does_not_keep_the_rest_from_an_answer() -> None:
     circle = Chains.of([("a", ["c"]), ("b", ["a"]), ("c", ["b"]), ("d", ["a"])])
-    assert (FORK.circle(), circle.circle()) == ((), ("a", "c", "b"))
+    assert (FORK.circles(), circle.circles()) == ([], [("a", "c", "b")])
     assert (set(circle.order), circle.longest_path(lambda _: 1.0)) == ({"a", "b", "c", "d"}, ())
-    assert Chains.of([("a", ["a"])]).circle() == ("a",)
+    assert Chains.of([("a", ["a"])]).circles() == [("a",)]
 
 
 def test_a_shot_goes_on_from_what_any_of_its_models_is_given() -> None:
@@ -62,7 +62,7 @@ def test_a_shot_goes_on_from_what_any_of_its_models_is_given() -> None:
 def test_any_graph_without_a_circle_has_an_order(pairs: list[tuple[int, int]]) -> None:
     chains = Chains.of((f"{max(pair):02d}", [f"{min(pair):02d}"]) for pair in pairs if pair[0] != pair[1])
     places = {each: place for place, each in enumerate(chains.order)}
-    assert chains.circle() == ()
+    assert chains.circles() == []
     assert set(places) == chains.shots == {each for group in chains.groups for each in group}
     assert all(places[other] < places[each] for each, others in chains.before.items() for other in others)
 
@@ -70,12 +70,18 @@ def test_any_graph_without_a_circle_has_an_order(pairs: list[tuple[int, int]]) -
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")), max_size=20))
 def test_a_circle_that_is_named_is_one(pairs: list[tuple[str, str]]) -> None:
     chains = Chains.of((one, [other]) for one, other in pairs)
-    circle = chains.circle()
+    circles = chains.circles()
     is_on_circle = any(
         each in chains.upstream(other) or each == other for each, others in chains.before.items() for other in others
     )
-    assert bool(circle) == is_on_circle
-    assert all(other in chains.before[each] for each, other in zip(circle, (*circle[1:], *circle[:1]), strict=True))
+    assert bool(circles) == is_on_circle
+    named = [each for circle in circles for each in circle]
+    assert len(named) == len(set(named))
+    pairs = [pair for circle in circles for pair in zip(circle, (*circle[1:], *circle[:1]), strict=True)]
+    assert all(other in chains.before[each] for each, other in pairs)
+    left = [(each, [other for other in others if other not in named]) for each, others in chains.before.items()]
+    alone = Chains.of((each, others) for each, others in left if each not in named).circles()
+    assert all(set(each) & {other for start in named for other in chains.upstream(start)} for each in alone)
 
 
 def rename(old: str, new: str, take_id: int = 1) -> Rename:

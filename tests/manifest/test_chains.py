@@ -199,6 +199,14 @@ def test_a_circle_is_named_with_all_its_shots(tmp_path: Path) -> None:
     ]
 
 
+def test_each_loop_is_named_at_once(tmp_path: Path) -> None:
+    links = {"sh002": "sh003", "sh003": "sh002", "sh004": "sh006", "sh005": "sh004", "sh006": "sh005", "sh007": "sh003"}
+    assert sorted(told(film(tmp_path, *({"first_frame": {"from": each}} for each in links.values())))) == [
+        f"{CIRCLE} (sh002 from sh003, sh003 from sh002): one of them has to begin{ALONE}",
+        f"{CIRCLE} (sh004 from sh006, sh006 from sh005, sh005 from sh004): one of them has to begin{ALONE}",
+    ]
+
+
 def test_a_model_without_the_role_says_which_models_have_it(tmp_path: Path) -> None:
     (problem,) = told(film(tmp_path, {"first_frame": A, "last_frame": {"from": "sh001"}}))
     assert problem.startswith(

@@ -63,8 +63,13 @@ class Chains:
         """Return all shots that continue from a shot, also through others, nearest first."""
         return _reached(shot_id, self.after)
 
-    def circle(self) -> tuple[str, ...]:
-        """Return shots that continue each from the next, and the last from the first; none if there is no circle."""
+    def circles(self) -> list[tuple[str, ...]]:
+        """Return circles that share no shot: shots of which each continues from the next, and the last from the first.
+
+        Every circle that there is has a shot in one of them, or is reached from its shots and leads back to them.
+        """
+        found: list[tuple[str, ...]] = []
+        told: set[str] = set()
         settled: set[str] = set()
         for start in self.before:
             path: list[str] = []
@@ -76,10 +81,13 @@ class Chains:
                     ahead.pop()
                     settled.add(path.pop())
                 elif following in path:
-                    return tuple(path[path.index(following) :])
+                    circle = tuple(path[path.index(following) :])
+                    if told.isdisjoint(circle):
+                        found.append(circle)
+                        told.update(circle)
                 else:
                     _enter(following, path, ahead, self.before, settled)
-        return ()
+        return found
 
     @cached_property
     def order(self) -> tuple[str, ...]:

@@ -46,8 +46,7 @@ class ChainChecker:
             shot_id: [link.frame.shot_id for link in of_shot if link.frame.shot_id != shot_id]
             for shot_id, of_shot in links.items()
         }
-        circle = Chains.of(before.items()).circle()
-        if circle:
+        for circle in Chains.of(before.items()).circles():
             self._tell_circle(circle, links)
         if len(self._problems.found) > found:
             return
