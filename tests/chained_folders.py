@@ -21,10 +21,12 @@ FIRST = FrameMeasures(400.0, 50.0, 128.0, 128.0)
 WORSE = FrameMeasures(240.0, 46.0, 125.0, 132.0)
 
 
-def make_chain(output: Path, links: Mapping[str, str], *, is_measured: bool = True, sandbox: bool = True) -> Path:
+def make_chain(
+    output: Path, links: Mapping[str, str], *, is_measured: bool = True, sandbox: bool = True, broken: str = ""
+) -> Path:
     """Make a folder of shots in this order, each with the frame that it begins with (`a:last`), empty for none.
 
-    `>b:first` is the frame that it ends with.
+    `>b:first` is the frame that it ends with. The joins of the shots in `broken` do not meet.
     """
     shots = [
         Shot(
@@ -48,10 +50,15 @@ def make_chain(output: Path, links: Mapping[str, str], *, is_measured: bool = Tr
             sha256 = str(pen.state.take(takes[shot_id]).sha256)
             measured = MeasuredClip(sha256, FIRST, WORSE)
             if frame is not None and each.startswith(">"):
-                closing = {"closing_psnr_db": 28.5, "closing_png_sha256": frame.png_sha256}
+                closing = {
+                    "closing_psnr_db": 12.5 if shot_id in broken else 28.5,
+                    "closing_png_sha256": frame.png_sha256,
+                }
                 measured = MeasuredClip(sha256, FIRST, WORSE, **closing)
             elif frame is not None:
-                measured = MeasuredClip(sha256, WORSE, WORSE, FIRST, 31.5, frame.png_sha256)
+                measured = MeasuredClip(
+                    sha256, WORSE, WORSE, FIRST, 14.5 if shot_id in broken else 31.5, frame.png_sha256
+                )
             pen.tell(takes[shot_id], Fact.MEASURED, **measured.told)
     pen.state.close()
     return output

@@ -38,6 +38,19 @@ def test_each_branch_is_a_strip_with_the_frames_that_join_its_clips(tmp_path: Pa
     ]
 
 
+def test_a_join_that_does_not_meet_its_frame_is_marked_in_words(tmp_path: Path) -> None:
+    links = {**FORK, "e": ">a:last"}
+    page = page_of(make_chain(tmp_path, links, broken="ce"))
+    joins = re.findall(r'<li class="join( broken)?">(.*?)</li>', page, re.DOTALL)
+    told = {(mark, re.sub("<.*?>", " ", words).split("PSNR ")[1].strip()) for mark, words in joins}
+    assert len(joins) == 4
+    assert told == {
+        ("", "31.5 dB"),
+        (" broken", "14.5 dB  broken join: the clip does not meet this frame"),
+        (" broken", "12.5 dB  broken join: the clip does not meet this frame"),
+    }
+
+
 def test_a_line_says_in_words_what_it_draws(tmp_path: Path) -> None:
     strip, _ = strips_in(page_of(make_chain(tmp_path, FORK, sandbox=False)))
     words = re.findall(r"<title>(.*?)</title>", strip)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wanbatch.batch.chosen_frames import ChosenFrame, closing_of, frames_recorded, opening_of
-from wanbatch.batch.drift import SAME, Change, Drift
+from wanbatch.batch.drift import JUMP_DB, SAME, Change, Drift
 from wanbatch.batch.frames import frame_in
 from wanbatch.batch.take import Take
 from wanbatch.folders import FRAMES, is_in
@@ -37,11 +37,15 @@ class Line:
 
 @dataclass(frozen=True)
 class GivenFrame:
-    """A frame that a clip was given: its file, empty if that is gone; whose it is; and how well the clip meets it."""
+    """A frame that a clip was given: its file, empty if that is gone; whose it is; and how well the clip meets it.
+
+    `is_broken` if it meets it so badly that wanbatch warns of it.
+    """
 
     file: str
     words: str
     jump: str
+    is_broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,8 @@ def _given(frame: ChosenFrame | None, psnr_db: float | None, output: Path) -> Gi
         return None
     is_there = is_in(output, FRAMES, frame.file) and (output / frame.file).is_file()
     jump = UNKNOWN if psnr_db is None else f"PSNR {psnr_db:.1f} dB"
-    return GivenFrame(frame.file if is_there else "", _words_of(frame), jump)
+    is_broken = psnr_db is not None and psnr_db < JUMP_DB
+    return GivenFrame(frame.file if is_there else "", _words_of(frame), jump, is_broken)
 
 
 def _words_of(frame: ChosenFrame) -> str:
