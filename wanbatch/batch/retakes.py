@@ -97,7 +97,8 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
     if asked.seed is not None and "seed" not in model.recipe.body:
         raise UsageInvalid(f"{model.recipe.model}, which makes {shot_id}, takes no seed: leave out --seed")
     used = {take.recipe_json: take for take in mine}
-    coming = [take for take in current if take.is_retake and take.state not in (*SETTLED_STATES, State.COMPLETED)]
+    open_ones = (take for take in mine if take.is_retake and not take.superseded)
+    coming = [take for take in open_ones if take.state not in (*SETTLED_STATES, State.COMPLETED)]
     created: list[Create] = []
     for extra in range(asked.takes - (len(coming) if asked.seed is None else 0)):
         number = highest + 1 + len(created)

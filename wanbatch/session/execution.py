@@ -55,6 +55,7 @@ from wanbatch.session.safeguards import (
     note_key,
     note_missing_log,
     refused,
+    tell_list_fault,
     try_out,
 )
 from wanbatch.state.chained_takes import names_now, read_chained, read_successions
@@ -210,12 +211,7 @@ class Execution:
                 return result_of(invocation, state, NOT_SENT, None)
             workers.begin(len(basis.to_send))  # it loads its libraries while the provider is asked
             tell_detours(invocation)
-            fault = KnownFolders().fault() if job.source and not access.is_embedded else ""
-            if fault:
-                invocation.watch.notice(
-                    f"wanbatch cannot keep its list of output folders ({fault}): a later run of this manifest with"
-                    " another --output will not notice takes that were bought here"
-                )
+            tell_list_fault(invocation, job.source)
             preview = await preview_of(invocation, basis, provider)
             batch_clock = BatchClock(state, clock)
             await try_out(invocation, preview, batch_clock, provider, workers)

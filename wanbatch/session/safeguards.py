@@ -20,6 +20,7 @@ from wanbatch.runner.log import LOG_NAME
 from wanbatch.runner.resubmission import LAG_UNTIL_KNOWN
 from wanbatch.runner.submits import ROOM_BYTES
 from wanbatch.session.invocation import Invocation
+from wanbatch.session.known_folders import KnownFolders
 from wanbatch.session.preview import Preview
 from wanbatch.session.recovery import LOG_NOTE, log_awaited_until
 from wanbatch.state.file import StateFile
@@ -173,3 +174,13 @@ def refused(code: ExitCode, text: str) -> WanbatchError:
     """Return the error of a run that may send nothing, and has nothing else to do."""
     kind = AccountStopped if code is ExitCode.ACCOUNT_STOPPED else UsageInvalid
     return kind(f"{text}. Nothing was sent")
+
+
+def tell_list_fault(invocation: Invocation, source: str) -> None:
+    """Say before a paid run of a manifest that its output folder cannot be listed; `source` is empty without one."""
+    fault = KnownFolders().fault() if source and not invocation.access.is_embedded else ""
+    if fault:
+        invocation.watch.notice(
+            f"wanbatch cannot keep its list of output folders ({fault}): a later run of this manifest with another"
+            " --output will not notice takes that were bought here"
+        )
