@@ -21,8 +21,8 @@ def question_text(preview: Preview) -> str:
     takes = f"{reach.takes} of {count_text(of, 'take')}" if is_cut else count_text(of, "take")
     if of and not reach.takes and reach.is_known:
         bounds = "; ".join(_bounds(preview, is_all_named=True))
-        rest = f"Continue, and only fetch what is under way at {preview.host}?"
-        return f"Nothing can be sent under the caps ({bounds}). {rest}"
+        only = f"Continue, and only fetch what is under way at {preview.host}?"
+        return f"Nothing can be sent under the caps ({bounds}). {only}"
     if preview.why is not Why.START:
         takes = f"{reach.takes} of the other {of} takes" if is_cut else f"the other {count_text(of, 'take')}"
     if preview.pilot is not None and preview.why is Why.START:

@@ -168,7 +168,7 @@ class Execution:
 
     @staticmethod
     def _is_over_caps(job: Job, preview: Preview) -> bool:
-        """Say whether a retry would send nothing under the caps: then nothing of it is written."""
+        """Say whether a retry would send nothing under the caps: then it writes nothing."""
         reach = preview.reach
         return bool(job.again) and reach.of > 0 and not (reach.is_known and reach.takes)
 
