@@ -60,7 +60,7 @@ class Problem:
 class RetryCaps:
     """The caps that tries of failed takes need, in credits, where the cap of the last run is too low.
 
-    `whole` is for the retry of all that a retry makes, None if its cap is no hindrance; `by_shot` for that of one shot.
+    `whole` is for the retry of all that a retry makes, None if its cap allows that; `by_shot` for that of one shot.
     `scenes` say by shot which cap of its scene has to be raised before.
     """
 
