@@ -47,7 +47,7 @@ def test_a_refused_take_that_was_edited_is_no_as_estimated(said: Any) -> None:
     Path("film.yaml").write_text(HEAD + "  - {id: s0, prompt: Snow., takes: 3}\n")
     said(*run)
     page = Path("outputs/film/reports/report.html").read_text()
-    cell = re.search(r'data-name="charged so far">([^<]*)</td></tr>', page)
+    cell = re.search(r'data-name="are all charges seen\?">([^<]*)</td></tr>', page)
     assert cell is not None
     assert cell[1] == "all charges have been seen: 1.05 USD above the baseline"
     assert "3 takes of edited shots +1.575, 1 take refused -0.525" in said("status")

@@ -75,8 +75,11 @@ def _rows_of_all(facts: Mapping[str, Any]) -> Iterator[Row]:
     unknown = whole["takes_of_unknown_cost"] + whole["takes_of_unknown_price"]
     yield Row("final cost", whole["final_known_credits"], _takes(unknown))
     yield _charged(whole)
-    yield Row("committed", whole["committed_known_credits"], _takes(whole["takes_of_unknown_cost"]))
-    yield Row("to complete", whole["to_complete_known_credits"], _takes(whole["takes_of_unknown_price"]))
+    yield _at_risk(whole)
+    yield Row("committed", whole["committed_known_credits"], _takes(whole["takes_of_unknown_cost"]), sum_of=2)
+    waiting = sum(each["remaining"]["takes"] for each in facts["progress"])
+    label = f"still to be sent: {count_text(waiting, 'take')}"
+    yield Row(label, whole["to_complete_known_credits"], _takes(whole["takes_of_unknown_price"]))
     yield _paid("in the cut", whole["in_cut_credits"])
     yield _paid("outside the cut", whole["outside_cut_credits"])
 
@@ -99,9 +102,7 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
     remaining = progress["remaining"]
     yield Row("Committed so far", is_heading=True)
     yield _charged(whole)
-    yield Row(
-        "at risk: it may still be charged", whole["at_risk_known_credits"], _takes(whole["takes_of_unknown_cost"])
-    )
+    yield _at_risk(whole)
     yield Row("committed", whole["committed_known_credits"], _takes(whole["takes_of_unknown_cost"]), sum_of=2)
     label = f"still to be sent: {count_text(remaining['takes'], 'take')}"
     yield Row(label, remaining["known_credits"], _takes(remaining["unpriced_takes"]))
@@ -121,6 +122,12 @@ def _charged(whole: Mapping[str, Any], sum_of: int = 0) -> Row:
     words = f"and {count_text(unseen, 'possible charge')} not in the provider's ledger yet" if unseen else ""
     known = whole["charged_known_credits"]
     return Row("charged", known if known or not unseen else None, words, sum_of=sum_of)
+
+
+def _at_risk(whole: Mapping[str, Any]) -> Row:
+    return Row(
+        "at risk: it may still be charged", whole["at_risk_known_credits"], _takes(whole["takes_of_unknown_cost"])
+    )
 
 
 def _paid(label: str, amount: int | None) -> Row:
