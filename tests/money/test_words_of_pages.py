@@ -55,3 +55,9 @@ def test_the_word_list_explains_the_words_of_the_page(tmp_path: Path) -> None:
     pen.lead(1, State.COMPLETED)
     pen.state.close()
     assert "made (not fetched yet) Made, but not fetched yet." in report_of(tmp_path)
+
+
+def test_what_is_unknown_of_an_amount_is_below_it_in_its_card(tmp_path: Path) -> None:
+    with StateReader.open(story(tmp_path)) as reader:
+        page = write_reports(reader, made_at=MADE_AT).report.read_text()
+    assert re.search(r"<b>1\.5750025 USD<small> \+ unknown \(1 ", page)

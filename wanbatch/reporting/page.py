@@ -97,6 +97,12 @@ def _aligned(amount: str) -> Markup:
     return Markup(f'<span class="d{len(found[1])}">{text}</span>') if found and len(found[1]) < ALIGNED else text  # noqa: S704
 
 
+def _headline(amount: str) -> Markup:
+    """Set what is unknown of an amount below it and smaller: a card has room for the amount alone."""
+    known, mark, unknown = amount.partition(" + unknown")
+    return Markup("{}<small>{}{}</small>").format(known, mark, unknown) if mark else escape(amount)
+
+
 def _minute(at: str) -> str:
     """Write `2026-03-02T07:30:00.000Z` by this machine's clock, such as `2026-03-02 08:30 CET`."""
     return local_text(datetime.fromisoformat(at))
@@ -156,6 +162,7 @@ def _environment() -> Environment:
         "number": _number,
         "amount": amount_of,
         "aligned": _aligned,
+        "headline": _headline,
         "price": price_of,
         "counted": _counted,
         "sentence": _sentence,
