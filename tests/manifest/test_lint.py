@@ -48,6 +48,14 @@ def test_what_is_probably_not_meant_is_a_warning_unless_it_is_allowed(
     assert told == [([], [warning]), ([], [])]
 
 
+def test_a_reference_at_the_begin_of_a_bare_prompt_is_to_be_put_in_quotes(tmp_path: Path) -> None:
+    text = "version: 1\ncast: {ilo: 'Ilo Ray, a boy'}\nshots:\n  - id: a\n    prompt: Ilo Ray runs.\n"
+    followed = text.replace("Ilo Ray runs.", "'{cast.ilo} runs.'")
+    (_, (warning,)), told = (findings_in(tmp_path, each, "x.yaml") for each in (text, followed))
+    assert "write {cast.ilo} instead (in YAML, put a prompt that begins with it in quotes), or list ilo" in warning
+    assert told == ([], [])
+
+
 HEADER = "id,scene,prompt,allow\n"
 ROWS_BELOW = "a,s1,x,\nb,,y,ALLOW\nc,,z,ALLOW\nd,s2,v,\n"
 

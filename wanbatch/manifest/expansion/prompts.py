@@ -189,7 +189,9 @@ class Prompts:
                 owners.add(".".join(key))
                 self.texts.used.add(key)
                 words = f"prompt names {name} in plain words, so the description of {'.'.join(key)} is not sent with it"
-                words += f": write {{{'.'.join(key)}}} instead, or list {key[1]} in the cast of the shot"
+                is_bare = plain.startswith(name) and not prompt.is_quoted  # {...} begins a mapping in YAML
+                quotes = " (in YAML, put a prompt that begins with it in quotes)" if is_bare else ""
+                words += f": write {{{'.'.join(key)}}} instead{quotes}, or list {key[1]} in the cast of the shot"
                 if not is_allowed:
                     self.problems.warn(prompt.at, words, CAST_NAME)
 
