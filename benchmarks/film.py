@@ -4,11 +4,12 @@
 
 Two chains branch. Each begins with a still of its own. Every second shot names one of the cast and is made by a model
 that takes her picture as a reference: one beside the manifest, as no model that wanbatch knows takes such files.
-Runs are killed with SIGKILL at random moments and started again, then run to the end. Prints what the books say, and
-exits 1 unless every charged submit held the bytes of its files as they are prepared and the frame that is recorded for
-it, that frame is the last one of its predecessor's clip to the pixel and measured, no take was charged twice, the
-ledger says what the report says, and what has no clip is held by name, or waits for what is held. Everything runs
-on this machine.
+A few shots have two takes, and of one the first is circled before anything continues from it. Runs are killed with
+SIGKILL at random moments and started again, then run until every shot has a clip; what failed is tried again, and what
+is held is made again. Prints what the books say, and exits 1 unless every shot has a clip, each frame is of the take
+that was chosen when its successor was sent, every charged submit held the bytes of its files as they are prepared and
+the frame that is recorded for it, that frame is the last one of its predecessor's clip to the pixel and measured, no
+take was charged twice, and the ledger says what the report says. Everything runs on this machine.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.kill_nine import states_of  # noqa: E402
 from tests.pictures import LENS, add_lens  # noqa: E402
+from wanbatch.batch.attempts import Attempt  # noqa: E402
+from wanbatch.batch.chained_takes import Join  # noqa: E402
 from wanbatch.batch.chosen_frames import ChosenFrame  # noqa: E402
 from wanbatch.batch.frames import may_hold_frames  # noqa: E402
 from wanbatch.batch.given_files import hashes_in  # noqa: E402
@@ -47,6 +51,7 @@ from wanbatch.batch.lifecycle import State  # noqa: E402
 from wanbatch.batch.take import Take  # noqa: E402
 from wanbatch.clip.still import read_still  # noqa: E402
 from wanbatch.sandbox.faults import PLANS, Rule  # noqa: E402
+from wanbatch.state.chained_takes import read_chained  # noqa: E402
 from wanbatch.state.drifts import read_drifts  # noqa: E402
 from wanbatch.state.reader import StateReader  # noqa: E402
 
@@ -54,6 +59,8 @@ WANBATCH = (sys.executable, "-m", "wanbatch")
 SPEED = "30"
 CHAINS, LONG = 8, 5  # of five shots each
 BRANCHING = (0, 1)  # in these chains the last shot continues from the second one
+TWICE = ("c2_s0", "c2_s2", "c4_s1")  # the shots of two takes
+CIRCLED = "c2_s0"  # of which the first take is circled
 ENDED = {0, 1, 3}
 RUNS = 12  # after the kills: enough for what waits for the log
 
@@ -66,6 +73,7 @@ def main() -> int:
         _film(folder, rng)
         sandbox, url = _sandbox(folder, options)
         try:
+            _circle(folder, url)
             codes = _killed(folder, url, rng, options.kills)
             is_good = _verdict(folder / "out", url, codes)
         finally:
@@ -96,7 +104,9 @@ def _film(folder: Path, rng: random.Random) -> None:
             cast = {"prompt": "A ridge."}
             if number % 2:
                 cast = {"cast": ["mara"], "prompt": "{cast.mara} walks on.", "model": LENS, "resolution": None}
-            shots.append({"id": f"c{chain}_s{number}", "first_frame": frame, **cast})
+            shot_id = f"c{chain}_s{number}"
+            twice = {"takes": 2} if shot_id in TWICE else {}
+            shots.append({"id": shot_id, "first_frame": frame, **cast, **twice})
     head = {"model": "alibaba/wan-2-7-i2v", "resolution": "720p", "duration": 5}
     mara = {"look": "A woman in red", "images": ["mara.png"]}
     told = {"version": 1, "name": "film", "defaults": head, "cast": {"mara": mara}, "shots": shots}
@@ -117,6 +127,22 @@ def _sandbox(folder: Path, options: argparse.Namespace) -> tuple[subprocess.Pope
     return process, json.loads(process.stdout.readline())["base_url"]
 
 
+def _circle(folder: Path, url: str) -> None:
+    """Make both takes of one shot, and circle the first: all that continues from it has to begin with that one."""
+    for _ in range(RUNS):
+        _run(folder, url, "--only", CIRCLED).wait()
+        if _clips(folder / "out").get(CIRCLED, 0) == 2:
+            break
+        _order(url, "retry", folder / "out", CIRCLED, "--yes", "--speed", SPEED)
+    _order(url, "circle", folder / "out", CIRCLED, "1")
+
+
+def _clips(output: Path) -> Counter[str]:
+    """Return how many verified clips each shot has."""
+    with StateReader.open(output) as reader:
+        return Counter(take.shot_id for take in reader.takes() if take.state is State.VERIFIED)
+
+
 def _killed(folder: Path, url: str, rng: random.Random, kills: int) -> Counter[int]:
     codes: Counter[int] = Counter()
     for number in range(1, kills + 1):
@@ -131,25 +157,36 @@ def _killed(folder: Path, url: str, rng: random.Random, kills: int) -> Counter[i
         code = _run(folder, url).wait()
         codes[code] += 1
         print(f"run to its end: exit code {code}, {states_of(folder / 'out')}", flush=True)
-        if code == 0 or code not in ENDED or states_of(folder / "out") == before:
+        if code not in ENDED or len(_clips(folder / "out")) == CHAINS * LONG:
             break
-        _retry(folder, url)
+        _order(url, "retry", folder / "out", "--yes", "--speed", SPEED)  # what failed for good: a chain waits for it
+        held = _held(folder / "out") if states_of(folder / "out") == before else []
+        if held:
+            _order(url, "retake", folder / "out", *held, "--yes", "--speed", SPEED)
     return codes
+
+
+def _held(output: Path) -> list[str]:
+    """Return the shots without a clip of which a take is held."""
+    with StateReader.open(output) as reader:
+        takes = reader.takes()
+    with_clips = {take.shot_id for take in takes if take.state is State.VERIFIED}
+    return sorted({take.shot_id for take in takes if take.state is State.HELD} - with_clips)
 
 
 def _environment(url: str) -> dict[str, str]:
     return {**os.environ, "AIMLAPI_BASE_URL": url, "AIMLAPI_API_KEY": "a-key-for-the-sandbox"}
 
 
-def _run(folder: Path, url: str) -> subprocess.Popen[bytes]:
+def _run(folder: Path, url: str, *flags: str) -> subprocess.Popen[bytes]:
     command = [*WANBATCH, "-q", "run", str(folder / "film.json"), "-o", str(folder / "out"), "--yes", "--speed", SPEED]
-    command += ["--submit-rate", "20/min", "--unknown-grace", "6min"]
+    command += ["--submit-rate", "20/min", "--unknown-grace", "6min", *flags]
     return subprocess.Popen(command, env=_environment(url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _retry(folder: Path, url: str) -> None:
-    """Try once more what failed for good: a chain behind it waits."""
-    command = [*WANBATCH, "-q", "retry", str(folder / "out"), "--yes", "--speed", SPEED]
+def _order(url: str, name: str, output: Path, *words: str) -> None:
+    """Carry out a command on the output folder."""
+    command = [*WANBATCH, "-q", name, str(output), *words]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(command, env=_environment(url), check=False, **quiet)
 
@@ -160,6 +197,7 @@ def _verdict(output: Path, url: str, codes: Counter[int]) -> bool:
     with StateReader.open(output) as reader:
         reader.check()
         takes, attempts, drifts = reader.takes(), reader.attempts(), read_drifts(reader)
+        chained = read_chained(reader)
         frames = {take.take_id: reader.frames_of(take.take_id, take.attempt) for take in takes}
     by_id = {take.take_id: take for take in takes}
     owner = {attempt.request_id: attempt.take_id for attempt in attempts}
@@ -180,11 +218,31 @@ def _verdict(output: Path, url: str, codes: Counter[int]) -> bool:
         print(
             f"{len(jumps)} joins measured, PSNR {min(jumps):.1f} to {max(jumps):.1f} dB; {len(drifting)} drift warnings"
         )
+    sent_at = {take.take_id: _sent_at(take, attempts) for take in verified}
+    joined = [join for take in verified for join in chained.joins(take) if join.is_stale]
+    unchosen = [each.take.label for each in joined if not _is_later(each, sent_at)]
+    of_circled = [frame.take for take, frame in joins if by_id[frame.take_id].shot_id == CIRCLED]
+    lacking = sorted({take.shot_id for take in takes} - {take.shot_id for take in verified})
+    print(f"shots without a clip: {lacking}; made from a take that was not chosen then: {unchosen}")
+    print(
+        f"made from {CIRCLED}, of which take 1 is circled: {of_circled}; from two takes of a shot: {len(joined)} stale"
+    )
     behind = [take for take in verified if may_hold_frames(take.recipe_json)]
-    left = {take.state for take in takes} - {State.VERIFIED}
-    is_told = not left or (State.HELD in left and left <= {State.HELD, State.PLANNED})  # what is held keeps others back
-    is_whole = is_told and len(takes) == CHAINS * LONG and len(joins) == len(behind) == len(jumps)
+    is_made = not lacking and len({take.shot_id for take in takes}) == CHAINS * LONG
+    is_chosen = not unchosen and set(of_circled) == {f"{CIRCLED}_t1"}
+    is_whole = is_made and is_chosen and len(joins) == len(behind) == len(jumps)
     return is_whole and not any(map(_others, sent)) and not wrong and not doubles and books == told
+
+
+def _sent_at(take: Take, attempts: Sequence[Attempt]) -> datetime:
+    """Return when the submit of a take was sent that made its clip."""
+    return max(each.started_at for each in attempts if each.take_id == take.take_id)
+
+
+def _is_later(join: Join, sent_at: Mapping[int, datetime]) -> bool:
+    """Say whether the take that is chosen now was sent after the one that continues from another, as a retry can be."""
+    source = join.source.take
+    return source is not None and not source.circled and sent_at[source.take_id] > sent_at[join.take.take_id]
 
 
 def _is_sent(row: dict[str, Any], take: Take, folder: Path, frames: Mapping[int, Sequence[ChosenFrame]]) -> list[bool]:
