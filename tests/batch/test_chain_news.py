@@ -121,6 +121,36 @@ def test_a_shot_that_is_omitted_is_not_advised_to_be_made_again() -> None:
     assert replace(whole, left_out=frozenset({"b"})).news() == []
 
 
+def follows(whole: ChainedTakes) -> ChainedTakes:
+    """Say that b and c follow what they continue from."""
+    return replace(whole, following={"b": ("frame:a:last",), "c": ("frame:b:last",)})
+
+
+def test_what_the_next_run_makes_again_is_not_advised_to_be_made() -> None:
+    takes = [made("a_t1"), made("a_t2"), made("b_t1", "frame:a:last"), made("c_t1", "frame:b:last")]
+    takes.append(made("d_t1", "frame:a:last"))
+    whole = follows(chained(takes, {"b_t1": "a_t1", "c_t1": "b_t1", "d_t1": "a_t1"}))
+    told = (
+        "a has a new take (a_t2): 1 shot was made from its earlier take; keep it, or make it again for 0.25 USD:"
+        " `wanbatch retake out d --with-successors`; the next `wanbatch run` of the manifest makes b, c again, as it"
+        " says follow: always (0.50 USD)"
+    )
+    assert said(whole) == [told]
+    before = {"b_t1": "a_t1", "c_t1": "b_t1", "d_t1": "a_t1"}
+    (news,) = follows(chained([take for take in takes if take.label != "a_t2"], before)).news(["a"])
+    assert "once the new take is made, the next `wanbatch run`" in Succession.of(news, {}).text("out")
+
+
+def test_a_follower_of_a_failed_take_is_named_with_the_retry() -> None:
+    takes = [made("a_t1"), made("a_t2", state=FAILED), made("b_t1", "frame:a:last")]
+    whole = chained(takes, {"b_t1": "a_t1"})
+    told = (
+        "a_t2 failed: b follows it, as the manifest says follow: always, and keeps its clip until it is made;"
+        " `wanbatch retry out --only a` tries again"
+    )
+    assert (said(whole), said(follows(whole))) == ([], [told])
+
+
 def some_graph(rng: Random) -> ChainedTakes:
     """Chain up to seven shots at random: branches, pins, circles, takes in every state, frames of any earlier take."""
     by_shot: dict[str, list[Take]] = {}
@@ -168,7 +198,7 @@ def test_what_is_advised_is_accepted_and_orders_what_was_said() -> None:
                 asked = Retake(news.direct, with_successors=True).completed(whole)
                 plan = plan_retakes(rows, takes, asked)
                 ordered = Counter(due.price_class for due in plan.due)
-                assert (seed, set(asked.shot_ids), ordered) == (seed, set(news.shots), Counter(news.classes))
+                assert (seed, set(asked.shot_ids), ordered) == (seed, set(news.shots), Counter(news.orders))
             after = with_circles(whole, news)
             again = {each for one in after.news() if one.shot_id == news.shot_id for each, _ in one.picks}
             assert (seed, again & {each for each, _ in news.picks}) == (seed, set())

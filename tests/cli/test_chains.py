@@ -103,6 +103,8 @@ def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytes
             "take": "a_t2",
             "shots": ["b", "c", "d"],
             "credits": 3_240_000,
+            "followers": [],
+            "run_credits": None,
             "command": "wanbatch retake outputs/film b d --with-successors",
         }
     ]
@@ -124,7 +126,10 @@ def test_a_new_take_is_named_with_what_went_on_from_the_one_before(capsys: pytes
         "first_cause": None,
         "news": [],
     }
-    news = f"a has another take circled (a_t1): 3 shots {OLD}".replace("its earlier take", "the take chosen before")
+    news = (
+        "a has another take circled (a_t1): b_t1, d_t1 were made from this take: `wanbatch circle outputs/film b:1 d:1`"
+        " chooses them, and buys nothing"
+    )
     assert news in lines(capsys, "circle", "outputs/film", "a", "1")
     assert news in lines(capsys, "status")
 
@@ -134,6 +139,10 @@ def test_a_follower_is_made_again_once_for_each_new_frame(capsys: pytest.Capture
     write(d={"first_frame": {"from": "a", "follow": "always"}})
     assert run("--only", "[ad]") == 0
     assert call(["-q", "retake", "outputs/film", "a", "--yes", "--speed", "600"]) == 0
+    news = "the next `wanbatch run` of the manifest makes d again, as it says follow: always (0.54 USD)"
+    assert f"a has a new take (a_t2): {news}" in lines(capsys, "status")
+    (found,) = told(capsys, "status")["successions"]
+    assert (found["shots"], found["followers"], found["run_credits"], found["command"]) == ([], ["d"], 1_080_000, None)
     plan = told(capsys, "plan", "film.json", "--sandbox", "--offline", "--only", "[ad]")
     assert [(each["shot"], each["take"], each["why"]) for each in plan["takes"]] == [("d", 2, "retake")]
     assert plan["successions"] == []
@@ -226,6 +235,8 @@ def test_what_waits_for_a_failed_shot_is_named_everywhere(capsys: pytest.Capture
         "todo": "It will be sent when the take it waits for has a clip",
         "needs_user": False,
         "can_be_looked_up": False,
+        "again": None,
+        "lacks_take": False,
     }
     found = told(capsys, "status")
     assert (problem in found["problems"], found["next"]) == (True, "wanbatch retry outputs/film")

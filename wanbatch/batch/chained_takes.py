@@ -71,25 +71,44 @@ class News:
     if the user chose that take.
 
     `direct` are the shots with a clip that continues from the one before, to be made again; `shots` are these and all
-    that are made again with them, and `classes` what that orders. Of the shots in `picks` a clip of the new take is
-    there, with its number: it only has to be circled. What continues from those in `kept` cannot be made again before
-    the circles of `circles` are taken off.
+    that are made again with them, and `orders` what that orders. The next run of the manifest makes those in
+    `followers`, which follow the new take, and `run_orders` is what it orders for them. Of the shots in `picks` a clip
+    of the new take is there, with its number: it only has to be circled. What continues from those in `kept` cannot be
+    made again before the circles of `circles` are taken off. If the new take failed, those in `waiting` would follow
+    it, and nothing else is said.
     """
 
     shot_id: str
     take: str
     direct: tuple[str, ...]
     shots: tuple[str, ...]
-    classes: tuple[PriceClass, ...]
+    orders: tuple[PriceClass, ...]
     is_circled: bool = False
     picks: tuple[tuple[str, int], ...] = ()
     kept: tuple[str, ...] = ()
     circles: tuple[Take, ...] = ()
+    followers: tuple[str, ...] = ()
+    run_orders: tuple[PriceClass, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[PriceClass, ...]:
+        """Everything that has to be priced."""
+        return (*self.orders, *self.run_orders)
 
     @property
     def touched(self) -> frozenset[str]:
         """Every shot of which it says something."""
-        return frozenset({self.shot_id, *self.shots, *self.kept, *(shot_id for shot_id, _ in self.picks)})
+        return frozenset(
+            {
+                self.shot_id,
+                *self.shots,
+                *self.kept,
+                *self.followers,
+                *self.waiting,
+                *(shot_id for shot_id, _ in self.picks),
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -97,11 +116,13 @@ class ChainedTakes:
     """The takes of all shots of chains, by shot, and the frames that were sent with each, by take id.
 
     `left_out` are the shots that are omitted or no longer in the manifest: no takes of them are made again.
+    `following` are, by shot, the frames of which another one has the shot made again by the next run.
     """
 
     takes: Mapping[str, Sequence[Take]] = field(default_factory=dict)
     frames: Mapping[int, Sequence[ChosenFrame]] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
+    following: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def as_planned(self, takes: Iterable[Take]) -> ChainedTakes:
         """Return them as they are asked for once a plan is carried out: `takes` are those after it."""
@@ -197,7 +218,40 @@ class ChainedTakes:
                 label = self._new_take(join, to_be_made)
                 if label is not None:
                     found.setdefault(join.frame.shot_id, (label, []))[1].append(shot_id)
-        return [self._news(shot_id, label, direct) for shot_id, (label, direct) in found.items()]
+        news = [self._news(shot_id, label, direct) for shot_id, (label, direct) in found.items()]
+        return [*news, *(each for each in self._failures() if each.shot_id not in to_be_made)]
+
+    def _failures(self) -> list[News]:
+        """Return the shots whose newest take failed, with the shots that would follow it."""
+        found: list[News] = []
+        for shot_id in self.chains.order:
+            mine = sorted(
+                (each for each in self.takes.get(shot_id, ()) if not each.superseded), key=lambda take: take.number
+            )
+            if mine and mine[-1].state is State.FAILED and not any(each.circled for each in mine):
+                behind = [each for each in self.successors(shot_id) if self._follows(each, shot_id)]
+                if behind:
+                    found.append(News(shot_id, mine[-1].label, (), (), (), waiting=tuple(behind)))
+        return found
+
+    def _follows(self, shot_id: str, other: str) -> bool:
+        """Say whether the next run makes a shot again because of a new take of another one."""
+        take, frames = self.made(shot_id), self.following.get(shot_id, ())
+        if take is None or shot_id in self.left_out:
+            return False
+        is_newest = all(each.number <= take.number or each.superseded for each in self.takes[shot_id])
+        return is_newest and any(each.shot_id == other and each.text in frames for each in frames_in(take.recipe.body))
+
+    def _followers(self, shot_id: str, direct: Sequence[str]) -> tuple[str, ...]:
+        """Return these shots that follow another one, and all that follow them in turn."""
+        ways = [(shot_id, each) for each in direct]
+        for _, each in ways:  # it grows
+            ways += [
+                way
+                for behind in self.chains.after.get(each, ())
+                if self._follows(behind, each) and (way := (each, behind)) not in ways
+            ]
+        return tuple(dict.fromkeys(each for _, each in ways))
 
     def _new_take(self, join: Join, to_be_made: Collection[str]) -> str | None:
         """Return the label of the take that a frame would be of now, empty for one to come; None if it is the same."""
@@ -216,6 +270,7 @@ class ChainedTakes:
     def _news(self, shot_id: str, label: str, stale: Sequence[str]) -> News:
         picks: list[tuple[str, int]] = []
         direct: list[str] = []
+        following: list[str] = []
         kept: list[str] = []
         circles: dict[int, Take] = {}
         for each in dict.fromkeys(stale):
@@ -223,24 +278,29 @@ class ChainedTakes:
             before = [circled for every in self.with_successors([each]) if (circled := self.circle_before(every))]
             if label and same:
                 picks.append((each, max(take.number for take in same)))
+            elif self._follows(each, shot_id):
+                following.append(each)
             elif before:
                 kept.append(each)
                 circles |= {take.take_id: take for take in before}
             else:
                 direct.append(each)
         shots = tuple(dict.fromkeys(each for start in direct for each in self.with_successors([start])))
-        classes = tuple(take.price_class for each in shots for take in ordered_again(self.takes[each]))
+        orders = tuple(take.price_class for each in shots for take in ordered_again(self.takes[each]))
+        followers = self._followers(shot_id, following)
         is_circled = any(take.circled and take.label == label for take in self.takes.get(shot_id, ()))
         return News(
             shot_id,
             label,
             tuple(direct),
             shots,
-            classes,
+            orders,
             is_circled,
             tuple(picks),
             tuple(kept),
             tuple(circles.values()),
+            followers,
+            tuple(repeated(self.takes[each]).price_class for each in followers),
         )
 
 

@@ -42,7 +42,6 @@ def with_followers(plan: Plan, shots: Sequence[Shot], frames: Mapping[int, Seque
         changes=(*_without(plan.changes, found.left), *_superseded(plan.takes, found.left), *found.created),
         wanted=(*(each for each in plan.wanted if not _is_one_of(each.take, found.left)), *found.wanted),
         kept=(*plan.kept, *(each for each in plan.takes if each.take_id in found.left and each not in plan.kept)),
-        is_following=any(shot.following for shot in shots),
         awaits=found.awaits,
     )
 

@@ -112,7 +112,7 @@ class Plan:
     are takes that were adopted from other shots, by id. `own` are the cells of the user's own columns by shot, of
     those that have some, `fallbacks` their fallbacks, `origins` where their values come from, and `clip_names` the
     pattern of the clips' further names, `files` those that shots are given; None if no manifest was read. `takes` are
-    those that were there before. It `is_following` if a shot is to be made again whenever its frame is another, and
+    those that were there before. `following` are, by shot, the frames of which another one has it made again, and
     `awaits` are the shots of which one gets a new take before such a take is sent, by its shot and number.
     """
 
@@ -129,7 +129,7 @@ class Plan:
     clip_names: str | None = None
     files: Files | None = None
     takes: Sequence[Take] = ()
-    is_following: bool = False
+    following: Mapping[str, tuple[str, ...]] | None = None
     awaits: Mapping[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -169,7 +169,7 @@ class Plan:
 
         Not if a take that is kept might be wanted again, or sent, once another state is reached.
         """
-        if self.is_following:
+        if self.following:
             return False
         left = {change.take_id for change in self.changes if isinstance(change, Supersede)}
         wanted: dict[str, set[str]] = {}
@@ -271,6 +271,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         changes=tuple(changes),
         kept=tuple(kept),
         omitted=sum(shot.omit for shot in batch.shots),
+        following={shot.id: shot.following for shot in batch.shots if shot.following and not shot.omit},
         removed=len(gone),
         moved=past.moved,
         own={shot.id: shot.own for shot in batch.shots if shot.own},

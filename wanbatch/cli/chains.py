@@ -73,7 +73,8 @@ def chains_json(preview: Preview) -> dict[str, Any]:
 
 
 def succession_json(each: Succession, folder: str) -> dict[str, Any]:
-    """Return a shot with a new take as JSON values; `take` is null if it is not made yet, `credits` if unknown.
+    """Return a shot with a new take as JSON values; `take` is null if it is not made yet, `credits` if unknown,
+    `command` if the next run of the manifest makes `followers` again, for `run_credits`.
 
     `folder` is the output folder as commands name it.
     """
@@ -82,5 +83,7 @@ def succession_json(each: Succession, folder: str) -> dict[str, Any]:
         "take": each.news.take or None,
         "shots": list(each.news.shots),
         "credits": each.credits,
-        "command": each.command(folder),
+        "followers": list(each.news.followers),
+        "run_credits": each.run_credits if each.news.followers else None,
+        "command": each.command(folder) or None,
     }

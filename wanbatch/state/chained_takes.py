@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from wanbatch.batch.frames import may_hold_frames
 from wanbatch.batch.take import Take
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.money.successions import Succession
-from wanbatch.state.reader import StateReader
+from wanbatch.state.reader import FOLLOWING_NOTE, StateReader
 
 
 def read_chained(reader: StateReader) -> ChainedTakes:
@@ -28,7 +29,16 @@ def read_chained(reader: StateReader) -> ChainedTakes:
     for take in reader.takes_of_shots(shots):
         by_shot.setdefault(take.shot_id, []).append(by_id.get(take.take_id, take))
     left_out = frozenset(row.shot_id for row in reader.shots() if row.omit or row.removed)
-    return ChainedTakes(by_shot, frames_sent(reader, later, names), left_out)
+    return ChainedTakes(by_shot, frames_sent(reader, later, names), left_out, _following(reader))
+
+
+def _following(reader: StateReader) -> dict[str, tuple[str, ...]]:
+    """Return the frames that shots follow, as the manifest of the last plan says it; a damaged note says nothing."""
+    try:
+        told = json.loads(reader.noted(FOLLOWING_NOTE) or "{}")
+        return {str(shot_id): tuple(map(str, frames)) for shot_id, frames in told.items()}
+    except (ValueError, AttributeError, TypeError):
+        return {}
 
 
 def frames_sent(reader: StateReader, takes: Sequence[Take], names: Mapping[str, str]) -> dict[int, list[ChosenFrame]]:

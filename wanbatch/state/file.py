@@ -32,7 +32,7 @@ from wanbatch.state.kept_models import learn_kept, notes_of
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import TRACES, refuse_foreign, refuse_lost_state
 from wanbatch.state.origins import store_origins
-from wanbatch.state.reader import CLIP_NAMES_NOTE, PLANNED_FROM, STATE_NAME
+from wanbatch.state.reader import CLIP_NAMES_NOTE, FOLLOWING_NOTE, PLANNED_FROM, STATE_NAME
 from wanbatch.state.run_details import store_details
 from wanbatch.state.tables import (
     BASELINE_DDL,
@@ -181,6 +181,7 @@ class StateFile(FactWriter):
                     self._store("shots", shot)
             self._store_own_cells(plan)
             self._store_fallbacks(plan)
+            self._store_following(plan)
             self._store_origins(plan)
             self._store_models(plan)
             for change in plan.changes:
@@ -208,6 +209,11 @@ class StateFile(FactWriter):
     def _store_fallbacks(self, plan: Plan) -> None:
         if plan.fallbacks is not None:
             store_fallbacks(self._db, plan.fallbacks, {row.shot_id for row in plan.shots if not row.removed})
+
+    def _store_following(self, plan: Plan) -> None:
+        told = "" if plan.following is None else json.dumps(plan.following, ensure_ascii=False)
+        if told and told != (self.noted(FOLLOWING_NOTE) or "{}"):
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (FOLLOWING_NOTE, told))
 
     def _store_origins(self, plan: Plan) -> None:
         if plan.origins is not None:

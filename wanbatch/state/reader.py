@@ -32,6 +32,7 @@ from wanbatch.text import shown
 STATE_NAME = "state.sqlite"
 NAME_NOTE = "batch"
 SETTLED_NOTE = "bought all the same"
+FOLLOWING_NOTE = "following"  # by shot, the frames of which another one has the shot made again, as JSON
 CLIP_NAMES_NOTE = "clip names"  # the pattern of the names that clips get beside their own
 PLANNED_FROM = "planned from "
 
