@@ -115,5 +115,5 @@ def test_a_folder_beside_is_named_take_by_take() -> None:
         def recipes_there(self, _: int, *, with_planned: bool) -> list[tuple[str, str]]:
             return [(label, text) for label, text in there]
 
-    pairs = _Waiting(orders, frozenset()).found_in(Reader())  # type: ignore[arg-type]
+    pairs = _Waiting(orders, frozenset(), ()).found_in(Reader())  # type: ignore[arg-type]
     assert sorted((order.label, label) for order, label in pairs) == [("b_t1", "a_t1"), ("b_t2", "a_t2")]

@@ -111,7 +111,7 @@ def test_one_frame_of_another_shot_comes_before_the_cast(frame: Any, cast: dict[
 
 def test_a_frame_that_cannot_be_is_a_problem_beside_the_cast_too(folder: Path) -> None:
     told = problems(write(folder, {}, {"references": {"from": "zz"}, "cast": ["mara"]}))
-    assert [each.partition(" ")[2] for each in told] == ["references continues from 'zz', and no shot has this id"]
+    assert [each.partition(" ")[2] for each in told] == ["references continues from 'zz', but no shot has this id"]
 
 
 def test_more_pictures_than_a_model_takes_are_a_problem_that_says_so(folder: Path) -> None:

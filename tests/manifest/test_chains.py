@@ -93,7 +93,7 @@ def test_reference_is_another_name_for_references(said: Any, tmp_path: Path) -> 
 def test_reference_and_references_are_not_given_both(tmp_path: Path) -> None:
     add_lens(tmp_path)
     path = film(tmp_path, {"model": LENS, "resolution": None, "references": [A], "reference": A})
-    assert told(path) == ["reference and references say the same; keep one of them"]
+    assert told(path) == ["reference and references mean the same thing; keep one of them"]
 
 
 def test_a_cell_of_the_column_reference_says_a_frame_as_other_cells_do(tmp_path: Path) -> None:

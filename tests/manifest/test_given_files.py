@@ -342,7 +342,7 @@ def test_a_table_in_place_of_a_file_is_no_file(folder: Path) -> None:
 
 
 def test_a_file_for_a_role_that_a_model_lacks_names_only_models_that_take_files(tmp_path: Path) -> None:
-    preview, lack = "alibaba/wan2.5-i2v-preview", "does not take a sound file of yours (audio: an address)"
+    preview, lack = "alibaba/wan2.5-i2v-preview", "does not take an audio file (audio: an address)"
     shot = {"model": preview, "first_frame": "https://example.com/a.png"}
     (problem,) = problems(manifest(tmp_path, {**shot, "audio": "s/v.wav"}))
     none = "no model takes files there; models that take its address: alibaba/wan-2-6-i2v"

@@ -191,7 +191,10 @@ def test_the_command_compares_writes_a_table_and_ends_with_3_if_something_is_lef
     invoice.write_text("\ufeffgeneration_id;usd\ngen-1;0.525\ngen-3;0.53\n", encoding="utf-8")
     assert call(["reconcile", str(folder), "--against", "invoice.csv"]) == 3
     told = " ".join(capsys.readouterr().out.split())
-    assert "not on the invoice \u2013 \u2013 0.5250025 charged in the ledger, but on no line: 1 charge" in told
+    assert (
+        "not on the invoice \u2013 \u2013 0.5250025 charged in the ledger, but missing from the invoice: 1 charge"
+        in told
+    )
     assert "total 2 1.055 1.5750025" in told
     assert "those that match add up to 1.055 USD, and their charges to 1.05 USD" in told
     assert "not on the invoice: s5_t1" in told
