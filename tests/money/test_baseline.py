@@ -307,7 +307,7 @@ def test_plan_question_baseline_and_pages_say_a_partly_known_sum_in_one_way(said
     page = Path("outputs/film/reports/report.html").read_text()
     assert f"baseline, 4 takes: {words}" in page
     assert re.search(
-        r"<b>[0-9.]+ USD \+ unknown \([12] takes?\)</b>", page
+        r"<b>[0-9.]+ USD<small> \+ unknown \([12] takes?\)</small></b>", page
     )  # the tile: those sent before a price was seen
     assert [row[2:] for row in rows() if row[1] == "s1"] == [
         ("baseline", "2", "1.575"),

@@ -321,7 +321,7 @@ def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
     folders = [story(tmp_path / "one"), story(tmp_path / "two", "other", cap=None), story(tmp_path / "three")]
     page, facts = write_combined(folders, tmp_path / "all", MADE_AT)
     rows = facts["levels"]
-    told = [(row["level"], row["key"], row["charged_credits"], row["budget_credits"]) for row in rows[:4]]
+    told = [(row["level"], row["key"], row["charged_known_credits"], row["budget_credits"]) for row in rows[:4]]
     each = 3 * CREDITS + 5
     assert told == [
         ("all", "all", 3 * each, None),  # caps do not add up
@@ -330,11 +330,11 @@ def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
         ("batch", "film (three)", each, 10 * CREDITS),
     ]
     scenes = [row for row in rows if (row["level"], row["key"]) == ("scene", "sc1")]
-    assert [(row["batch"], row["charged_credits"], row["budget_credits"]) for row in scenes] == [
+    assert [(row["batch"], row["charged_known_credits"], row["budget_credits"]) for row in scenes] == [
         (name, CREDITS, 2 * CREDITS) for name in ("film (one)", "other", "film (three)")
     ]
     for level in ("batch", "sequence", "scene", "cost_code"):  # a sum of a level is the whole, once
-        assert sum(row["charged_credits"] for row in rows if row["level"] == level) == 3 * each
+        assert sum(row["charged_known_credits"] for row in rows if row["level"] == level) == 3 * each
     assert "3 batches" in page.read_text()
     assert sorted(path.name for path in page.parent.iterdir()) == [
         "costs.csv",

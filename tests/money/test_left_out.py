@@ -45,7 +45,10 @@ def test_clips_of_shots_left_out_are_named_on_the_screen_and_the_page(told: tupl
     assert "outside it 1.05 USD (verified, shot left out 1.05)" in status
     assert re.search(r"omitted shots +1\n", status)
     page = " ".join(re.sub(r"<[^>]+>", " ", (reports / "report.html").read_text()).split())
-    assert f"verified 2 of 2 4 verified, 1 shot omitted. {WORDS}" in page
+    assert (
+        f"verified 2 of 2 of the takes that the manifest asks for. All takes ever: 4 verified, 1 shot omitted. {WORDS}"
+        in page
+    )
     assert "shot left out" in page
     assert "omitted" in (reports.parent / "storyboard.html").read_text()
     assert facts["spending"]["left_out_takes"] == 2

@@ -257,7 +257,7 @@ def test_several_batches_are_reported_together(tmp_path: Path, capsys: pytest.Ca
     capsys.readouterr()
     assert call(["--json", "report", *folders, "--combined", "-o", "together"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["page"], told["all"]["charged_credits"]) == ("together/costs.html", 2 * (3 * PRICE + 5))
+    assert (told["page"], told["all"]["charged_known_credits"]) == ("together/costs.html", 2 * (3 * PRICE + 5))
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_the_files_say_what_status_says_where_submits_belong_to_no_take(tmp_path
     costs = json.loads((files.costs.parent / "costs.json").read_text())
     progress, figures = read_overview(tmp_path).progress, read_figures(tmp_path)
     whole = costs["levels"][0]
-    assert (summary["committed"], summary["unknown_takes"], summary["charges_not_seen"]) == (
+    assert (summary["committed_known"], summary["unknown_takes"], summary["charges_not_seen"]) == (
         progress.credits_committed,
         progress.uncosted,
         progress.charges_not_seen,

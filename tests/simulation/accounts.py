@@ -150,17 +150,20 @@ def _differences(world: World, ours: list[Row], lines: list[LedgerLine]) -> Iter
         files = write_reports(reader, made_at=EPOCH)
         tables = make_costs([book_of(read_record(reader))])
     rows = tables.costs.to_dict("records")
-    actual = _seen(rows[0]["charged_credits"])
+    actual = _seen(rows[0]["charged_known_credits"])
     lined = sum(told.values())
     if actual + orphans != lined:
         yield f"the cost report says {actual} were charged, the ledger lines {lined - orphans} and {orphans} of orphans"
     for row in rows:
         parts = [row[f"{name}_credits"] for name in WENT_INTO]
-        is_unknown = {pd.isna(each) for each in (*parts, row["charged_credits"])}  # all of them, or none
-        if len(is_unknown) != 1 or sum(map(_seen, parts)) != _seen(row["charged_credits"]):
-            yield f"{row['level']} {row['key']}: its parts are {parts}, its charges {row['charged_credits']}"
+        charged, known = row["charged_credits"], _seen(row["charged_known_credits"])
+        is_unknown = {pd.isna(each) for each in parts}  # all of them, or none
+        if len(is_unknown) != 1 or sum(map(_seen, parts)) != known:
+            yield f"{row['level']} {row['key']}: its parts are {parts}, its charges {known}"
+        if pd.isna(charged) is not (row["charges_not_seen"] > 0) or _seen(charged) not in (0, known):
+            yield f"{row['level']} {row['key']}: charged is {charged}, {row['charges_not_seen']} not seen, {known} known"
     for level in LEVELS:
-        mine = [_seen(row["charged_credits"]) for row in rows if row["level"] == level]
+        mine = [_seen(row["charged_known_credits"]) for row in rows if row["level"] == level]
         if mine and level != "tag" and sum(mine) != actual:
             yield f"by {level} {sum(mine)} were charged, in all {actual}"
     spent = int(tables.spend["charged_credits"].sum())
@@ -170,8 +173,8 @@ def _differences(world: World, ours: list[Row], lines: list[LedgerLine]) -> Iter
         first = next(csv.DictReader(stream))
     with files.takes.open(encoding="utf-8", newline="") as stream:
         by_take = sum(int(row["credits_charged"] or 0) for row in csv.DictReader(stream))
-    if (int(first["charged_credits"] or 0), by_take) != (actual, actual):
-        yield f"costs.csv says {first['charged_credits']}, takes.csv {by_take}, the table {actual}"
+    if (int(first["charged_known_credits"] or 0), by_take) != (actual, actual):
+        yield f"costs.csv says {first['charged_known_credits']}, takes.csv {by_take}, the table {actual}"
 
 
 def _is_hidden(world: World, ours: list[Row], generation_id: str) -> bool:
