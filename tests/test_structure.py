@@ -44,11 +44,11 @@ LAYERS = (
     ),
 )
 PURE = {
-    "addresses", "batch.advice", "batch.alarms", "batch.attempts", "batch.changes", "batch.choice", "batch.fallback_words", "batch.forecast", "batch.given_files", "batch.input_fields",
+    "addresses", "batch.remedies", "batch.alarms", "batch.attempts", "batch.changes", "batch.choice", "batch.fallback_words", "batch.forecast", "batch.given_files", "batch.input_fields",
     "batch.inventory", "batch.lifecycle", "batch.models", "batch.names", "batch.origin", "batch.plan", "batch.retakes", "batch.shot_plan",
     "batch.selection", "batch.shots", "batch.spend", "batch.progress", "batch.take", "batch.takeover", "batch.unwritten", "clip.blame", "clip.bounds", "clip.defects",
     "clip.index", "clip.probe", "clip.silence", "clip.black_and_frozen", "cut.avc", "cut.timeline", "errors", "money.baseline", "money.budget", "money.charge", "money.costs",
-    "money.credits", "money.currency", "money.defaulted", "money.invoice", "money.invoice_table", "money.ledger", "money.prices", "money.reach", "money.seen_prices", "pace.backoff", "pace.eta", "pace.hazard", "pace.limits", "pace.measured",
+    "money.credits", "money.currency", "money.defaulted", "money.invoice", "money.invoice_table", "money.ledger", "money.prices", "money.reach", "money.seen_prices", "pace.backoff", "pace.eta", "pace.polling", "pace.limits", "pace.measured",
     "pace.schedule", "pace.steps", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings", "provider.ledger_page",
     "provider.link_expiry", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
     "reporting.own_words", "runner.end_code", "runner.offered_generations", "runner.resubmission", "runner.settings", "session.pilot", "session.folder_questions", "session.reconstruction",

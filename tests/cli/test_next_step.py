@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.worlds import EPOCH
-from wanbatch.batch.advice import Again
+from wanbatch.batch.remedies import Again
 from wanbatch.batch.run_details import RunDetails
 from wanbatch.batch.selection import EVERYTHING, Choice, Selection
 from wanbatch.money.purchase import Purchase

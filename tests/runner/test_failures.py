@@ -16,7 +16,8 @@ from tests.worlds import API, EPOCH, Killed, World, batch_of, jump
 from wanbatch.batch.attempts import Outcome
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode
-from wanbatch.pace.schedule import POLL_EVERY_S, Rates
+from wanbatch.pace.polling import POLL_EVERY_S
+from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Accepted, NoAnswer, PollAnswer, Progress, Secret, Status, SubmitAnswer, Trouble

@@ -12,7 +12,8 @@ from tests.runner.shared import states
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
-from wanbatch.pace.schedule import POLL_FIRST_S, POLLS_AT_ONCE, Rates, Schedule
+from wanbatch.pace.polling import POLL_FIRST_S
+from wanbatch.pace.schedule import POLLS_AT_ONCE, Rates, Schedule
 from wanbatch.pace.steps import Poll
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner

@@ -13,9 +13,9 @@ from tests.simulation.scenario import KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import World
 from tests.simulation.wrongness import RIGHT_CLOCKS
-from wanbatch.batch.advice import is_refused_prompt
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.remedies import is_refused_prompt
 from wanbatch.batch.shots import REFUSED
 from wanbatch.errors import ExitCode
 from wanbatch.runner.resubmission import (

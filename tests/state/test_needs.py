@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.worlds import EPOCH, World, batch_of
-from wanbatch.batch.advice import Again
 from wanbatch.batch.chained_takes import Waiting
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.remedies import Again
 from wanbatch.batch.take import Take
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from wanbatch.batch.advice import is_refused_prompt
 from wanbatch.batch.attempts import NO_POST, Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.remedies import is_refused_prompt
 from wanbatch.batch.shots import FAILED, REFUSED, Fallback, Recipe, derived_seed, retake_seed
 from wanbatch.batch.take import Entry, Take
 

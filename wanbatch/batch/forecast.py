@@ -13,8 +13,8 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
 from wanbatch.batch.take import Take
 from wanbatch.pace.eta import PLAYED_AT_MOST, Course, Rest, eta_s
-from wanbatch.pace.hazard import Seen
 from wanbatch.pace.measured import Measured
+from wanbatch.pace.polling import Seen
 
 SEEN_LATE_S = 6.0  # where polls know when to ask
 LOOKED_UP_S = 60.0  # so much later than others a generation is seen to end whose submit had no answer

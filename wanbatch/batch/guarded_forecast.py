@@ -12,7 +12,7 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
 from wanbatch.batch.take import Take
-from wanbatch.pace.hazard import Seen
+from wanbatch.pace.polling import Seen
 
 T = TypeVar("T")
 _log = logging.getLogger("wanbatch")

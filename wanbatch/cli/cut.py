@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.choice import Pick, why_superseded
 from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.take import Take
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say

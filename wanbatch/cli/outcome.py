@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wanbatch.batch.advice import in_folder
+from wanbatch.batch.remedies import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.screen import Ending, console_of, print_json, print_result, result_json
 from wanbatch.cli.spending import baseline_lines, remaining_lines, spending_json, spending_lines

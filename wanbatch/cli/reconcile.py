@@ -11,9 +11,9 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.names import composed
+from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.take import Take
 from wanbatch.cli import Global
 from wanbatch.cli.against import reconcile_against

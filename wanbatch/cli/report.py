@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from wanbatch.batch.advice import in_folder
+from wanbatch.batch.remedies import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.parameters import CURRENCY, completed_runs, explaining_run
 from wanbatch.cli.screen import print_json

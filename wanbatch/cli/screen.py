@@ -19,9 +19,9 @@ from rich.segment import Segment
 from rich.table import Column
 from rich.text import Text
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import state_words
 from wanbatch.batch.progress import BatchProgress
+from wanbatch.batch.remedies import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.streams import json_text

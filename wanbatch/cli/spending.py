@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wanbatch.batch.advice import in_folder
+from wanbatch.batch.remedies import in_folder
 from wanbatch.money.at_risk import AtRisk, at_risk_words
 from wanbatch.money.baseline import variance_text
 from wanbatch.money.credits import amount_text, usd, usd_text

@@ -13,8 +13,8 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.progress import NO_PLAN, NO_PLAN_WHY
+from wanbatch.batch.remedies import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.chains import succession_json
 from wanbatch.cli.grid import PLAY_MARK, say

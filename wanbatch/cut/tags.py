@@ -18,7 +18,7 @@ import av
 import av.error
 from av.container import InputContainer
 
-from wanbatch.batch.advice import in_folder
+from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.selection import EVERY_SHOT, Selection
 from wanbatch.batch.take import Take
 from wanbatch.clip.download import sha256_of

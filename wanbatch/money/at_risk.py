@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import ON_THE_WAY
+from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.spend import Spend
 from wanbatch.money.credits import usd_text
 from wanbatch.units import count_text

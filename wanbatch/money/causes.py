@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wanbatch.batch.advice import is_refused_prompt
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
+from wanbatch.batch.remedies import is_refused_prompt
 from wanbatch.batch.take import Take
 from wanbatch.money.baseline import Cause, Reason
 from wanbatch.money.costs import cost_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.chained_takes import News
 from wanbatch.batch.models import PriceClass
+from wanbatch.batch.remedies import in_folder
 from wanbatch.money.credits import usd_text
 from wanbatch.units import agreeing, count_text
 

@@ -13,24 +13,13 @@ from dataclasses import dataclass
 from random import Random
 
 from wanbatch.pace.backoff import wait_after_429_s
-from wanbatch.pace.hazard import POLLS_PER_TAKE
 from wanbatch.pace.limits import Bucket, InFlight, LearntRate
+from wanbatch.pace.polling import POLL_EVERY_S, POLLS_PER_TAKE
 from wanbatch.pace.steps import Done, Download, Poll, Search, Step, Submit, Wait
 
-POLL_FIRST_S = 8.0  # tells whether a take still waits in the provider's queue
-POLL_EVERY_S = 10.0  # of what waits: for its start, for a link, for an id to become known
-POLL_EVERY_MAX_S = 60.0
 RATE_FLOOR = 1 / 16  # the share of the submit rate that repeated 429s leave
 IN_FLIGHT_CAP = 100
 SHUT_OUT_ROW = 60  # 429s in a row, about an hour of them, with nothing of ours running
-
-
-def queued_poll_s(age_s: float) -> float:
-    """Return how long to wait for the next poll of a take that waits in the provider's queue.
-
-    It cannot end there; polls only tell when it left, and an eighth of its wait is near enough.
-    """
-    return min(POLL_EVERY_MAX_S, max(POLL_EVERY_S, age_s / 8))
 
 
 Gain = Callable[[float], float]

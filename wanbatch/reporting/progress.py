@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.remedies import in_folder
 from wanbatch.money.at_risk import AtRisk, at_risk_words
 from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.book import Book

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.shots import OWN
 from wanbatch.batch.take import Take, charged_by
 from wanbatch.errors import StateInvalid

@@ -6,11 +6,11 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from wanbatch.batch.advice import Again
 from wanbatch.batch.given_files import with_names
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.registry import registry
+from wanbatch.batch.remedies import Again
 from wanbatch.batch.shots import OWN
 from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.batch.advice import in_folder
+from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.take import Take
 from wanbatch.money.costs import Figure
 from wanbatch.reporting.book import Book

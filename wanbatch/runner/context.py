@@ -20,9 +20,9 @@ from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.money.budget import Budget
-from wanbatch.pace.hazard import POLLS_PER_TAKE, Hazards
 from wanbatch.pace.limits import ALIKE_LIMIT, Breaker
-from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Schedule
+from wanbatch.pace.polling import POLL_EVERY_S, POLL_FIRST_S, POLLS_PER_TAKE, Hazards
+from wanbatch.pace.schedule import Schedule
 from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.events import Event

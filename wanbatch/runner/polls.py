@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from wanbatch.batch.advice import is_refused_prompt
 from wanbatch.batch.attempts import live
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.remedies import is_refused_prompt
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.pace.backoff import backoff_s
-from wanbatch.pace.schedule import POLL_EVERY_S, queued_poll_s
+from wanbatch.pace.polling import POLL_EVERY_S, queued_poll_s
 from wanbatch.provider.link_expiry import LASTS, expires_at
 from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.runner.context import RunContext

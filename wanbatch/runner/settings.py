@@ -15,7 +15,7 @@ from wanbatch.clip.given import OpenedFile
 from wanbatch.clip.inspection import Here, Inspection
 from wanbatch.errors import ExitCode
 from wanbatch.money.prices import Quote
-from wanbatch.pace.hazard import Seen
+from wanbatch.pace.polling import Seen
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.protocol import LogRow
 

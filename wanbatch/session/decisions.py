@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.alarms import ALARM_FACTS
 from wanbatch.batch.attempts import (
     MAY_BE_CHARGED,
@@ -20,6 +19,7 @@ from wanbatch.batch.attempts import (
     doubled,
 )
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
 from wanbatch.money.charge import Charge

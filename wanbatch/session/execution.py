@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.inventory import Inventory, finish_text
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Plan
+from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import Settled, settled_in, settled_text
 from wanbatch.clip.worker_pool import WorkerPool
@@ -20,7 +20,7 @@ from wanbatch.clock import Clock, system_now
 from wanbatch.errors import ExitCode, UsageInvalid, most_urgent
 from wanbatch.folders import links_of, room_bytes
 from wanbatch.money.baseline import lines_of
-from wanbatch.pace.hazard import Seen
+from wanbatch.pace.polling import Seen
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import Provider
 from wanbatch.runner.batch_clock import BatchClock

@@ -24,7 +24,7 @@ from wanbatch.batch.takeover import Settled
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ProviderUnreachable
 from wanbatch.manifest.cache import Manifest
-from wanbatch.pace.hazard import Seen
+from wanbatch.pace.polling import Seen
 from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.fallbacks import left_to_fall_back

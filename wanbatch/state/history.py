@@ -11,7 +11,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.take import Take
 from wanbatch.errors import WanbatchError
 from wanbatch.money.seen_prices import charged_price, seen_prices, sent_at
-from wanbatch.pace.hazard import Hazard, Seen
+from wanbatch.pace.polling import Hazard, Seen
 from wanbatch.state.reader import STATE_NAME, StateReader
 
 TAKES_TIMED = 200  # tell a distribution well enough

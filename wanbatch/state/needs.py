@@ -7,7 +7,10 @@ import shlex
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from wanbatch.batch.advice import (
+from wanbatch.batch.chained_takes import Waiting
+from wanbatch.batch.fallback_words import told_of_fallback
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.remedies import (
     RETRY,
     Again,
     Remedy,
@@ -18,9 +21,6 @@ from wanbatch.batch.advice import (
     retry_flags,
     retry_of,
 )
-from wanbatch.batch.chained_takes import Waiting
-from wanbatch.batch.fallback_words import told_of_fallback
-from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import exact_usd, usd_text
 from wanbatch.state.tables import Stray

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
-from wanbatch.batch.advice import retry_flags
+from wanbatch.batch.remedies import retry_flags
 from wanbatch.batch.run_details import Stop
 from wanbatch.batch.selection import EVERY_SHOT, EVERYTHING, Choice, Selection
 from wanbatch.errors import MEANINGS, ExitCode

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from wanbatch.batch.advice import in_folder
 from wanbatch.batch.alarms import ALARM_FACTS, standing_alarms
 from wanbatch.batch.forecast import START_OF_TIME, Sending
 from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Counted, Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.progress import BatchProgress
+from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.selection import EVERY_SHOT, places_of
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wanbatch.batch.advice import Again
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
+from wanbatch.batch.remedies import Again
 from wanbatch.batch.selection import EVERYTHING, places_of
 from wanbatch.money.purchase import Purchase
 from wanbatch.money.remaining import Failed, Remaining, most_of, remaining_of

@@ -15,7 +15,7 @@ from wanbatch.batch.take import Take, advance
 from wanbatch.errors import LocalFault
 from wanbatch.money.charge import Charge
 from wanbatch.pace import schedule as pacing
-from wanbatch.pace.hazard import Curve
+from wanbatch.pace.polling import Curve
 from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Progress

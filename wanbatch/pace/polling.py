@@ -1,4 +1,4 @@
-"""The hazard: how likely a running generation ends now, learnt from those that ended; and when it pays to ask.
+"""When to poll a take. The hazard: how likely a running generation ends now, learnt from those that ended.
 
 Let `f` be the density of the time that generations of one class take, `S(t)` the share that takes longer than `t`,
 and `h = f / S` the hazard. Asking at the rate `n(t)` while a generation of age `t` runs costs `integral n S dt` polls
@@ -47,10 +47,22 @@ POLL_CAP_S = 60.0
 QUIET_CAP_S = 150.0  # before anything of a class ends
 QUIET_SHARE = 0.02
 
+POLL_FIRST_S = 8.0  # tells whether a take still waits in the provider's queue
+POLL_EVERY_S = 10.0  # of what waits: for its start, for a link, for an id to become known
+POLL_EVERY_MAX_S = 60.0
+
 _LOG_RATIO = math.log(BIN_RATIO)
 _EDGES = (0.0, *(FIRST_EDGE_S * BIN_RATIO**n for n in range(BINS)))
 _WIDTHS = tuple(b - a for a, b in pairwise(_EDGES))
 END_S = _EDGES[-1]
+
+
+def queued_poll_s(age_s: float) -> float:
+    """Return how long to wait for the next poll of a take that waits in the provider's queue.
+
+    It cannot end there; polls only tell when it left, and an eighth of its wait is near enough.
+    """
+    return min(POLL_EVERY_MAX_S, max(POLL_EVERY_S, age_s / 8))
 
 
 def _bin_of(age_s: float) -> int:

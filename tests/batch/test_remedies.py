@@ -11,8 +11,8 @@ from tests.cut.test_film import film
 from tests.films import Reel
 from tests.output_folders import make_room
 from tests.reporting.states import begin, shot
-from wanbatch.batch.advice import OF_A_FOLDER, Again, for_failed, in_folder
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.remedies import OF_A_FOLDER, Again, for_failed, in_folder
 from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
 from wanbatch.clock import system_now

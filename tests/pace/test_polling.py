@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from tests.worlds import World, batch_of
-from wanbatch.pace.hazard import END_S, POLL_FLOOR_S, QUIET_CAP_S, Hazard, Hazards, lognormal
-from wanbatch.pace.schedule import Rates, Schedule, queued_poll_s
+from wanbatch.pace.polling import END_S, POLL_FLOOR_S, QUIET_CAP_S, Hazard, Hazards, lognormal, queued_poll_s
+from wanbatch.pace.schedule import Rates, Schedule
 from wanbatch.pace.steps import Poll
 from wanbatch.state.history import earlier_times
 from wanbatch.state.reader import StateReader

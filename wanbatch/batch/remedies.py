@@ -1,4 +1,4 @@
-"""Advice: commands in messages, complete enough to paste. Pure.
+"""Remedies: what to do about takes that failed, as commands in messages that are complete enough to paste. Pure.
 
 Messages are written and kept without the output folder, which may be moved or renamed: it is added when they are
 read.
