@@ -123,8 +123,8 @@ async def with_ticks(work: Any) -> list[float]:
 def skip_decoding() -> None:
     """Leave out what decodes clips: it takes its own time, in threads, and two cores are soon full of it."""
     from wanbatch.clip import download
+    from wanbatch.clip.check import Probe
     from wanbatch.clip.defects import Look
-    from wanbatch.clip.media import Probe
     from wanbatch.runner import downloads as fetching
     from wanbatch.session import companion_files
 

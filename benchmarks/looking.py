@@ -15,8 +15,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from wanbatch.clip.check import check_clip
 from wanbatch.clip.measuring import look_at
-from wanbatch.clip.media import check_clip
 
 RUNS = 5
 FPS = 30

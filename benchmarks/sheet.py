@@ -20,7 +20,7 @@ from tests.films import Reel, shoot  # noqa: E402
 from tests.reporting.states import MADE_AT, begin, shot  # noqa: E402
 from wanbatch.batch.lifecycle import State  # noqa: E402
 from wanbatch.batch.shots import Batch  # noqa: E402
-from wanbatch.clip.media import write_poster  # noqa: E402
+from wanbatch.clip.check import write_poster  # noqa: E402
 from wanbatch.reporting.book import book_of  # noqa: E402
 from wanbatch.reporting.csv_tables import make_frames  # noqa: E402
 from wanbatch.reporting.record import read_record  # noqa: E402

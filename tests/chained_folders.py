@@ -15,7 +15,7 @@ from wanbatch.batch.frames import frame_in
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.take import Take
-from wanbatch.clip.media import draw_frame
+from wanbatch.clip.frames import draw_frame
 
 FIRST = FrameMeasures(400.0, 50.0, 128.0, 128.0)
 WORSE = FrameMeasures(240.0, 46.0, 125.0, 132.0)

@@ -11,7 +11,7 @@ from tests.reporting.states import Pen, begin
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
-from wanbatch.clip.media import draw_poster, jpeg_of
+from wanbatch.clip.frames import draw_poster, jpeg_of
 from wanbatch.state.reader import StateReader
 
 _MADE: dict[Reel, tuple[bytes, bytes]] = {}

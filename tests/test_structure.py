@@ -149,7 +149,8 @@ OWNERS = {
         "cli.streams",
     },
     "av": {
-        "clip.media",
+        "clip.check",
+        "clip.frames",
         "clip.given_sound",
         "clip.encoding",
         "clip.measuring",
@@ -162,7 +163,7 @@ OWNERS = {
         "clip.slate_design",
         "clip.ends",
         "clip.still",
-        "clip.media",
+        "clip.frames",
         "cut.slate",
         "clip.letters",
         "sandbox.drift",
@@ -175,7 +176,7 @@ OWNERS = {
 SANDBOX_MAY_USE = {
     "wanbatch.clock",
     "wanbatch.clip.slate_design",
-    "wanbatch.clip.media",
+    "wanbatch.clip.check",
     "wanbatch.clip.encoding",
     "wanbatch.clip.letters",
     "wanbatch.errors",

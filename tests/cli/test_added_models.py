@@ -11,7 +11,7 @@ import pytest
 
 from tests.manifest.test_added import put
 from wanbatch.cli import call
-from wanbatch.clip.media import check_clip
+from wanbatch.clip.check import check_clip
 
 
 @pytest.mark.long

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from av.codec.codec import UnknownCodecError
 
-from wanbatch.clip import media
+from wanbatch.clip import check
 from wanbatch.clip.blame import OF_THE_BYTES, OF_THE_MACHINE, OF_THE_PROGRAM, Blame, blame_for
+from wanbatch.clip.check import check_clip, opened
 from wanbatch.clip.encoding import ClipSpec, encode_clip
-from wanbatch.clip.media import check_clip, opened
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 
 
@@ -117,7 +117,7 @@ def test_a_track_in_a_coding_that_does_not_exist_is_a_bad_clip() -> None:
 
 
 def test_a_decoder_that_is_missing_here_is_no_bad_clip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "_has_decoder", lambda name: name != "aac")
+    monkeypatch.setattr(check, "_has_decoder", lambda name: name != "aac")
     foreign = clip().replace(b"avc1", b"zzzz")  # one track without a decoder, one that names `aac`
     with pytest.raises(ProgramFault, match="lacks the decoder aac"):
         check_clip(io.BytesIO(foreign))

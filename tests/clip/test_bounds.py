@@ -11,13 +11,14 @@ import av
 import numpy as np
 import pytest
 
-from wanbatch.clip import media
+from wanbatch.clip import check
 from wanbatch.clip.bounds import EDITS_MAX, PIXELS_MAX, SAMPLES_MAX, TRACKS_MAX, Track, assert_within
 from wanbatch.clip.boxes import walk_boxes
+from wanbatch.clip.check import check_clip, opened
 from wanbatch.clip.encoding import ClipSpec, encode_clip
+from wanbatch.clip.frames import draw_poster
 from wanbatch.clip.index import assert_plain
 from wanbatch.clip.measuring import Reach, look_at
-from wanbatch.clip.media import check_clip, opened
 from wanbatch.errors import MediaInvalid
 
 
@@ -143,8 +144,8 @@ def test_a_clip_that_refers_elsewhere_is_never_opened(
     hostile = whole[:inner] + b"url \x00\x00\x00\x00" + whole[inner + 8 :]
     (tmp_path / "clip.mp4").write_bytes(hostile)
     said = []
-    monkeypatch.setattr(media.av, "open", lambda *_, **__: pytest.fail("FFmpeg was asked to open it"))
-    for use in (check_clip, look_at, media.draw_poster, lambda path: opened(path).__enter__()):
+    monkeypatch.setattr(check.av, "open", lambda *_, **__: pytest.fail("FFmpeg was asked to open it"))
+    for use in (check_clip, look_at, draw_poster, lambda path: opened(path).__enter__()):
         with pytest.raises(MediaInvalid) as raised:
             use(tmp_path / "clip.mp4")
         said.append(str(raised.value))
@@ -207,7 +208,7 @@ class TestInTheDecoder:
         uses = (
             lambda file: check_clip(file, pixels_max=self.LOW),
             lambda file: look_at(file, Reach(pixels=self.LOW)),
-            lambda file: media.draw_poster(file, pixels_max=self.LOW),
+            lambda file: draw_poster(file, pixels_max=self.LOW),
         )
         for use in uses:
             with pytest.raises(MediaInvalid):

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from wanbatch.clip.black_and_frozen import Watching
+from wanbatch.clip.check import check_clip
 from wanbatch.clip.defects import Look, Stretch, shortfalls
 from wanbatch.clip.encoding import ClipSpec, encode_clip
 from wanbatch.clip.measuring import Reach, look_at
-from wanbatch.clip.media import check_clip
 from wanbatch.errors import MediaInvalid
 
 WIDTH, HEIGHT, FPS, LENGTH_S = 320, 176, 10, 5

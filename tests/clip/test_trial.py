@@ -13,7 +13,7 @@ import pytest
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
-from wanbatch.clip import encoding, media, trial
+from wanbatch.clip import check, encoding, frames, trial
 from wanbatch.clip.defects import Look
 from wanbatch.clip.inspection import Here
 from wanbatch.clip.probe import Probe
@@ -56,7 +56,7 @@ def test_a_sound_installation_passes_the_trial_once_a_process() -> None:
     ],
 )
 def test_a_step_that_fails_is_named_with_the_library(monkeypatch: pytest.MonkeyPatch, name: str, step: str) -> None:
-    monkeypatch.setattr(encoding if name == "encode_clip" else media, name, changed)
+    monkeypatch.setattr({"encode_clip": encoding, "check_clip": check}.get(name, frames), name, changed)
     with pytest.raises(ProgramFault) as told:
         trial.assert_media_works()
     assert str(told.value) == (
@@ -66,8 +66,8 @@ def test_a_step_that_fails_is_named_with_the_library(monkeypatch: pytest.MonkeyP
 
 
 def test_a_clip_that_comes_out_otherwise_fails_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = media.check_clip
-    monkeypatch.setattr(media, "check_clip", lambda made: replace(real(made), frames=11))
+    real = check.check_clip
+    monkeypatch.setattr(check, "check_clip", lambda made: replace(real(made), frames=11))
     with pytest.raises(ProgramFault, match="comparing what came out failed"):
         trial.assert_media_works()
 
@@ -98,7 +98,7 @@ def test_the_doctor_says_what_was_tried_and_what_failed(
     monkeypatch.chdir(tmp_path)
     call(["doctor", "--offline"])
     well = " ".join(capsys.readouterr().out.split())
-    monkeypatch.setattr(media, "draw_poster", changed)
+    monkeypatch.setattr(frames, "draw_poster", changed)
     trial.assert_media_works.cache_clear()
     code = call(["doctor", "--offline"])
     ill = " ".join(capsys.readouterr().out.split())
@@ -119,7 +119,7 @@ class Unable(Here):
         return self._fail() if self._step == "look" else super().look(clip)
 
     def _fail(self) -> NoReturn:
-        raise media.fault_of("reading", TypeError("x"))
+        raise check.fault_of("reading", TypeError("x"))
 
 
 @pytest.mark.usefixtures("quick_clips")

@@ -13,7 +13,7 @@ from tests.reporting.states import MADE_AT, begin, shot, write_run
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
-from wanbatch.clip.media import write_poster
+from wanbatch.clip.frames import write_poster
 from wanbatch.reporting.files import write_reports
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from tests.sandbox.local import BODY, EPOCH, SMALL, LocalSandbox
+from wanbatch.clip.check import check_clip
 from wanbatch.clip.fonts import faces_here
 from wanbatch.clip.letters import _chosen, letter
-from wanbatch.clip.media import check_clip
 from wanbatch.clip.probe import Probe
 from wanbatch.sandbox import SandboxOptions, slate
 from wanbatch.sandbox.account import Generation

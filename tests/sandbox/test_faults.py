@@ -13,10 +13,10 @@ import pytest
 from tests.pictures import I2V, bytes_of, rocks
 from tests.sandbox.local import BODY, GENERATIONS, LocalSandbox
 from wanbatch.cli.parameters import FAULT_PLANS
+from wanbatch.clip.check import check_clip
 from wanbatch.clip.defects import shortfalls
 from wanbatch.clip.ends import measure_ends
 from wanbatch.clip.measuring import look_at
-from wanbatch.clip.media import check_clip
 from wanbatch.errors import UsageInvalid
 from wanbatch.sandbox import ConnectionDropped, SandboxOptions
 from wanbatch.sandbox.account import Generation

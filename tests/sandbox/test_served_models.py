@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contract.samples import COMPONENTS, SAMPLES
-from wanbatch.clip.media import check_clip
+from wanbatch.clip.check import check_clip
 from wanbatch.provider.published import schema_of
 from wanbatch.sandbox.models import Model, models_served
 from wanbatch.sandbox.slate import draw_slate, render

@@ -58,7 +58,7 @@ def _write(answers: BinaryIO, line: bytes) -> None:
 
 def _load() -> None:
     """Load all that an errand needs: memory is bounded afterwards, and a missing library is reported now."""
-    for name in ("media", "measuring", "ends", "still", "given_sound"):
+    for name in ("check", "frames", "measuring", "ends", "still", "given_sound"):
         import_module(f"wanbatch.clip.{name}")
 
 

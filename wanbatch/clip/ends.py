@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from wanbatch.clip.bounds import assert_size
 from wanbatch.clip.frame_measures import LINES, PSNR_MAX_DB, Ends, FrameMeasures
-from wanbatch.clip.media import draw_picture
+from wanbatch.clip.frames import draw_picture
 from wanbatch.errors import MediaInvalid
 
 PEAK = 255.0
@@ -21,7 +21,7 @@ PEAK = 255.0
 def measure_ends(clip: Path, given: Path | None = None, closing: Path | None = None) -> Ends:
     """Measure the ends of a checked clip; `given` is the PNG that it was to begin with, `closing` to end with. Slow.
 
-    Raises MediaInvalid, else as `media.opened` does.
+    Raises MediaInvalid, else as `check.opened` does.
     """
     first = _reduced(draw_picture(clip, "first"))
     last = _reduced(draw_picture(clip, "last"))

@@ -9,8 +9,8 @@ import av
 import av.error
 
 from wanbatch.clip.bounds import CHANNELS_MAX, RATE_HZ_MAX
+from wanbatch.clip.check import judged
 from wanbatch.clip.given import SOUND_S_MAX, GivenBytes
-from wanbatch.clip.media import judged
 from wanbatch.errors import MediaInvalid
 
 _MIMES = {"wav": "audio/wav", "mp3": "audio/mpeg"}

@@ -48,7 +48,7 @@ class Here:
 
     def check(self, clip: Path) -> Probe:
         """See `Inspection`."""
-        from wanbatch.clip.media import check_clip
+        from wanbatch.clip.check import check_clip
 
         return check_clip(clip)
 
@@ -60,13 +60,13 @@ class Here:
 
     def poster(self, clip: Path) -> bytes:
         """See `Inspection`."""
-        from wanbatch.clip.media import draw_poster, jpeg_of
+        from wanbatch.clip.frames import draw_poster, jpeg_of
 
         return jpeg_of(draw_poster(clip))
 
     def frame(self, clip: Path, moment: str) -> bytes:
         """See `Inspection`."""
-        from wanbatch.clip.media import draw_frame
+        from wanbatch.clip.frames import draw_frame
 
         return draw_frame(clip, moment)
 

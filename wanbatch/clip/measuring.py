@@ -30,8 +30,8 @@ from av.video.reformatter import ColorRange
 from wanbatch.clip.black_and_frozen import Luma, Watching
 from wanbatch.clip.blame import Blame, blame_for
 from wanbatch.clip.bounds import DECODED_PIXELS_MAX, HEARD_MAX, PIXELS_MAX
+from wanbatch.clip.check import opened
 from wanbatch.clip.defects import Look
-from wanbatch.clip.media import opened
 from wanbatch.clip.silence import dbfs, peak_of
 from wanbatch.errors import MediaInvalid
 

@@ -37,9 +37,9 @@ def assert_media_works() -> Trial:
     try:
         import numpy as np
 
-        from wanbatch.clip import encoding, measuring, media
+        from wanbatch.clip import check, encoding, frames, measuring
 
-        began, library = time.perf_counter(), media.library()
+        began, library = time.perf_counter(), check.library()
         spec = encoding.ClipSpec(width=64, height=48, fps=12, duration_s=1, has_audio=True)
 
         def pictures() -> Iterator[Any]:
@@ -51,11 +51,11 @@ def assert_media_works() -> Trial:
         step, made = "encoding a clip", io.BytesIO()
         encoding.encode_clip(spec, pictures(), 440.0, made)
         step = "checking it"
-        probe = media.check_clip(_rewound(made))
+        probe = check.check_clip(_rewound(made))
         step = "looking at it"
         look = measuring.look_at(_rewound(made))
         step = "drawing its poster"
-        poster = media.jpeg_of(media.draw_poster(_rewound(made)))
+        poster = frames.jpeg_of(frames.draw_poster(_rewound(made)))
     except Exception as error:
         raise _fault(library, step, error) from error
     found = (probe.width, probe.height, probe.frames, probe.has_audio, look.black, look.damaged_s, poster[:2])

@@ -24,7 +24,7 @@ from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from wanbatch.clip.media import check_clip, fault_of, opened
+from wanbatch.clip.check import check_clip, fault_of, opened
 from wanbatch.cut.avc import PROFILES, AvcRecord
 from wanbatch.cut.slate import Picture
 from wanbatch.cut.source import Samples, audio_frame, layout_of, measure, read_packets, read_pictures, read_sound

@@ -21,8 +21,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from wanbatch.clip.check import opened
 from wanbatch.clip.encoding import planes_within
-from wanbatch.clip.media import opened
 from wanbatch.cut.timeline import ClipFormat, Measured
 from wanbatch.errors import MediaInvalid
 

@@ -21,8 +21,8 @@ from av.container import InputContainer
 from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.selection import EVERY_SHOT, Selection
 from wanbatch.batch.take import Take
+from wanbatch.clip.check import check_clip, opened
 from wanbatch.clip.download import sha256_of
-from wanbatch.clip.media import check_clip, opened
 from wanbatch.cut.assembly import assemble
 from wanbatch.cut.timeline import Piece, Timeline
 from wanbatch.disk import free_bytes, make_folder, own_folder, replacing

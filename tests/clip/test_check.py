@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from wanbatch.clip.boxes import BOX_LIMIT
+from wanbatch.clip.check import check_clip
 from wanbatch.clip.encoding import ClipSpec, encode_clip
-from wanbatch.clip.media import check_clip, draw_frame, write_poster
+from wanbatch.clip.frames import draw_frame, write_poster
 from wanbatch.clip.probe import Probe
 from wanbatch.errors import MediaInvalid
 

@@ -1,9 +1,7 @@
-"""A clip file: whether it is whole, its probe, its poster, and how it is decoded."""
+"""The check of a clip file: whether it is whole and playable, its probe, and how it is decoded."""
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
@@ -17,24 +15,16 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from PIL import Image
 
 from wanbatch.clip.blame import Blame, blame_for
 from wanbatch.clip.bounds import DECODED_PIXELS_MAX, PIXELS_MAX, Track, assert_within
 from wanbatch.clip.boxes import walk_boxes
-from wanbatch.clip.given import FILE_BYTES_MAX
 from wanbatch.clip.probe import Probe
-from wanbatch.disk import replacing
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault, WanbatchError
-from wanbatch.units import size_text
 
 TAIL_S = 0.5  # how far from the declared end the last frame may be
 FRAME_LIMIT = 3_000  # decoded per check: no clip of ours has two minutes from a key frame to the end
-SAME_TIME_S = 0.0005  # half of the finest step in which a manifest says a time
-POSTER_LONG_SIDE_PX = 480
-POSTER_AT = 0.4  # of the duration: past a fade-in, before an end card
 MEMORY_PLENTY = 256 * 1024 * 1024  # bytes: more than any clip of ours needs at once
-_JPEG: dict[str, Any] = {"quality": 82, "optimize": True}
 _DECODERS = {
     b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc", b"av01": "av1", b"vp08": "vp8", b"vp09": "vp9",
     b"mp4a": "aac", b"ac-3": "ac3", b"ec-3": "eac3", b"Opus": "opus", b"fLaC": "flac", b"alac": "alac",
@@ -52,48 +42,6 @@ def check_clip(path: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Probe:
         probe = _probe(container)
         _decode_end(container, probe.duration_s)
     return probe
-
-
-def write_poster(clip: Path, poster: Path) -> None:
-    """Write a JPEG of one frame of a checked clip. Raises MediaInvalid, else as `opened` does."""
-    picture = draw_poster(clip)
-    with replacing(poster) as part, judged("writing a poster"):
-        picture.save(part, "JPEG", **_JPEG)
-
-
-def draw_poster(clip: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Image.Image:
-    """Return one frame of a checked clip, made small. Raises as `write_poster` does."""
-    with opened(clip, pixels_max=pixels_max) as container:
-        picture: Image.Image = _frame_at(container, POSTER_AT).to_image()  # type: ignore[no-untyped-call]
-        picture.thumbnail((POSTER_LONG_SIDE_PX, POSTER_LONG_SIDE_PX))
-    return picture
-
-
-def draw_frame(clip: Path | BinaryIO, moment: str, *, bytes_max: int = FILE_BYTES_MAX) -> bytes:
-    """Return the exact frame of a checked clip at a moment, as a PNG with all 8 bits of each colour channel.
-
-    `moment` is `first`, `last`, or the time from the beginning in milliseconds, such as `2500ms`: then it is the frame
-    that is shown at that time. Raises as `write_poster` does, also for a PNG of more than `bytes_max`.
-    """
-    written = io.BytesIO()
-    draw_picture(clip, moment).save(written, "PNG")
-    if written.tell() > bytes_max:
-        raise MediaInvalid(f"as a PNG it is {size_text(written.tell())}; at most {size_text(bytes_max)} can be sent")
-    return written.getvalue()
-
-
-def draw_picture(clip: Path | BinaryIO, moment: str) -> Image.Image:
-    """Return the exact frame of a checked clip at a moment. See `draw_frame`."""
-    with opened(clip) as container:
-        picture: Image.Image = _frame_of(container, moment).to_image()  # type: ignore[no-untyped-call]
-    return picture
-
-
-def jpeg_of(picture: Image.Image) -> bytes:
-    """Return a picture as the bytes of a JPEG."""
-    written = io.BytesIO()
-    picture.save(written, "JPEG", **_JPEG)
-    return written.getvalue()
 
 
 # --- decoding --------------------------------------------------------------------------------------------------------
@@ -197,15 +145,16 @@ def _has_decoder(name: str) -> bool:
         return False
 
 
-def _video_of(container: InputContainer) -> VideoStream:
+def video_of(container: InputContainer) -> VideoStream:
+    """Return the video track of an opened clip. Raises MediaInvalid if there is none."""
     if not container.streams.video:
         raise MediaInvalid("the file has no video track")
     return container.streams.video[0]
 
 
 def _probe(container: InputContainer) -> Probe:
-    video = _video_of(container)
-    duration_s = _duration_s(container, video)
+    video = video_of(container)
+    duration_s = duration_of(container, video)
     if not 0 < duration_s < 86_400:
         raise MediaInvalid(f"the clip declares a duration of {duration_s:g} s")
     width, height = video.codec_context.width, video.codec_context.height
@@ -221,15 +170,16 @@ def _probe(container: InputContainer) -> Probe:
     )
 
 
-def _duration_s(container: InputContainer, video: VideoStream) -> float:
+def duration_of(container: InputContainer, video: VideoStream) -> float:
+    """Return how long an opened clip says that it lasts, in seconds."""
     if video.duration is not None and video.time_base is not None:
         return float(video.duration * video.time_base)
     return float((container.duration or 0) / av.time_base)
 
 
-def _frames_from(container: InputContainer, at_s: float) -> Iterator[tuple[float, VideoFrame]]:
+def frames_from(container: InputContainer, at_s: float) -> Iterator[tuple[float, VideoFrame]]:
     """Decode from the key frame before a time on; yields sound frames with their times in s from the clip's start."""
-    video = _video_of(container)
+    video = video_of(container)
     time_base = video.time_base or Fraction(1, av.time_base)
     zero = video.start_time or 0
     container.seek(zero + max(0, int(at_s / time_base)), stream=video, backward=True)
@@ -246,38 +196,9 @@ def _frames_from(container: InputContainer, at_s: float) -> Iterator[tuple[float
 
 def _decode_end(container: InputContainer, duration_s: float) -> None:
     last_s = -1.0
-    for at_s, _ in _frames_from(container, duration_s - TAIL_S):
+    for at_s, _ in frames_from(container, duration_s - TAIL_S):
         last_s = max(last_s, at_s)
     if last_s < 0:
         raise MediaInvalid("no frame at the end of the clip can be decoded")
     if last_s < duration_s - TAIL_S - 0.1:  # the last frame is shown for a while
         raise MediaInvalid(f"the clip ends at {last_s:.1f} s; it declares {duration_s:.1f} s")
-
-
-def _frame_at(container: InputContainer, share: float) -> VideoFrame:
-    wanted_s = _duration_s(container, _video_of(container)) * share
-    best: VideoFrame | None = None
-    for at_s, frame in _frames_from(container, wanted_s):
-        best = frame
-        if at_s >= wanted_s:
-            break
-    if best is None:
-        raise MediaInvalid("the clip has no frame to show")
-    return best
-
-
-def _frame_of(container: InputContainer, moment: str) -> VideoFrame:
-    """Return the frame at a moment: at a time, the last one that begins before it."""
-    ends_s = {"first": (0.0, 0.0), "last": (_duration_s(container, _video_of(container)), math.inf)}
-    near_s, until_s = ends_s[moment] if moment in ends_s else (float(moment.removesuffix("ms")) / 1000,) * 2
-    best: VideoFrame | None = None
-    for begin_s, frame in _frames_from(container, max(0.0, near_s - TAIL_S)):
-        if best is not None and begin_s > until_s + SAME_TIME_S:
-            break
-        best = frame
-    if best is None:
-        raise MediaInvalid("no frame of the clip can be decoded there")
-    return best
-
-
-# --- encoding --------------------------------------------------------------------------------------------------------
