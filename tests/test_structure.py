@@ -44,7 +44,7 @@ LAYERS = (
     ),
 )
 PURE = {
-    "addresses", "batch.remedies", "batch.alarms", "batch.attempts", "batch.changes", "batch.choice", "batch.fallback_words", "batch.forecast", "batch.given_files", "batch.input_fields",
+    "addresses", "batch.remedies", "batch.alarms", "batch.attempts", "batch.changes", "batch.choice", "batch.edits", "batch.fallback_words", "batch.forecast", "batch.given_files", "batch.input_fields",
     "batch.inventory", "batch.lifecycle", "batch.models", "batch.names", "batch.origin", "batch.plan", "batch.retakes", "batch.shot_plan",
     "batch.selection", "batch.shots", "batch.spend", "batch.progress", "batch.take", "batch.takeover", "batch.unwritten", "clip.blame", "clip.bounds", "clip.defects",
     "clip.index", "clip.probe", "clip.silence", "clip.black_and_frozen", "cut.avc", "cut.timeline", "errors", "money.baseline", "money.budget", "money.charge", "money.costs",

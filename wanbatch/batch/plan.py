@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from wanbatch.batch.chains import Chains, pins_in, shots_before
 from wanbatch.batch.changes import Change, Create, Past, Reinstate, Supersede
+from wanbatch.batch.edits import WITHOUT_CLIP
 from wanbatch.batch.given_files import Files
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, order_of
 from wanbatch.batch.names import composed, twin_key
-from wanbatch.batch.shot_plan import WITHOUT_CLIP, Wanted, plan_shot
+from wanbatch.batch.shot_plan import Wanted, plan_shot
 from wanbatch.batch.shots import Batch, Fallback, Shot
 from wanbatch.batch.spend import Spend
 from wanbatch.batch.take import Take

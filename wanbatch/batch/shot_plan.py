@@ -10,6 +10,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from wanbatch.batch.changes import Change, Create, Reinstate, Replan, Supersede
+from wanbatch.batch.edits import (
+    WITHOUT_CLIP,
+    follow_retake,
+    is_asked,
+    is_left_behind,
+    is_retake_of,
+    may_follow_edit,
+)
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed
 from wanbatch.batch.shots import Fallback, Recipe, Shot, likeness
@@ -27,9 +35,6 @@ _PREFERENCE = (
     State.PLANNED,
     State.FAILED,
 )
-
-WITHOUT_CLIP = (State.PLANNED, State.FAILED)
-"""States of takes that no clip comes of unless they are sent again: not asked for, there is nothing left to do."""
 
 NONE_FIRST: Mapping[int, str] = MappingProxyType({})
 
@@ -70,7 +75,7 @@ def plan_shot(
     made = {composed(each.recipe_json) for each in takes if each.state not in WITHOUT_CLIP}
     newest = max((each.number for each in takes if each.is_retake), default=0)
     retakes = follow_retakes(shot, slots.left, asked, made, newest)
-    behind = [each for each in retakes.left if not each.superseded and _is_left_behind(each, shot, asked)]
+    behind = [each for each in retakes.left if not each.superseded and is_left_behind(each, shot, asked)]
     return ShotPlan(
         wanted=(*slots.wanted, *retakes.wanted),
         changes=(*slots.changes, *retakes.changes, *(Supersede(each.take_id) for each in behind)),
@@ -103,10 +108,10 @@ def fill_slots(
     clips = [each for each in there if each.take_id not in ids and each.state not in WITHOUT_CLIP]
     matched |= _on_fallback(shot, failed, clips, moved, first)  # nothing is bought in its place
     missing = {slot: each for slot, each in missing.items() if slot not in matched}
-    matched |= _most({slot: [take for take in unsent if _is_asked(take, each)] for slot, each in missing.items()})
+    matched |= _most({slot: [take for take in unsent if is_asked(take, each)] for slot, each in missing.items()})
     ids = {take.take_id for take in matched.values()}
     left = [take for take in free if take.take_id not in ids]
-    unsent = sorted((take for take in left if _may_follow_edit(take)), key=lambda take: take.number)
+    unsent = sorted((take for take in left if may_follow_edit(take)), key=lambda take: take.number)
     changes: list[Change] = [change for take in matched.values() for change in _reinstated(take)]
     wanted: list[Wanted] = []
     for slot, recipe in enumerate(recipes):
@@ -138,20 +143,15 @@ def follow_retakes(shot: Shot, free: Sequence[Take], slots: set[str], made: set[
     for take in free:
         followed = None
         if take.is_retake and not shot.omit and not _is_replaced(take, newest):
-            followed = _follow_retake(shot, take, slots | made if take.state is State.PLANNED else slots)
+            followed = follow_retake(shot, take, slots | made if take.state is State.PLANNED else slots)
         if followed is None:
             left.append(take)
             continue
         changes += _reinstated(take)
-        if not _is_asked(take, followed):
+        if not is_asked(take, followed):
             changes.append(Replan(take.take_id, followed))
         wanted.append(Wanted(shot, followed, take))
     return ShotPlan(tuple(wanted), tuple(changes), tuple(left))
-
-
-def _may_follow_edit(take: Take) -> bool:
-    """Say whether a take was never sent, so that it may become one of another recipe."""
-    return take.state is State.PLANNED and not take.is_retake
 
 
 def _is_replaced(take: Take, newest: int) -> bool:
@@ -167,13 +167,13 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
     """Find the take of each recipe, by slot. `takes` are in the order in which they are preferred."""
     free, matched = list(takes), dict[int, Take]()
     for slot, recipe in enumerate(recipes):
-        same = next((take for take in free if _is_asked(take, recipe)), None)
+        same = next((take for take in free if is_asked(take, recipe)), None)
         if same is not None:
             matched[slot] = same
             free.remove(same)
     for slot, take in matched.items():  # only now: a retake that another slot asks for by its seed stands in for none
         if take.superseded and take.state is State.FAILED:
-            stand_in = next((each for each in free if each.is_retake and _is_of(shot, each)), None)
+            stand_in = next((each for each in free if each.is_retake and is_retake_of(shot, each)), None)
             if stand_in is not None:
                 matched[slot] = stand_in
                 free.remove(stand_in)
@@ -193,7 +193,7 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
 
 def _is_twin(take: Take, recipes: Sequence[Recipe]) -> bool:
     is_made = take.state not in WITHOUT_CLIP
-    return is_made and not take.is_retake and any(_is_asked(take, recipe) for recipe in recipes)
+    return is_made and not take.is_retake and any(is_asked(take, recipe) for recipe in recipes)
 
 
 def _on_fallback(
@@ -249,7 +249,7 @@ def _is_next_one(take: Take, fallback: Fallback, recipe: Recipe, *, is_moved: bo
     A recipe without a seed is that of every slot, and each of its takes has a seed of its own with the fallback.
     """
     sent = fallback.recipe_for(recipe)
-    if _is_asked(take, sent):
+    if is_asked(take, sent):
         return True
     is_slot = ("seed" not in recipe.body or is_moved) and fallback.version.has_seed and not take.is_retake
     return is_slot and likeness(take.recipe_json)[0] == likeness(sent.canonical)[0]
@@ -265,41 +265,3 @@ def _by_number(slots: Sequence[int], takes: Sequence[Take]) -> dict[int, Take]:
 def _is_second_choice(take: Take) -> tuple[bool, bool, int, int]:
     is_replaced = take.superseded and take.state is State.FAILED
     return is_replaced, take.is_retake, _PREFERENCE.index(take.state), take.number
-
-
-def _is_asked(take: Take, recipe: Recipe) -> bool:
-    """Say whether a take is of this recipe. Text that was recorded in another Unicode form is the same text."""
-    return take.recipe_json == recipe.canonical or composed(take.recipe_json) == composed(recipe.canonical)
-
-
-def _is_of(shot: Shot, retake: Take) -> bool:
-    """Say whether a retake is of this request, whatever its seed, and may come to a clip."""
-    is_open = not (retake.superseded and retake.state is State.FAILED)
-    return is_open and _is_asked(retake, _retake_of(shot, retake))
-
-
-def _retake_of(shot: Shot, retake: Take) -> Recipe:
-    version, fallback = shot.version_of(retake.recipe.model), shot.fallback
-    if fallback is not None and retake.recipe.model == fallback.model:  # also one of what the fallback made
-        version = fallback.version
-    seeded = {name: value for name, value in retake.recipe.body.items() if name == "seed" and version.has_seed}
-    return Recipe.of({**version.request, **seeded})
-
-
-def _follow_retake(shot: Shot, take: Take, others: set[str]) -> Recipe | None:
-    """Return the recipe that a retake has under this manifest; None if it is stale, or one of the `others`.
-
-    A retake is the shot's request with a seed of its own, where the model takes one. One that was never sent follows
-    an edited shot.
-    """
-    recipe = _retake_of(shot, take)
-    is_current = _is_asked(take, recipe) or take.state is State.PLANNED
-    is_twin = shot.version_of(recipe.model).has_seed and composed(recipe.canonical) in others
-    return recipe if is_current and not is_twin else None
-
-
-def _is_left_behind(take: Take, shot: Shot, wanted: set[str]) -> bool:
-    """Say whether a take that no slot wants is stale. The clips that an omitted shot already has stay current."""
-    if shot.omit:
-        return take.state in WITHOUT_CLIP
-    return take.state is State.PLANNED or composed(take.recipe_json) not in wanted

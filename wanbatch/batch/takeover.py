@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from wanbatch.batch.changes import Past, Rename
+from wanbatch.batch.edits import WITHOUT_CLIP
 from wanbatch.batch.frames import shots_of_frames, without_pins, without_shots_of_frames
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed, twin_key
 from wanbatch.batch.orders import Order, OrderKind, new_orders
 from wanbatch.batch.plan import Plan
-from wanbatch.batch.shot_plan import NONE_FIRST, WITHOUT_CLIP
+from wanbatch.batch.shot_plan import NONE_FIRST
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid

@@ -165,6 +165,6 @@ slip(
 slip(
     "an older recipe is bought again",
     planning._match,
-    "if _is_asked(take, recipe)), None)",
+    "if is_asked(take, recipe)), None)",
     "if _is_asked(take, recipe) and not take.superseded), None)",
 )
