@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +51,8 @@ class Followed:
 
 
 @pytest.fixture(scope="session")
-def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
-    """Follow the tutorial: once, however many workers there are."""
+def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    """Follow the tutorial: once, however many workers there are. Nothing stays patched for the tests that follow."""
     is_alone = "PYTEST_XDIST_WORKER" not in os.environ
     shared = tmp_path_factory.getbasetemp() if is_alone else tmp_path_factory.getbasetemp().parent
     followed = Followed(shared / "reader", shared / "reader-clips")
@@ -64,7 +63,7 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
                 followed.clips.mkdir(exist_ok=True)
                 assert _not_printed(TUTORIAL, Project.of(shared / "reader-new", followed.clips)) == []
                 (shared / "reader-new").rename(followed.home)
-        yield followed
+    return followed
 
 
 @pytest.mark.long
@@ -73,6 +72,7 @@ def test_the_tutorial_leads_where_it_says(tutorial: Followed) -> None:
     assert [name for name in ("cut.mp4", "storyboard.html", "reports/takes.csv") if not (output / name).is_file()] == []
 
 
+@pytest.mark.usefixtures("near")
 @pytest.mark.sampled(9)  # the README first; `.ci/run` follows all of them
 @pytest.mark.parametrize("page", [each for each in OTHERS if blocks_of(each)], ids=lambda page: page.stem)
 def test_a_page_does_what_it_says(page: Path, tutorial: Followed, tmp_path: Path) -> None:
