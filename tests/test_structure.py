@@ -109,6 +109,7 @@ OWNERS = {
         "cli.chains",
         "cli.why",
         "cli.explanation",
+        "cli.account",
         "cli.money",
         "cli.grid",
         "cli.status",

@@ -24,8 +24,8 @@ from tests.films import Reel
 from tests.output_folders import make_room
 from wanbatch import interrupts
 from wanbatch.cli import Global, call
+from wanbatch.cli.account import print_balance
 from wanbatch.cli.grid import Grid, say
-from wanbatch.cli.money import print_balance
 from wanbatch.cli.screen import Follower, can_redraw, console_of, print_counts
 from wanbatch.cli.streams import Stream, ascii_json, encodable, json_text
 from wanbatch.errors import fault_text

@@ -217,7 +217,7 @@ def test_the_cut_says_what_is_in_it_and_what_is_missing(tmp_path: Path, capsys: 
     assert (code, error) == (1, "")
     assert (
         words
-        == f"{out}/cut.mp4\n  2 clips in 2 scenes; 3.0 s, 90 frames; 128x96, 30 fps, sound\n  missing: b, not made yet\n"
+        == f"{out}/cut.mp4\n  2 clips and 1 slate in 2 scenes; 3.0 s, 90 frames; 128x96, 30 fps, sound\n  missing: b, not made yet\n"
     )
 
 

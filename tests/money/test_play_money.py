@@ -18,7 +18,8 @@ from tests.money.test_payment_question import forty_four
 from tests.money.test_screens import preview
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli import call
-from wanbatch.cli.money import preview_json, print_balance, print_preview
+from wanbatch.cli.account import print_balance
+from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.payment_question import question_text
 from wanbatch.cli.screen import print_result, progress_text
 from wanbatch.cut.assembly import assemble

@@ -22,7 +22,8 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli import call
-from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_balance, print_preview
+from wanbatch.cli.account import figures_grid, ledger_grid, print_balance
+from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.screen import print_result, progress_text
 from wanbatch.errors import ExitCode, ProviderUnreachable
 from wanbatch.money.costs import Figure, Figures

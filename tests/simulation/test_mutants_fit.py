@@ -48,7 +48,7 @@ def test_the_page_on_trust_counts_every_mutant() -> None:
     rows = [line.split("|")[1].strip() for line in listed.splitlines() if line.startswith("| ")][1:]
     told = (
         f"**{len(MUTANTS) + len(UNSEEN)} deliberate breaks**",
-        f"plays {len(MUTANTS)} of them",
+        f"runs {len(MUTANTS)} of them",
         f" {len(UNSEEN)} that no simulated run",
     )
     assert ([each in page for each in told], sorted(rows)) == ([True] * 3, sorted(UNSEEN))

@@ -88,7 +88,7 @@ def _lines(found: Against) -> list[str]:
     lines = []
     if found.unit.is_converted:
         rate = Currency(found.unit.code, found.unit.per_usd).note
-        lines.append(f"charges are {rate}: a line matches if it is its charge, rounded to the decimals that it has")
+        lines.append(f"charges are {rate}: a line matches if its amount equals its charge, rounded as the line is")
     matched = found.of(Match.MATCHED)
     billed, charged = _billed(found, matched), _charged(found, matched)
     if billed != charged:

@@ -201,10 +201,11 @@ def _print_cut(options: Global, output: Path, written: Path, timeline: Timeline)
     console.print(str(written), style="bold", markup=False)
     sound = "sound" if timeline.rate_hz is not None else "silent"
     length = duration_text(float(timeline.duration_s))
+    slates = f" and {count_text(len(timeline.holes), 'slate')}" if timeline.holes else ""
     where = f" in {count_text(timeline.scene_count, 'scene')}" if timeline.scene_count else ""
     say(
         console,
-        f"  {count_text(clips, 'clip')}{where};"
+        f"  {count_text(clips, 'clip')}{slates}{where};"
         f" {length}, {count_text(timeline.frames, 'frame')}; {like.size}, {float(like.fps):.5g} fps, {sound}",
     )
     for piece in timeline.joins:

@@ -1,9 +1,7 @@
-"""Money as people read it: what a run would cost, what a pilot showed, what the ledger shows, on any screen."""
+"""Money as people read it: what a run would cost, what a pilot showed, on any screen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -11,22 +9,20 @@ from rich.markup import escape
 
 from wanbatch.batch.given_files import Files
 from wanbatch.batch.plan import Cause
+from wanbatch.cli.account import usd_or_unknown
 from wanbatch.cli.chains import chains_json, print_chains
 from wanbatch.cli.given_files import file_lines, files_json
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.payment_question import cap_lines, default_lines
 from wanbatch.cli.shots import print_takes
-from wanbatch.money.costs import Figures
 from wanbatch.money.credits import (
     amount_text,
-    credits_of_usd,
     money_text,
     partly_known,
     usd,
     usd_text,
 )
 from wanbatch.money.defaulted import Defaulted
-from wanbatch.money.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate
 from wanbatch.provider.remarks import Weight
 from wanbatch.runner.settings import OnUnknown
@@ -172,7 +168,11 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
     for question in preview.questions:
         print_question(console, question)
         if question.is_blocking:
-            say(console, "  The run will ask this first; without a terminal it stops with exit code 2.", style="yellow")
+            say(
+                console,
+                "  The run will ask about this first; without a terminal it stops with exit code 2.",
+                style="yellow",
+            )
     counts = ", ".join(_count_text(name, number) for name, number in preview.counts.items())
     say(console, f"  {counts or 'no takes'}")
     print_takes(console, preview, is_each=is_each_shown)
@@ -209,8 +209,8 @@ def _classes_grid(preview: Preview) -> Grid:
     grid = Grid(("to send", "takes", "USD each", "USD", "credits", "price from"), left=(0, 5))
     for each, takes in preview.to_submit.items():
         price = preview.quotes[each].credits
-        money = ("-", "-") if price is None else (_usd(price * takes), f"{price * takes:,}")
-        grid.add(escape(str(each)), str(takes), _usd(price), *money, escape(preview.quotes[each].source))
+        money = ("-", "-") if price is None else (usd_or_unknown(price * takes), f"{price * takes:,}")
+        grid.add(escape(str(each)), str(takes), usd_or_unknown(price), *money, escape(preview.quotes[each].source))
     return grid
 
 
@@ -254,7 +254,7 @@ def _figures(each: Estimate) -> list[str]:
     if each.unpriced == each.takes and each.takes:
         return [str(each.takes), "unknown", *("-" for _ in _FIGURES[1:])]
     more = "+?" if each.unpriced else ""
-    low, expected, worst = (f"{_usd(amount)}{more}" for amount in (each.low, each.credits, each.worst))
+    low, expected, worst = (f"{usd_or_unknown(amount)}{more}" for amount in (each.low, each.credits, each.worst))
     worst += "" if each.is_worst_known or more else "+?"
     return [str(each.takes), low, expected, worst, f"{each.credits:,}{more}"]
 
@@ -329,7 +329,7 @@ def _print_findings(console: Console, preview: Preview) -> None:
     say(console, "[bold]result of the pilot[/bold]" if preview.why is Why.PILOT else "[bold]so far[/bold]")
     grid = Grid(("per take", "verified", "USD\nexpected", "USD\nset aside", "USD\ncharged", "time"))
     for each in findings.classes:
-        money = (_usd(each.expected), _usd(each.held), _usd(each.charged))
+        money = (usd_or_unknown(each.expected), usd_or_unknown(each.held), usd_or_unknown(each.charged))
         verified = f"{each.verified} of {each.takes}"
         grid.add(escape(str(each.price_class)), verified, *money, duration_text(each.mean_s))
     grid.show(console)
@@ -337,64 +337,3 @@ def _print_findings(console: Console, preview: Preview) -> None:
         say(console, f"  {count_text(findings.charges_not_seen, 'possible charge')} not in the ledger yet")
     if findings.rest_s is not None:
         say(console, f"  the rest will need about {duration_text(findings.rest_s / preview.speed)}")
-
-
-# --- the ledger
-
-
-def ledger_grid(lines: Sequence[LedgerLine]) -> Grid:
-    """Lay out what the ledger shows, by verdict: how many generations, what is set aside and charged.
-
-    What was released is held no longer: no sum of it includes that.
-    """
-    grid = Grid(("ledger", "submits", "USD\nset aside", "USD\ncharged", "credits\ncharged", ""), left=(0, 5))
-    groups = {each: [line for line in lines if line.verdict is each] for each in Verdict}
-    rows = [(verdict, mine) for verdict, mine in groups.items() if mine]
-    held = _sums([[] if verdict is Verdict.RELEASED else [line.held for line in mine] for verdict, mine in rows])
-    charged = _sums([[line.charged for line in mine] for _, mine in rows])
-    for (verdict, mine), (held_usd, _), money in zip(rows, held, charged, strict=True):
-        grid.add(verdict.value, str(len(mine)), held_usd, *money, escape(VERDICT_WORDS[verdict]))
-    return grid
-
-
-def _sums(groups: Sequence[Sequence[int | None]]) -> list[tuple[str, str]]:
-    """Return the sum of each group in USD and in credits, marked where a part is unknown; empty if all is."""
-    found = []
-    for group in groups:
-        seen = [value for value in group if value is not None]
-        more = "+?" if len(seen) < len(group) else ""
-        found.append((f"{_usd(sum(seen))}{more}", f"{sum(seen):,}{more}") if seen else ("", ""))
-    return found
-
-
-def figures_grid(figures: Figures) -> Grid:
-    """Lay out estimated, set aside and charged credits below each other, and how many takes are missing from each.
-
-    Charged is what the ledger shows: what it does not show yet is counted beside. A figure of which nothing is known is
-    unknown, never 0.
-    """
-    grid = Grid(("", "USD", "credits", ""), left=(0, 3))
-    for name, figure, unknown in (
-        ("estimated", figures.estimated, ("take", "without a price")),
-        ("set aside", figures.held, ("unknown amount", "for takes or submits")),
-        ("charged", figures.charged, ("possible charge", "not in the ledger yet")),
-    ):
-        more = "+?" if figure.seen is not None and figure.unknown and name != "charged" else ""
-        mark = f"{more} ".lstrip()
-        remark = f"{mark}{count_text(figure.unknown, unknown[0])} {unknown[1]}" if figure.unknown else ""
-        told = "" if figure.seen is None else f"{figure.seen:,}{more}"
-        grid.add(name, f"{_usd(figure.seen)}{more}", told, remark)
-    return grid
-
-
-def print_balance(console: Console, balance_usd: Decimal, host: str, *, is_play: bool = False) -> None:
-    """Print the balance of the account."""
-    mark = PLAY_MARK if is_play else ""
-    say(console, f"{amount_text(balance_usd)} USD ({credits_of_usd(balance_usd):,} credits) at {escape(host)}{mark}")
-
-
-# --- parts
-
-
-def _usd(value: int | None) -> str:
-    return "unknown" if value is None else usd_text(value).removesuffix(" USD")

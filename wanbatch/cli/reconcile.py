@@ -16,9 +16,9 @@ from wanbatch.batch.names import composed
 from wanbatch.batch.remedies import in_folder
 from wanbatch.batch.take import Take
 from wanbatch.cli import Global
+from wanbatch.cli.account import figures_grid, ledger_grid, print_balance
 from wanbatch.cli.against import reconcile_against
 from wanbatch.cli.grid import PLAY_MARK, say
-from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
 from wanbatch.cli.parameters import CURRENCY_RATE, completed_runs, completed_shots, explaining_run
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo

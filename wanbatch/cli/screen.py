@@ -69,6 +69,10 @@ _WORDS = {
     "retry_planned": "will be tried again, in this run if the cap and --deadline allow",
     "presumed_absent": "left no trace; wanbatch sends it again",
     "found_unrecorded": "held",
+    "warned": "warning",
+    "priced": "price known",
+    "searched": "looked up in the provider's log",
+    "logged": "seen in the provider's log",
 }
 _SAID_IN_FULL = {"answer_lost", "adopted", "found_failed", "presumed_absent"}
 _REFRESH_HZ = 4

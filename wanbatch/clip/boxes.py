@@ -98,7 +98,7 @@ def _read_box(stream: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
     if size_bytes < header_bytes:
         raise MediaInvalid(f"the file is not a valid MP4: the box at byte {at} is smaller than its own header")
     if at + size_bytes > end:
-        name = kind.decode("ascii", "backslashreplace")
+        name = ascii(kind.decode("latin-1"))[1:-1]  # any bytes, if the file is not an MP4
         missing = at + size_bytes - end
         raise MediaInvalid(f"the file is cut short: its {name} box runs {missing} bytes past the end")
     return kind, at + header_bytes, at + size_bytes

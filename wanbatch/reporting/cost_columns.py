@@ -13,11 +13,12 @@ _COST_PARTS = {
     "committed": "charged and at risk together: what counts under the cap",
     "to_complete": "what the takes that are still to be sent will cost",
     "final": "committed and to_complete together",
-    "budget_less_final": "budget minus final: below 0, by how much the cap is too low for what is still to be sent",
+    "budget_less_final": "budget minus final; if below 0, the amount by which the cap is too low for what is still "
+    "to be sent",
 }
 _WENT_INTO = {
     "in_cut": "charged so far for the clips in the cut: for each shot the circled take, else the newest verified one; "
-    "empty, as its companions are, if the ledger may list charges but lists none yet",
+    "this and the related columns are empty while charges are possible but the ledger lists none yet",
     "outside_cut": "charged for everything else: with `in_cut` it is `charged_known`, and the next six are its parts",
     "unchosen": "charged for other verified clips of the shots in the manifest",
     "left_out": "charged for verified clips of shots that are omitted or no longer in the manifest",

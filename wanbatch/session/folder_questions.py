@@ -346,7 +346,7 @@ def beside_question(
         remedies.append(f"Buy {choice.here_text}: {folder.run('--buy-again')}")
     else:
         remedies.append(
-            f"A paid run would stop at this question, even with --yes. --buy-again would let it buy {choice.here_text}"
+            f"A paid run would stop here and ask, even with --yes. --buy-again would let it buy {choice.here_text}"
         )
     return Question(
         Kind.BESIDE, tuple(lines), tuple(remedies), "Buy them again here?", "--buy-again", pairs, is_blocking=is_paid
