@@ -11,9 +11,11 @@ from tests.pictures import opening_in
 from tests.runner.test_chains import film
 from tests.runner.test_failures import charged, first_of, says_failed, states
 from tests.worlds import World, batch_of
-from wanbatch.batch.shots import Batch
+from wanbatch.batch.shots import Batch, Fallback, Version
 from wanbatch.errors import ExitCode
 from wanbatch.pace.schedule import Rates
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.protocol import NoAnswer, PollAnswer, Trouble
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 
@@ -119,3 +121,39 @@ def test_what_the_plan_did_not_count_is_not_sent_though_its_clip_comes_after_all
     assert (said in "; ".join(end.messages), end.exit_code) == (True, ExitCode.TAKES_FAILED)
     assert world.run(batch).exit_code is ExitCode.OK
     assert states(world) == ["verified"] * 2
+
+
+def test_a_shot_is_not_sent_while_the_provider_does_not_say_what_became_of_the_failed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, is_over = World(tmp_path / "out", settings=ONCE), list[bool]()
+    says_failed(monkeypatch, lambda _, __, ___: not is_over)
+    world.run(of(OLD))
+    real = AimlApi.poll
+
+    async def silent(self: AimlApi, generation_id: str) -> PollAnswer:
+        return NoAnswer(Trouble.TRANSIENT, "HTTP 503")
+
+    monkeypatch.setattr(AimlApi, "poll", silent)
+    world.elapsed_s += 3600
+    end = world.run(of(NEW))
+    assert (world.submits, ExitCode.PROVIDER_UNREACHABLE in end.codes) == (1, True)
+    assert "sh015_t1 was not sent: sh010_t1 asked for the same clip" in "; ".join(end.messages)
+    monkeypatch.setattr(AimlApi, "poll", real)
+    world.run(of(NEW))
+    assert world.submits == 2
+
+
+def test_a_failed_generation_of_the_first_model_is_asked_for_though_its_take_went_on_with_a_fallback(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1, 2)),), settings=ONCE)
+    second = {"model": "alibaba/wan2.2-t2v-plus", "resolution": "480P", "prompt": OLD.request["prompt"]}
+    told = Fallback(Version(second), ("failed",))
+    world.run(of(replace(OLD, fallback=told)))
+    assert world.submits == 2
+    assert world.account is not None
+    world.account._db.execute("UPDATE requests SET failure = NULL WHERE seq = 1")  # it was made after all
+    world.elapsed_s += 3600
+    end = world.run(of(replace(NEW, fallback=told)))
+    assert (world.submits, end.exit_code) == (2, ExitCode.DECISION_NEEDED)

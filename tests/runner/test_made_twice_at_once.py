@@ -9,6 +9,8 @@ import pytest
 
 from tests.worlds import Killed, World, batch_of
 from wanbatch.errors import ExitCode
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import OnUnknown, RunSettings
@@ -55,3 +57,18 @@ def test_a_run_of_some_shots_ends_by_what_it_made_of_the_others(tmp_path: Path) 
     ends = [world.run(batch_of(2)).exit_code for _ in range(2)]
     assert [take.shown_state for take in world.takes()] == ["held", "verified"]
     assert ends == [ExitCode.DECISION_NEEDED, ExitCode.OK]  # the second run did nothing to the first shot
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_charge_of_nothing_here_is_a_question_if_the_log_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_shared: bool
+) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(is_account_shared=is_shared))
+    bought_beside(world, "client_request_id")
+
+    async def unread(self: AimlApi, begin: object) -> NoAnswer:
+        return NoAnswer(Trouble.TRANSIENT, "HTTP 503")
+
+    monkeypatch.setattr(AimlApi, "scan_log", unread)
+    end = world.run(batch_of(1))
+    assert end.exit_code is (ExitCode.OK if is_shared else ExitCode.DECISION_NEEDED)

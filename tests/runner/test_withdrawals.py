@@ -10,6 +10,7 @@ import pytest
 
 from tests.runner.shared import beside_runs, decide
 from tests.worlds import World, batch_of
+from wanbatch.batch.changes import Create
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.take import Take
@@ -19,6 +20,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.session.decisions import Decision
+from wanbatch.state.reader import StateReader
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 ONCE = RunSettings(rates=Rates(max_attempts=1))
@@ -114,3 +116,19 @@ def test_what_is_no_planned_retake_or_retry_cannot_be_withdrawn(label: str, prob
     world.run(batch_of(2))
     with pytest.raises(UsageInvalid, match=problem):
         withdrawn(world, label)
+
+
+def test_a_withdrawn_retake_gives_its_failed_take_back_at_once_and_its_seed_free(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=FAILS, settings=ONCE)
+    world.run(SEEDED)
+    retake(world)
+    (first, second) = world.takes()
+    assert (first.superseded, second.shown_state) == (True, "planned")
+    withdrawn(world, "sh000_t2")
+    (first, second) = world.takes()
+    assert (first.superseded, first.shown_state, second.superseded) == (False, "failed", True)
+    with StateReader.open(world.output) as reader:
+        shots, seed = reader.shots(), second.recipe.body["seed"]
+    plan = plan_retakes(shots, world.takes(), Retake(("sh000",), seed=seed))
+    (again,) = (each for each in plan.changes if isinstance(each, Create))
+    assert (again.number, again.recipe.body["seed"]) == (3, seed)

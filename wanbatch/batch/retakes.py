@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from wanbatch.batch.chained_takes import ChainedTakes, repeated
 from wanbatch.batch.chains import shots_before, with_new_ids
 from wanbatch.batch.changes import Create, Past, Supersede
-from wanbatch.batch.lifecycle import SETTLED_STATES, State
+from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import twin_key
 from wanbatch.batch.plan import Plan, ShotRow
 from wanbatch.batch.shot_plan import Wanted
@@ -96,9 +96,9 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
     model = repeated(mine)
     if asked.seed is not None and "seed" not in model.recipe.body:
         raise UsageInvalid(f"{model.recipe.model}, which makes {shot_id}, takes no seed: leave out --seed")
-    used = {take.recipe_json: take for take in mine}
+    used = {take.recipe_json: take for take in mine if take.attempts or not take.superseded or take.is_retake}
     open_ones = (take for take in mine if take.is_retake and not take.superseded)
-    coming = [take for take in open_ones if take.state not in (*SETTLED_STATES, State.COMPLETED)]
+    coming = [take for take in open_ones if take.state not in (State.VERIFIED, State.FAILED)]
     created: list[Create] = []
     for extra in range(asked.takes - (len(coming) if asked.seed is None else 0)):
         number = highest + 1 + len(created)

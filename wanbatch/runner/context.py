@@ -69,6 +69,7 @@ class RunContext:
         self.troubles: list[tuple[ExitCode, str]] = []
         self.came_to_light: set[int] = set()  # takes of which this run found submits that the state file does not know
         self.revived: set[int] = set()  # takes whose failed generations go on after all, as this run found
+        self.unanswered: set[int] = set()  # takes of which this run could not ask whether a failed generation goes on
         self.troubled_now: set[int] = set()  # takes that this run itself found failed, held or unknown
         self.named_now: set[str] = set()  # generations of charges without a take that this run named
         self.sendable: set[int] | None = None  # the takes that a limit allows; None if there is no limit

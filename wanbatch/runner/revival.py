@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from wanbatch.batch.attempts import Attempt, Outcome, risk_of
+from wanbatch.batch.fallbacks import recipes_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
@@ -36,13 +37,22 @@ async def look_before_sending(context: RunContext) -> None:
         by_text.setdefault(likeness(take.recipe_json)[0], []).append(take)
 
     def is_bought_again(attempt: Attempt) -> bool:
-        owner = context.takes[attempt.take_id]
-        if recipe_in(attempt.request_id) != owner.recipe.short_hash:
+        owner = _as_sent(context, attempt)
+        if owner is None:
             return False  # its shot was edited since
         alike = by_text.get(likeness(owner.recipe_json)[0], ())
         return any(take.take_id == owner.take_id or is_in_place_of(take, owner) for take in alike)
 
-    await _look(context, filter(is_bought_again, failed), unanswered_limit=1)
+    asked = list(filter(is_bought_again, failed))
+    context.unanswered |= {each.take_id for each in asked}
+    await _look(context, asked, unanswered_limit=UNANSWERED_ROW_LIMIT)
+
+
+def _as_sent(context: RunContext, attempt: Attempt) -> Take | None:
+    """Return the take of an attempt with the recipe that this was sent with; None if its shot was edited since."""
+    take = context.takes[attempt.take_id]
+    sent = recipes_of(context.state.facts_of(take.take_id)).get(recipe_in(attempt.request_id) or "")
+    return None if sent is None else replace(take, recipe_json=sent)
 
 
 async def look_again(context: RunContext, limit: int) -> int:
@@ -59,6 +69,8 @@ async def _look(context: RunContext, failed: Iterable[Attempt], *, unanswered_li
         answer = await context.provider.poll(attempt.generation_id)
         is_unanswered = isinstance(answer, NoAnswer) and answer.trouble in (Trouble.TRANSIENT, Trouble.KEY)
         unanswered = unanswered + 1 if is_unanswered else 0
+        if not is_unanswered:
+            context.unanswered.discard(attempt.take_id)
         if not isinstance(answer, Progress) or answer.generation_id != attempt.generation_id:
             continue
         word = None if answer.unknown_word is not None else _REVIVED.get(answer.status)
@@ -101,7 +113,8 @@ def follow(context: RunContext, take: Take, attempt: Attempt, text: str) -> None
 
 def _name_bought_again(context: RunContext, take: Take, attempt: Attempt, text: str) -> None:
     """Name a generation whose clip was bought for another take meanwhile: by a model with a seed they are the same."""
-    if "seed" not in take.recipe.body:
+    asked = _as_sent(context, attempt)
+    if asked is None or "seed" not in asked.recipe.body:
         return
     sent = {take_id for take_id, sha256 in context.state.bodies_sent() if sha256 == attempt.body_sha256}
     others = [context.takes[each] for each in sorted(sent - {take.take_id})]

@@ -47,6 +47,8 @@ class SameBodies:
         others = takers - {take.take_id}
         if self._came_to_light(take) or self._goes_on(take) or self._made_by_another(take, sha256, others):
             return True
+        if self._is_unclear(take):
+            return True
         takers.add(take.take_id)
         return False
 
@@ -78,8 +80,27 @@ class SameBodies:
         context.trouble(
             ExitCode.DECISION_NEEDED,
             f"{take.label} was not sent: {other.label} asks for the same clip, and its generation, which the provider"
-            " had called failed, goes on after all. wanbatch fetches that clip; then run the same command again to"
-            f" choose whether it is the one of {take.shot_id}",
+            f" had called failed, goes on after all. wanbatch fetches that clip; then {self._choice(take)}",
+        )
+        return True
+
+    def _choice(self, take: Take) -> str:
+        if take.is_retake:
+            return f"`wanbatch resolve {take.label} --withdraw` takes the retake back; running the manifest sends it"
+        return f"run the same command again to choose whether it is the one of {take.shot_id}"
+
+    def _is_unclear(self, take: Take) -> bool:
+        """Keep a take back if the provider did not say whether a failed generation of its request goes on after all."""
+        context = self._context
+        found = (context.takes[each] for each in sorted(context.unanswered - {take.take_id}))
+        other = next((each for each in found if is_in_place_of(take, each)), None)
+        if other is None:
+            return False
+        self._kept[take.take_id] = f"which was not sent, because the provider did not answer about {other.label}"
+        context.trouble(
+            ExitCode.PROVIDER_UNREACHABLE,
+            f"{take.label} was not sent: {other.label} asked for the same clip, and the provider did not say whether"
+            " its failed generation goes on after all. Run the same command again later",
         )
         return True
 

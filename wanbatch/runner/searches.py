@@ -110,6 +110,15 @@ class Searches:
         if not needs_decision and self._window.first_nameless is None and self._unexplained.is_any_unknown(charges):
             self._window.has_unknown_charges = True
             await self.search()
+            if self.unread is not None and not self._unexplained.is_shared:
+                text = (
+                    "the ledger shows charges for models like yours that belong to nothing here, and wanbatch could not"
+                )
+                todo = "`wanbatch reconcile` looks again, and costs nothing"
+                self._context.trouble(
+                    ExitCode.DECISION_NEEDED,
+                    f"{text} read the provider's request log to see whose they are ({self.unread.message}): {todo}",
+                )
 
     def name_doubles(self) -> None:
         """Name the takes that more than one generation is known of by now."""

@@ -87,6 +87,11 @@ class Unexplained:
             share_account(state)
         return state.noted(SHARED_NOTE) != SHARED and not (state.is_new and not settings.is_begun_anew)
 
+    @property
+    def is_shared(self) -> bool:
+        """Say whether other people or programs use the account, as the user said."""
+        return self._context.settings.is_account_shared or self._context.state.noted(SHARED_NOTE) == SHARED
+
     def is_any_unknown(self, charges: Sequence[Charge]) -> bool:
         """Say whether one of these charges is for a model like ours, and belongs to nothing that this folder knows."""
         models, known = self._models() if charges else set(), self._known(charges)

@@ -286,6 +286,15 @@ def _assert_withdrawable(context: RunContext, take: Take) -> None:
         )
 
 
+def _reinstate_failed(context: RunContext, retake: Take) -> None:
+    """Ask again for the failed take that a retake was to replace, if its shot has no other; the next run plans anew."""
+    context.state.forget_plan()
+    others = [each for each in context.state.takes_of_shots([retake.shot_id]) if each.take_id != retake.take_id]
+    failed = [each for each in others if each.superseded and each.state is State.FAILED and each.attempts]
+    if failed and all(each.superseded for each in others):
+        context.record(failed[-1].take_id, Fact.REINSTATED)
+
+
 def _is_retried(context: RunContext, take: Take) -> bool:
     """Say whether a take failed before, and is planned because it is to be tried again."""
     return any(each.fact is Fact.RETRY_PLANNED for each in context.state.facts_of(take.take_id))
@@ -305,7 +314,7 @@ async def resolve(context: RunContext, take: Take, decision: Decision, generatio
     if decision is Decision.WITHDRAW:
         is_retry = _is_retried(context, take)
         if not is_retry:
-            context.state.forget_plan()  # the failed take that it was to replace is asked for again
+            _reinstate_failed(context, take)
         text = f"you withdrew it before it was sent{' again' if is_retry else ''}"
         return context.record(take.take_id, Fact.WITHDRAWN, {"error": text, "is_retry": is_retry})
     if read_generation_id(generation_id) is None or generation_id is None:

@@ -163,7 +163,7 @@ class _Own:
     @cached_property
     def _generations(self) -> tuple[str, frozenset[str]]:
         with suppress(WanbatchError, OSError), StateReader.open(self._output) as reader:
-            return reader.identity().nonce, frozenset(reader.labels_by_generation())
+            return reader.identity().nonce, reader.submits_known()
         return "", frozenset()
 
     def labels_in(self, reader: StateReader) -> frozenset[str]:
@@ -171,7 +171,7 @@ class _Own:
         nonce, ours = self._generations
         if reader.identity().nonce != nonce:
             return frozenset()
-        return frozenset(label for made, label in reader.labels_by_generation().items() if made in ours)
+        return frozenset(label for label, names in reader.names_of_submits() if not ours.isdisjoint(names))
 
 
 class _Waiting:

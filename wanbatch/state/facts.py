@@ -130,11 +130,18 @@ class FactRecords(TakeRecords):
             (label, first[each]) for each, label, _ in rows if each in first
         ]
 
-    def labels_by_generation(self) -> dict[str, str]:
-        """The label of the take that has each generation."""
-        sql = "SELECT generation_id, shot_id || '_t' || number FROM takes WHERE generation_id IS NOT NULL"
+    def submits_known(self) -> frozenset[str]:
+        """The request ids of all submits, and the generations that they made."""
         with foreign_errors(self.path):
-            return dict(self._db.execute(sql).fetchall())
+            rows = self._db.execute("SELECT request_id, generation_id FROM attempts").fetchall()
+        return frozenset(name for row in rows for name in row if name is not None)
+
+    def names_of_submits(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Each take that was sent, by label, with the request id and the generation of its newest submit."""
+        sql = "SELECT shot_id || '_t' || number, request_id, generation_id FROM takes WHERE request_id IS NOT NULL"
+        with foreign_errors(self.path):
+            rows = self._db.execute(sql).fetchall()
+        return [(label, tuple(name for name in names if name is not None)) for label, *names in rows]
 
     def slot_of(self, take: Take) -> int:
         """Return the place of a take, from 1, among those of its shot that were planned with the same recipe.
