@@ -95,7 +95,7 @@ def test_where_the_log_cannot_tell_whose_a_charge_is_nothing_is_sent_again(tmp_p
     world = world_with(tmp_path, charging("failure_seen"))
     world.rules = (*FAIL, Rule("logs", "status", code=503, probability=1.0))
     end = world.run(batch_of(1))
-    assert (end.exit_code, states(world), world.submits - 1) == (ExitCode.TAKES_FAILED, ["failed"], 1)
+    assert (end.exit_code, states(world), world.submits - 1) == (ExitCode.DECISION_NEEDED, ["failed"], 1)
 
 
 def send_again(world: World) -> None:

@@ -14,10 +14,8 @@ from tests.worlds import World, batch_of
 from wanbatch.batch.shots import Batch, Fallback, Version
 from wanbatch.errors import ExitCode
 from wanbatch.pace.schedule import Rates
-from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.provider.protocol import NoAnswer, PollAnswer, Trouble
 from wanbatch.runner.settings import RunSettings
-from wanbatch.sandbox.faults import Rule
+from wanbatch.sandbox.faults import FaultPlan, Rule
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 (ONE,) = batch_of(1).shots
@@ -129,19 +127,13 @@ def test_a_shot_is_not_sent_while_the_provider_does_not_say_what_became_of_the_f
     world, is_over = World(tmp_path / "out", settings=ONCE), list[bool]()
     says_failed(monkeypatch, lambda _, __, ___: not is_over)
     world.run(of(OLD))
-    real = AimlApi.poll
-
-    async def silent(self: AimlApi, generation_id: str) -> PollAnswer:
-        return NoAnswer(Trouble.TRANSIENT, "HTTP 503")
-
-    monkeypatch.setattr(AimlApi, "poll", silent)
+    is_over.append(True)
+    assert world.sandbox is not None
+    world.sandbox.faults = FaultPlan((Rule("poll", "status", code=503),), 1)
     world.elapsed_s += 3600
     end = world.run(of(NEW))
     assert (world.submits, ExitCode.PROVIDER_UNREACHABLE in end.codes) == (1, True)
     assert "sh015_t1 was not sent: sh010_t1 asked for the same clip" in "; ".join(end.messages)
-    monkeypatch.setattr(AimlApi, "poll", real)
-    world.run(of(NEW))
-    assert world.submits == 2
 
 
 def test_a_failed_generation_of_the_first_model_is_asked_for_though_its_take_went_on_with_a_fallback(

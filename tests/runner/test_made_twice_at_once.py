@@ -9,11 +9,10 @@ import pytest
 
 from tests.worlds import Killed, World, batch_of
 from wanbatch.errors import ExitCode
-from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import OnUnknown, RunSettings
+from wanbatch.sandbox.faults import Rule
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 COLUMNS = "key, fault, body, body_sha256, http_status, model, credits, starts_at, at"
@@ -60,15 +59,9 @@ def test_a_run_of_some_shots_ends_by_what_it_made_of_the_others(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("is_shared", [True, False])
-def test_a_charge_of_nothing_here_is_a_question_if_the_log_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_shared: bool
-) -> None:
-    world = World(tmp_path / "out", settings=RunSettings(is_account_shared=is_shared))
+def test_a_charge_of_nothing_here_is_a_question_if_the_log_cannot_be_read(tmp_path: Path, *, is_shared: bool) -> None:
+    rules, settings = (Rule("logs", "status", code=503),), RunSettings(is_account_shared=is_shared)
+    world = World(tmp_path / "out", rules=rules, settings=settings)
     bought_beside(world, "client_request_id")
-
-    async def unread(self: AimlApi, begin: object) -> NoAnswer:
-        return NoAnswer(Trouble.TRANSIENT, "HTTP 503")
-
-    monkeypatch.setattr(AimlApi, "scan_log", unread)
     end = world.run(batch_of(1))
     assert end.exit_code is (ExitCode.OK if is_shared else ExitCode.DECISION_NEEDED)

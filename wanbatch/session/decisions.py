@@ -287,7 +287,7 @@ def _assert_withdrawable(context: RunContext, take: Take) -> None:
 
 
 def _reinstate_failed(context: RunContext, retake: Take) -> None:
-    """Ask again for the failed take that a retake was to replace, if its shot has no other; the next run plans anew."""
+    """Ask again for the failed take that a retake was to replace, if its shot has no other, and plan again later."""
     context.state.forget_plan()
     others = [each for each in context.state.takes_of_shots([retake.shot_id]) if each.take_id != retake.take_id]
     failed = [each for each in others if each.superseded and each.state is State.FAILED and each.attempts]
