@@ -161,7 +161,7 @@ CASES = [
     ("columns:", "colums:", ["shots.map.yaml:2:1 'colums' is not a field of a map, which has sheet, columns, defaults, name, names, limits or budget; did you mean columns?"]),
     ("columns:", "shots: []\ncolumns:", ["shots.map.yaml:2:1 'shots' is not a field of a map, which has sheet, columns, defaults, name, names, limits or budget; did you mean sheet?"]),
     (MAP, "columns: [a]\n", ["shots.map.yaml:1:10 columns must be fields: write in each line the name of a column, a colon, and the field it holds"]),
-    (MAP, "- a\n", ["shots.map.yaml:1:1 a map holds fields, a name and a value in each line: begin it with columns:"]),
+    (MAP, "- a\n", ["shots.map.yaml:1:1 a map holds fields, one name and value on each line: begin it with columns:"]),
     (MAP, "columns: {a: [}\n", ["shots.map.yaml:1:15 did not find expected node content"]),
     (MAP, "columns: {Description: prompt}\n\0", ["shots.map.yaml:2:1 a NUL character; this is not a text file"]),
     (MAP, "columns: {Shot: prompt, Film: scene}\n", ["shots.csv:1:12 'Description' is not a column of a manifest; to keep it as a column of your own, call it x_description", "shots.csv:1:24 'Duration (s)' is not a column of a manifest; did you mean duration?", "shots.csv:1:37 'Camera' is not a column of a manifest; to keep it as a column of your own, call it x_camera", "shots.csv:1:44 'Reviewer' is not a column of a manifest; to keep it as a column of your own, call it x_reviewer", "shots.csv:1:53 'Approved' is not a column of a manifest; to keep it as a column of your own, call it x_approved", "shots.map.yaml:1:25 shots.csv has no column 'Film'; it has 'Scene', 'Shot', 'Description', 'Duration (s)', 'Camera', 'Reviewer' and 'Approved'"]),

@@ -88,7 +88,7 @@ def warned(folder: Path, prompt: str, **more: object) -> list[str]:
         ("A f\u200dox", "prompt contains the invisible character ZERO WIDTH JOINER (U+200D) after 'A f'; remove it"),
         ("A\u2028fox", "prompt contains a line separator (U+2028) after 'A'; remove it"),
         ("caf\ufffd", "prompt contains the replacement character (U+FFFD) after 'caf'; remove it"),
-        ("A \ue000 fox", "prompt contains a character that means nothing (U+E000) after 'A '; remove it"),
+        ("A \ue000 fox", "prompt contains an unassigned character (U+E000) after 'A '; remove it"),
         (
             "\u200eA fox",
             "prompt contains the invisible character LEFT-TO-RIGHT MARK (U+200E) at its beginning; remove it",

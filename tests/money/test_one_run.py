@@ -278,7 +278,7 @@ def summary_sheet(cells: Cells) -> Iterator[tuple[str, Told]]:
 _LABELS = {
     "at risk": "at risk: it may still be charged",
     "final": "final cost",
-    "to finish": "to finish all shots: the final cost, and that",
+    "to finish": "to finish all shots: the final cost plus the row above",
     "failed again": "not in the final cost: another try of what failed",
 }
 

@@ -284,7 +284,7 @@ def test_what_is_at_risk_after_a_run_is_said_with_who_settles_it(
 
 
 LISTED_LATER = (
-    "at risk, only because the provider's ledger has not listed the charge yet: {} that {} verified or ordered. A charge"
+    "at risk, only because the provider's ledger has not listed the charge yet: {} that {} verified or under way. A charge"
     " appears some time after its clip is made: `wanbatch reconcile {}` looks again, and costs nothing"
 )
 

@@ -9,20 +9,22 @@ import pytest
 
 from tests.worlds import Killed, World, batch_of
 from wanbatch.errors import ExitCode
+from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
+from wanbatch.sandbox.options import SandboxOptions
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 COLUMNS = "key, fault, body, body_sha256, http_status, model, credits, starts_at, at"
 
 
-def bought_beside(world: World, request_id: str) -> None:
-    """Have the provider make, and charge, one more job like the first as soon as that is accepted."""
+def bought_beside(world: World, request_id: str, *, at_first: bool = False) -> None:
+    """Have the provider make, and charge, one more job like the first as soon as one is accepted, or the first one."""
 
     def make(_: Runner, event: Event) -> None:
-        if event.kind == "accepted" and world.account is not None:
+        if event.kind == "accepted" and world.account is not None and not (at_first and event.take != "sh000_t1"):
             world.account._db.execute(
                 f"INSERT INTO requests ({COLUMNS}, client_request_id, ends_at, inference_id)"
                 f" SELECT {COLUMNS}, {request_id}, at + 20, 'another' FROM requests WHERE seq = 1"
@@ -65,3 +67,11 @@ def test_a_charge_of_nothing_here_is_a_question_if_the_log_cannot_be_read(tmp_pa
     bought_beside(world, "client_request_id")
     end = world.run(batch_of(1))
     assert end.exit_code is (ExitCode.OK if is_shared else ExitCode.DECISION_NEEDED)
+
+
+def test_no_later_reading_of_the_ledger_hides_what_an_earlier_one_showed(tmp_path: Path) -> None:
+    rates, options = Rates(in_flight=1), SandboxOptions(log_lag_s=2400, mean_s=1800)
+    world = World(tmp_path / "out", settings=RunSettings(rates=rates), options=options)
+    bought_beside(world, "client_request_id", at_first=True)
+    end = world.run(batch_of(30))
+    assert (end.exit_code, "DOUBLE" in world.takes()[0].warning) == (ExitCode.DECISION_NEEDED, True)

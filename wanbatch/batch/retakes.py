@@ -43,7 +43,7 @@ class Retake:
                 behind = ", ".join(chained.successors(shot_id))
                 raise UsageInvalid(
                     f"{circled.label} is circled, so {behind} would be made from it again and not from the"
-                    f" new take: take the circle off {shot_id} first (`wanbatch circle RUN --clear {shot_id}`), or"
+                    f" new take: remove the circle from {shot_id} first (`wanbatch circle RUN --clear {shot_id}`), or"
                     " retake without --with-successors"
                 )
         return replace(self, shot_ids=shots, with_successors=False)

@@ -104,8 +104,8 @@ def _completed_names(ctx: click.Context, param: click.Parameter, incomplete: str
 @manifest_folder("The folder of your manifest: models that you added there are known, too.")
 @click.pass_obj
 def schema_command(options: Global, /, name: str, folder: Path, **flags: bool) -> int:
-    """Print the JSON Schema of manifests; with NAME that of column maps (map), or of the requests of a model such as
-    alibaba/wan-2-6-t2v.
+    """Print the JSON Schema of manifests. If you give NAME: that of column maps (map), or of the requests of a model
+    such as alibaba/wan-2-6-t2v.
     """
     models, problems = models_beside(folder)
     if problems:

@@ -265,7 +265,7 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if not estimate.takes:
         return ["nothing to send", *lines]
     if preview.tries > 1:
-        more = f", and {preview.tries} times more with its fallback" if preview.fallbacks else ""
+        more = f", and {preview.tries} more times with its fallback" if preview.fallbacks else ""
         used = sum(each.tries > 0 for each in preview.takes)
         more += f"; minus the tries that {count_text(used, 'take')} used before" if used else ""
         lines.append(

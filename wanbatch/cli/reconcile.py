@@ -176,7 +176,7 @@ def _lines(found: Reconciled) -> list[str]:
         ),
         (
             found.lowered,
-            "the ledger has a smaller charge for {} than wanbatch recorded and the reports show: go by the invoice",
+            "the ledger has a smaller charge for {} than the one recorded here and in the reports: the invoice decides",
         ),
         (found.uncharged, "the ledger has no charge yet for {}, which are|is verified"),
     ):
@@ -213,8 +213,8 @@ def _lines(found: Reconciled) -> list[str]:
 @click.option("--sandbox", is_flag=True, help="Show what the account of a new embedded sandbox starts with.")
 @click.pass_obj
 def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:  # noqa: FBT001
-    """Show the balance of an account: that of RUN, an output folder such as outputs/storm, or without RUN that of
-    your key. Costs nothing.
+    """Show the balance of an account: the account of RUN, an output folder such as outputs/storm, or of your
+    key if you give no RUN. Costs nothing.
     """
     session = session_of(RunOptions(sandbox=sandbox, makes_report=False), _watch(options, run), options.env_file)
     other = _newest_account(session) if run is None else ""

@@ -73,7 +73,7 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 @click.pass_obj
 @explaining_run
 def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **flags: Any) -> int:  # noqa: FBT001
-    """Make new takes of each SHOT from its newest recipe, except for a new seed. Existing takes keep their numbers
+    """Make new takes of each SHOT with its newest recipe, but a new seed. Existing takes keep their numbers
     and clips.
 
     To change the prompt of a shot, edit the manifest and `run` it instead.

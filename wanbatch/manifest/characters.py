@@ -44,7 +44,7 @@ def character_name(char: str) -> str:
     name = _NAMES.get(char) or _SPACES.get(char)
     if name is None:
         official = unicodedata.name(char, "")
-        name = f"the invisible character {official}" if official else "a character that means nothing"
+        name = f"the invisible character {official}" if official else "an unassigned character"
     return f"{name} (U+{ord(char):04X})"
 
 

@@ -153,7 +153,7 @@ class Checker:
             return None
         if not isinstance(node, Table):
             found = shown(head_value(node, name))
-            self._problems.add(node.at, f"{name} is {found}; expected fields, a name and a value in each line")
+            self._problems.add(node.at, f"{name} is {found}; expected fields: one name and value on each line")
             return None
         return node
 

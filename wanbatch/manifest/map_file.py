@@ -54,7 +54,7 @@ def map_beside(table: Path, problems: Problems) -> TableMap:
 def table_map_of(node: Node, problems: Problems) -> TableMap:
     """Read a map from its nodes, whose places name the file that they are in."""
     if not isinstance(node, Table):
-        problems.add(node.at, "a map holds fields, a name and a value in each line: begin it with columns:")
+        problems.add(node.at, "a map holds fields, one name and value on each line: begin it with columns:")
         return TableMap()
     fields = [name for name in schema(MAP)["properties"] if name != "version"]
     for name, at in node.keys.items():

@@ -46,7 +46,7 @@ def at_risk_words(at_risk: AtRisk, later: AtRisk, clips: int, folder: str) -> st
     """
     rest, texts = at_risk - later, []
     if later.amounts:
-        whose = f"{count_text(clips, 'clip')} that {'is' if clips == 1 else 'are'} verified or ordered"
+        whose = f"{count_text(clips, 'clip')} that {'is' if clips == 1 else 'are'} verified or under way"
         texts.append(
             f"at risk, only because the provider's ledger has not listed the charge yet: {later.amounts} for {whose}. A"
             f" charge appears some time after its clip is made: {in_folder('`wanbatch reconcile`', folder)} looks again"

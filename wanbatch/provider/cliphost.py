@@ -148,7 +148,7 @@ class ClipHost:
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 if number == len(ways):
                     raise
-        raise AssertionError("a link without a way was refused before")
+        raise AssertionError("a link that cannot be fetched was refused before")
 
     async def _receive(self, response: httpx.Response, transfer: _Transfer) -> FetchAnswer:
         head = head_of(response)
@@ -230,7 +230,7 @@ def refuse_link(url: str, *, is_loopback: bool) -> str | None:
     except ValueError:
         return "the link is not a URL"
     if not host or parts.username is not None or parts.password is not None:
-        return "the link names no host, or has a user in it"
+        return "the link names no host, or contains a user name or password"
     if is_loopback and is_loopback_host(host):
         return None if parts.scheme in ("http", "https") else f"a {shown(parts.scheme)}: link"
     if parts.scheme != "https":

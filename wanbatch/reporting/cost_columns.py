@@ -19,7 +19,7 @@ _COST_PARTS = {
 _WENT_INTO = {
     "in_cut": "charged so far for the clips in the cut: for each shot the circled take, else the newest verified one; "
     "this and the related columns are empty while charges are possible but the ledger lists none yet",
-    "outside_cut": "charged for everything else: with `in_cut` it is `charged_known`, and the next six are its parts",
+    "outside_cut": "charged for everything else: with `in_cut` it is `charged_known`; the next six are its parts",
     "unchosen": "charged for other verified clips of the shots in the manifest",
     "left_out": "charged for verified clips of shots that are omitted or no longer in the manifest",
     "superseded": "charged for clips that newer recipes replaced",
@@ -73,7 +73,7 @@ COSTS: Mapping[str, str] = {
     "credits_per_second_in_cut": "`charged` per second in the cut; empty while a charge is not seen",
     "usd_per_second_in_cut": "the same in USD",
     "first_takes": "first takes that have ended; for a model, those that were sent to it first",
-    "first_takes_good": "how many of these have the clip that their first submit made",
+    "first_takes_good": "how many of these were made by their first submit",
     "first_take_yield": "the share of these, from 0 to 1",
     "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
     "left_out_takes": "of `verified`, those from shots that are omitted or no longer in the manifest",

@@ -34,7 +34,7 @@ MONEY: Mapping[str, str] = {
     "baseline": "What the first plan that you confirmed was expected to cost. No later plan changes it.",
     "variance": "Final cost minus baseline, by reason. Above 0 it costs more than the baseline, below 0 less.",
     "cap less final cost": "If this is below 0, the takes still to be sent need a higher cap. The cap itself is kept.",
-    "made on the first try": "The first take of a shot has the clip that its first submit made.",
+    "made on the first try": "The clip of take 1 was made by its first submit.",
     "in the cut": "For each shot, the take that you circled, or else the newest verified one.",
     "outside the cut": "Everything else that was charged. In the cut and outside the cut add up to what was charged.",
     "verified, not chosen": "Verified clips of shots in the manifest that the cut does not use.",

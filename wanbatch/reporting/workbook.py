@@ -194,8 +194,8 @@ def _write_about(
         (
             "unknown",
             (
-                "an empty cell is an unknown amount, and the total of its column says unknown. Without a cap its cell"
-                " is empty, too"
+                "an empty cell is an unknown amount, and the total of its column says unknown. If there is no cap, its"
+                " cell is empty, too"
             ),
         ),
     ]

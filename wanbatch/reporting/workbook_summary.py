@@ -109,7 +109,7 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
     if remaining["failed_takes"]:
         label = "not in the final cost: another try of what failed"
         yield Row(label, remaining["failed_known_credits"], _takes(remaining["failed_unpriced_takes"]))
-        label = "to finish all shots: the final cost, and that"
+        label = "to finish all shots: the final cost plus the row above"
         yield Row(label, remaining["finish_known_credits"], _takes(remaining["finish_unknown_takes"]))
     if remaining["cap"] is not None:
         yield Row("cap", remaining["cap"])

@@ -27,7 +27,7 @@ class ChargeRecorder:
         self._context = context
         self.failed_and_charged: set[str] = set()  # generations, as this run's readings of the ledger showed them
         self.charged_twice: set[str] = set()
-        self.newest: Sequence[Charge] = ()  # what this run last read of the ledger
+        self.seen: dict[tuple[str, datetime], Charge] = {}  # all that this run read of the ledger
         self._is_more = False  # more was charged than was held: more a generation, twice, or for a failed one
         self.has_followed = False  # a take follows a generation that failed and was charged
 
@@ -58,7 +58,7 @@ class ChargeRecorder:
             return None
         # Read now: another look may have recorded the same charges while this one waited.
         attempts = context.state.attempts_of_generations({each.generation_id for each in charges})
-        self.newest = charges
+        self.seen |= {(each.name, each.at): each for each in charges}
         for each in new_charges(attempts, charges):
             if since is None or each.attempt.started_at >= since:
                 self._charged(each)

@@ -55,7 +55,7 @@ class Downloads:
 
     async def _download(self, take: Take) -> None:
         context, handed = self._context, self._take_links(take.take_id)
-        assert handed is not None, "a download follows the poll that told its link"
+        assert handed is not None, "a download follows the poll that returned its link"
         (link, *more_links), told_at = handed
         part, _ = self.paths_of(take)
         began = context.clock.monotonic()

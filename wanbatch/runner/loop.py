@@ -106,7 +106,7 @@ class Runner:
                 self._searches.name_doubles()
                 if not context.is_halted:
                     await self._read_ledger()
-                    await self._searches.explain(self._charges.newest)
+                    await self._searches.explain(tuple(self._charges.seen.values()))
                 if self._charges.failed_and_charged and (
                     await look_again(context, AT_ONCE) or self._charges.has_followed
                 ):  # a charge says that it went on

@@ -19,7 +19,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.offered_generations import double_text
 from wanbatch.runner.recipes import recipe_made
 from wanbatch.runner.resubmission import recipe_in
-from wanbatch.runner.same_bodies import is_in_place_of, may_have_made
+from wanbatch.runner.same_bodies import called_now, is_in_place_of, may_have_made
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand
@@ -33,13 +33,14 @@ async def look_before_sending(context: RunContext) -> None:
     """Poll failed generations once more whose clips this run would buy again: for their takes, or for another's."""
     failed = context.state.failed_generations(IN_ALL)
     by_text: dict[str, list[Take]] = {}
-    for take in (context.takes[each] for each in context.schedule.planned if failed):
+    for take in (called_now(context, context.takes[each]) for each in context.schedule.planned if failed):
         by_text.setdefault(likeness(take.recipe_json)[0], []).append(take)
 
     def is_bought_again(attempt: Attempt) -> bool:
         owner = _as_sent(context, attempt)
         if owner is None:
             return False  # its shot was edited since
+        owner = called_now(context, owner)
         alike = by_text.get(likeness(owner.recipe_json)[0], ())
         return any(take.take_id == owner.take_id or is_in_place_of(take, owner) for take in alike)
 

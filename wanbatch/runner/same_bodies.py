@@ -6,9 +6,11 @@ two ways, and a picture may differ in its metadata alone, which is not sent.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from wanbatch.batch.attempts import NO_POST
+from wanbatch.batch.chains import with_new_ids
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
 from wanbatch.batch.orders import digest_of, is_same_order
 from wanbatch.batch.shots import likeness
@@ -72,8 +74,9 @@ class SameBodies:
     def _goes_on(self, take: Take) -> bool:
         """Keep a take back if this run found that a failed generation of the same request goes on after all."""
         context = self._context
-        found = (context.takes[each] for each in sorted(context.revived - {take.take_id}))
-        other = next((each for each in found if each.state not in _FREE and is_in_place_of(take, each)), None)
+        found = (called_now(context, context.takes[each]) for each in sorted(context.revived - {take.take_id}))
+        mine = called_now(context, take)
+        other = next((each for each in found if each.state not in _FREE and is_in_place_of(mine, each)), None)
         if other is None:
             return False
         self._kept[take.take_id] = f"which was not sent, because the generation of {other.label} goes on after all"
@@ -92,8 +95,9 @@ class SameBodies:
     def _is_unclear(self, take: Take) -> bool:
         """Keep a take back if the provider did not say whether a failed generation of its request goes on after all."""
         context = self._context
-        found = (context.takes[each] for each in sorted(context.unanswered - {take.take_id}))
-        other = next((each for each in found if is_in_place_of(take, each)), None)
+        found = (called_now(context, context.takes[each]) for each in sorted(context.unanswered - {take.take_id}))
+        mine = called_now(context, take)
+        other = next((each for each in found if is_in_place_of(mine, each)), None)
         if other is None:
             return False
         self._kept[take.take_id] = f"which was not sent, because the provider did not answer about {other.label}"
@@ -131,6 +135,11 @@ class SameBodies:
     def why_kept(self, take: Take) -> str:
         """Return what keeps a take back, in words; empty if nothing does."""
         return self._kept.get(take.take_id, "")
+
+
+def called_now(context: RunContext, take: Take) -> Take:
+    """Return a take whose recipe names the shots that it continues from by the ids that they have now."""
+    return replace(take, recipe_json=with_new_ids(take.recipe_json, context.names_now)) if context.names_now else take
 
 
 def is_in_place_of(take: Take, other: Take) -> bool:

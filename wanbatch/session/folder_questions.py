@@ -194,7 +194,7 @@ def reframed_question(folder: Folder, matches: Sequence[Match], price_of: PriceO
     pairs = tuple((match.order.label, each.label) for match in matches for each in match.candidates[:1])
     exist, them = ("exists", "it") if len(matches) == 1 else ("exist", "them")
     what = f"{count_text(len(matches), 'take')} that this run would buy already {exist} in {folder.path}"
-    lines = [f"{what}, except that the manifest names the frame in another way:", *_pair_lines(pairs)]
+    lines = [f"{what}, but the manifest now names the frame in another way:", *_pair_lines(pairs)]
     remedies = (
         "If the frame is still the same, name it in the manifest as before (the shot's id, with or without `take:`)",
         f"Buy {them} again, {_price(matches, price_of)}: {folder.run('--buy-again')}",

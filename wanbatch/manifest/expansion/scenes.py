@@ -127,7 +127,7 @@ class Walk:
             return
         if not isinstance(node, Table):
             found = shown(head_value(node, "defaults"))
-            self.problems.add(node.at, f"defaults is {found}; expected fields, a name and a value in each line")
+            self.problems.add(node.at, f"defaults is {found}; expected fields: one name and value on each line")
             return
         if "id" in node.keys:
             self.problems.add(node.keys["id"], "id cannot be a default: every shot has its own")
