@@ -77,7 +77,7 @@ def test_a_renamed_manifest_on_the_sandbox_is_told_that_a_paid_run_would_stop(
     Path("ridge_v1.csv").rename("ridge.csv")
     assert call(["run", "ridge.csv", *SANDBOX]) == 0
     told = capsys.readouterr().err
-    assert "A paid run would stop at this question, even with --yes. --buy-again would let it buy 2 takes" in told
+    assert "A paid run would stop here and ask, even with --yes. --buy-again would let it buy 2 takes" in told
 
 
 TWO = [shot("b", takes=2)]
