@@ -185,4 +185,4 @@ def test_a_charge_that_the_ledger_lowers_is_named_and_the_sum_is_the_ledgers(tmp
     world.elapsed_s += 48 * HOURS
     found = told(world)
     assert (found.credits_charged, found.lowered) == (PRICE + 300_000, ("sh001_t1",))
-    assert any("a smaller charge for 1 take (sh001_t1) than wanbatch recorded" in line for line in _lines(found))
+    assert any("a smaller charge for 1 take (sh001_t1) than the one recorded here" in line for line in _lines(found))

@@ -86,7 +86,7 @@ def test_help_and_plan_say_that_each_model_has_its_own_tries(
     call(["plan", "shots.yaml", "--sandbox"])
     shown = " ".join(capsys.readouterr().out.split())
     assert (
-        "worst: each take bought 2 times (--max-attempts), at the highest known price, and 2 times more with its"
+        "worst: each take bought 2 times (--max-attempts), at the highest known price, and 2 more times with its"
         in shown
     )
 
