@@ -6,6 +6,7 @@ two ways, and a picture may differ in its metadata alone, which is not sent.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cached_property
 
@@ -47,9 +48,8 @@ class SameBodies:
         """
         takers = self._sent.setdefault(sha256, set())
         others = takers - {take.take_id}
-        if self._came_to_light(take) or self._goes_on(take) or self._made_by_another(take, sha256, others):
-            return True
-        if self._is_unclear(take):
+        is_another = self._came_to_light(take) or self._goes_on(take) or self._made_by_another(take, sha256, others)
+        if is_another or self._is_unclear(take):
             return True
         takers.add(take.take_id)
         return False
@@ -61,51 +61,44 @@ class SameBodies:
         other = next((each for each in found if each.state in _UNDECIDED and is_same_order(take, each)), None)
         if other is None:
             return False
-        self._kept[take.take_id] = (
-            f"which was not sent, because a submit of {other.label} with the same request was found"
-        )
-        context.trouble(
-            ExitCode.DECISION_NEEDED,
-            f"{take.label} was not sent: a submit of {other.label} with the same request was found. Decide on"
-            f" {other.label} first, then run the same command again",
-        )
-        return True
+        why = f"a submit of {other.label} with the same request was found"
+        todo = f"{why}. Decide on {other.label} first, then run the same command again"
+        return self._keep(take, why, ExitCode.DECISION_NEEDED, todo)
 
     def _goes_on(self, take: Take) -> bool:
         """Keep a take back if this run found that a failed generation of the same request goes on after all."""
-        context = self._context
-        found = (called_now(context, context.takes[each]) for each in sorted(context.revived - {take.take_id}))
-        mine = called_now(context, take)
-        other = next((each for each in found if each.state not in _FREE and is_in_place_of(mine, each)), None)
-        if other is None:
-            return False
-        self._kept[take.take_id] = f"which was not sent, because the generation of {other.label} goes on after all"
-        context.trouble(
+        other = self._stood_in_for(take, self._context.revived, lambda each: each.state not in _FREE)
+        return other is not None and self._keep(
+            take,
+            f"the generation of {other.label} goes on after all",
             ExitCode.DECISION_NEEDED,
-            f"{take.label} was not sent: {other.label} asks for the same clip, and its generation, which the provider"
-            f" had called failed, goes on after all. wanbatch fetches that clip; then {self._choice(take)}",
+            f"{other.label} asks for the same clip, and its generation, which the provider had called failed, goes on"
+            f" after all. wanbatch fetches that clip; then {_choice(take)}",
         )
-        return True
-
-    def _choice(self, take: Take) -> str:
-        if take.is_retake:
-            return f"`wanbatch resolve {take.label} --withdraw` takes the retake back; running the manifest sends it"
-        return f"run the same command again to choose whether it is the one of {take.shot_id}"
 
     def _is_unclear(self, take: Take) -> bool:
         """Keep a take back if the provider did not say whether a failed generation of its request goes on after all."""
-        context = self._context
-        found = (called_now(context, context.takes[each]) for each in sorted(context.unanswered - {take.take_id}))
-        mine = called_now(context, take)
-        other = next((each for each in found if is_in_place_of(mine, each)), None)
-        if other is None:
-            return False
-        self._kept[take.take_id] = f"which was not sent, because the provider did not answer about {other.label}"
-        context.trouble(
+        other = self._stood_in_for(take, self._context.unanswered)
+        return other is not None and self._keep(
+            take,
+            f"the provider did not answer about {other.label}",
             ExitCode.PROVIDER_UNREACHABLE,
-            f"{take.label} was not sent: {other.label} asked for the same clip, and the provider did not say whether"
-            " its failed generation goes on after all. Run the same command again later",
+            f"{other.label} asked for the same clip, and the provider did not say whether its failed generation goes on"
+            " after all. Run the same command again later",
         )
+
+    def _stood_in_for(
+        self, take: Take, take_ids: Collection[int], fits: Callable[[Take], bool] = lambda _: True
+    ) -> Take | None:
+        """Return which of these takes asked for the clip that a take asks for; None if none did."""
+        context, mine = self._context, called_now(self._context, take)
+        others = (context.takes[each] for each in sorted(take_ids) if each != take.take_id)
+        return next((each for each in others if fits(each) and is_in_place_of(mine, called_now(context, each))), None)
+
+    def _keep(self, take: Take, why: str, code: ExitCode, text: str) -> bool:
+        """Keep a take back: `why` follows its label, `text` is what the user reads. Always True."""
+        self._kept[take.take_id] = f"which was not sent, because {why}"
+        self._context.trouble(code, f"{take.label} was not sent: {text}")
         return True
 
     def _made_by_another(self, take: Take, sha256: str, others: set[int]) -> bool:
@@ -123,13 +116,13 @@ class SameBodies:
                 context.schedule.park(take.take_id)  # it may fail, and then this one is to be made
                 return True
             context.state.note(NAMED_NOTE, settled_text(named | {(take.label, other.take_id, digest)}))
-            self._kept[take.take_id] = f"which was not sent, because {other.label} has the same request"
-            context.trouble(
+            return self._keep(
+                take,
+                f"{other.label} has the same request",
                 ExitCode.DECISION_NEEDED,
-                f"{take.label} was not sent: its request is, byte for byte, that of {other.label}, so its clip would be"
-                f" the same. {_todo(take)}; to buy it anyway, run the manifest with --buy-again",
+                f"its request is, byte for byte, that of {other.label}, so its clip would be the same. {_todo(take)};"
+                " to buy it anyway, run the manifest with --buy-again",
             )
-            return True
         return False
 
     def why_kept(self, take: Take) -> str:
@@ -146,6 +139,12 @@ def is_in_place_of(take: Take, other: Take) -> bool:
     """Say whether a take asks for the clip that another was sent for, or stands in for it as it had failed."""
     is_alike = take.shot_id == other.shot_id and likeness(take.recipe_json)[0] == likeness(other.recipe_json)[0]
     return is_same_order(take, other) or (take.is_retake and other.superseded and is_alike)
+
+
+def _choice(take: Take) -> str:
+    if take.is_retake:
+        return f"`wanbatch resolve {take.label} --withdraw` takes the retake back; running the manifest sends it"
+    return f"run the same command again to choose whether it is the one of {take.shot_id}"
 
 
 def _todo(take: Take) -> str:
